@@ -1,0 +1,61 @@
+//! A mistake in the configuration, and where it was made.
+
+use std::path::PathBuf;
+
+/// A place in one of the configuration's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    /// Index of the file in [`Sources`].
+    pub file: usize,
+    /// Byte offset of the value's first byte.
+    pub start: usize,
+    /// Byte offset behind its last byte.
+    pub end: usize,
+}
+
+/// A value and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Its place; the table's if the value is a default.
+    pub at: At,
+}
+
+/// The texts of all files that were read, for the excerpts.
+#[derive(Debug, Default)]
+pub struct Sources(pub Vec<(PathBuf, String)>);
+
+/// One mistake. The message has three parts: what was found, what is accepted, and what to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The value, or the table where a key is missing.
+    pub at: At,
+    /// The dotted key, as `sessions.shop.framework`.
+    pub key: String,
+    /// What was found, without a final stop.
+    pub found: String,
+    /// What is accepted; empty if the found part says it all.
+    pub accepted: String,
+    /// What to try next.
+    pub hint: Option<String>,
+}
+
+impl ConfigError {
+    /// A mistake at `at`, under `key`.
+    pub fn new(
+        at: At,
+        key: impl Into<String>,
+        found: impl Into<String>,
+        accepted: impl Into<String>,
+    ) -> Self {
+        Self { at, key: key.into(), found: found.into(), accepted: accepted.into(), hint: None }
+    }
+
+    /// The same mistake with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}

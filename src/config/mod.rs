@@ -1,0 +1,329 @@
+//! From `gateway.toml` to a [`Config`] that holds only valid, resolved values, or to every mistake at once.
+//!
+//! Job: read the file and its includes, check every key against the types in `raw` (which are also the reference
+//! and the JSON Schema), resolve units, secrets, relative paths and references between tables, and report each
+//! mistake with file, line, column, a caret under the value, what is accepted and a hint. Not the job: what only a
+//! room can know (whether two routes are ambiguous, whether a key file holds an EC key); those rooms return the
+//! same [`ConfigError`] from the [`At`] they were given, and `app` prints all of them together.
+//!
+//! Invariant: nothing half-applied. Either every table is right and a `Config` exists, or none does.
+//!
+//! The folder is a *floor*: `mod.rs` holds the resolved types, the children use them.
+
+mod error;
+mod secret;
+mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use error::{At, ConfigError, Located, Sources};
+pub use secret::Secret;
+pub use words::{
+    Access, Algorithm, CsrfMode, Framework, Freshness, Outage, PathException, Preflight, TokenProfile,
+};
+
+/// Everything the gateway was told, valid and resolved.
+#[derive(Debug)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[internal]`; `None` if the table is absent: then nothing is served to services.
+    pub internal: Option<Internal>,
+    /// `[stores.*]`, in the order of the file; [`StoreId`] indexes it.
+    pub stores: Vec<Store>,
+    /// `[sessions.*]`, in the order of the file; [`ProfileId`] indexes it.
+    pub profiles: Vec<Profile>,
+    /// `[tokens]`
+    pub tokens: Tokens,
+    /// `[csrf] trusted_origins`: `scheme://host[:port]`, lower case, no default port.
+    pub trusted_origins: Vec<String>,
+    /// `[upstreams.*]`, in the order of the file; [`UpstreamId`] indexes it.
+    pub upstreams: Vec<Upstream>,
+    /// `[[routes]]`, in the order of the files; [`RouteId`] indexes it.
+    pub routes: Vec<Route>,
+}
+
+/// Index of a store in [`Config::stores`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoreId(pub usize);
+/// Index of a session profile in [`Config::profiles`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProfileId(pub usize);
+/// Index of an upstream in [`Config::upstreams`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamId(pub usize);
+/// Index of a route in [`Config::routes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouteId(pub usize);
+
+/// `[server]`: the public listeners and what every request is held to.
+#[derive(Debug)]
+pub struct Server {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// Number of workers; the core count has been put in for 0.
+    pub workers: usize,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// More reserved header names, folded to lower case with `-`; a final `*` matches any rest.
+    pub reserved_headers: Vec<String>,
+    /// `iat` is set back by this.
+    pub skew: Duration,
+    /// `[server.limits]`
+    pub limits: Limits,
+}
+
+/// `[server.limits]`
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest request head, in bytes.
+    pub header_bytes: usize,
+    /// Most header fields in a request.
+    pub headers: usize,
+    /// From the first byte of a head to its last.
+    pub header_timeout: Duration,
+    /// How long a connection may wait between two requests.
+    pub idle_timeout: Duration,
+    /// How long a request body may stand still.
+    pub body_timeout: Duration,
+    /// Longest request body, in bytes; `None`: no limit.
+    pub body: Option<u64>,
+    /// Most client connections at once, over all workers.
+    pub connections: usize,
+    /// How long a drain waits for requests and tunnels before it cuts them.
+    pub drain_timeout: Duration,
+}
+
+/// `[internal]`: the listener for services.
+#[derive(Debug)]
+pub struct Internal {
+    /// Its address.
+    pub listen: SocketAddr,
+}
+
+/// `[stores.X]`: one Redis that holds sessions.
+#[derive(Debug)]
+pub struct Store {
+    /// X.
+    pub name: String,
+    /// Where it was configured, for errors that only a connection can show.
+    pub at: At,
+    /// What it is.
+    pub backend: Backend,
+    /// Longest wait for one read, connection included.
+    pub timeout: Duration,
+    /// The longest a revoked session may be honoured.
+    pub revocation_bound: Duration,
+    /// Whether Redis is asked on every request.
+    pub freshness: Freshness,
+    /// What happens while it cannot be asked.
+    pub outage: Outage,
+    /// Longest session record, in bytes.
+    pub value_bytes: usize,
+}
+
+/// The kinds of store.
+#[derive(Debug)]
+pub enum Backend {
+    /// `memory:`, for the demo and tests.
+    Memory,
+    /// `redis://` and `rediss://`. The URL may hold a password, hence a [`Secret`].
+    Redis {
+        /// Scheme, host, port and database, with the user and password of the URL.
+        url: Secret,
+        /// `username`; goes before the URL's.
+        username: Option<String>,
+        /// `password`; goes before the URL's.
+        password: Option<Secret>,
+        /// PEM of the certificate authorities to trust instead of the system's.
+        ca: Option<Vec<u8>>,
+        /// PEM of the client certificate chain and key.
+        client: Option<(Vec<u8>, Secret)>,
+    },
+}
+
+/// `[sessions.X]`: how one app keeps its sessions.
+#[derive(Debug)]
+pub struct Profile {
+    /// X; also the `client_id` claim.
+    pub name: String,
+    /// Where the table starts.
+    pub at: At,
+    /// Whose format it is.
+    pub framework: Located<Framework>,
+    /// Where the records are.
+    pub store: StoreId,
+    /// The framework's own options, defaults not yet put in: each format knows its own.
+    pub options: FormatOptions,
+    /// Path of the user id in the decoded session; `None`: the framework's convention.
+    pub subject: Option<Located<String>>,
+    /// Template of the `sub` claim.
+    pub sub: Located<String>,
+    /// Names that claims and conditions use, with where each comes from.
+    pub attributes: Vec<(String, AttributeSource)>,
+    /// What two session cookies with different values mean.
+    pub duplicate_cookie: DuplicateCookie,
+}
+
+/// Where an attribute's value comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttributeSource {
+    /// A dotted path in the decoded session.
+    Path(String),
+    /// The same value for everybody.
+    Const(serde_json::Value),
+}
+
+/// `duplicate_cookie`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicateCookie {
+    /// Two different values are refused.
+    Reject,
+    /// The framework's own choice, first or last.
+    AsFramework,
+}
+
+/// What a format may be told about its framework's bytes (FORMATS.md §0 names). A format refuses what it does not use.
+#[derive(Debug, Default)]
+pub struct FormatOptions {
+    /// The cookie's name.
+    pub cookie: Option<Located<String>>,
+    /// Template of the store key; `{id}` is the session id as the framework puts it there.
+    pub key: Option<Located<String>>,
+    /// Signing or encryption secrets, newest first, as a person configures them.
+    pub secrets: Vec<Located<Secret>>,
+    /// AES block keys, each beside the entry of `secrets` at the same place.
+    pub encryption_secrets: Vec<Located<Secret>>,
+    /// Whether the cookie is signed, where the framework leaves the choice.
+    pub signed: Option<Located<bool>>,
+    /// Text before the id in the cookie, neither signed nor in the key.
+    pub cookie_prefix: Option<Located<String>>,
+    /// Which of the framework's stores wrote the record.
+    pub engine: Option<Located<String>>,
+    /// How the value is serialised.
+    pub serializer: Option<Located<String>>,
+    /// phpredis's own serializer around the value.
+    pub store_serializer: Option<Located<String>>,
+    /// How the value is compressed.
+    pub compressor: Option<Located<String>>,
+    /// Cipher of the cookie, and of the value where `encrypted`.
+    pub cipher: Option<Located<String>>,
+    /// Whether the value is encrypted with `secrets`.
+    pub encrypted: Option<Located<bool>>,
+}
+
+/// `[tokens]`
+#[derive(Debug)]
+pub struct Tokens {
+    /// The `iss` claim.
+    pub issuer: String,
+    /// `jwks_uri` in the discovery document; `None`: made from the internal listener's address.
+    pub jwks_uri: Option<String>,
+    /// Defaults of every route's token.
+    pub defaults: TokenOptions,
+    /// Signature algorithm.
+    pub algorithm: Located<Algorithm>,
+    /// Largest token, in bytes.
+    pub max_bytes: usize,
+    /// Where the keys are.
+    pub keys: KeySource,
+    /// Whether the public port serves the JWKS and discovery too.
+    pub publish_jwks: bool,
+}
+
+/// `[tokens.keys]`
+#[derive(Debug)]
+pub enum KeySource {
+    /// Generated into and read from this directory.
+    Directory(Located<PathBuf>),
+    /// PEM files; the first signs, all are published.
+    Files(Vec<Located<PathBuf>>),
+}
+
+/// What a route's token looks like.
+#[derive(Clone, Debug)]
+pub struct TokenOptions {
+    /// `typ` and conformance.
+    pub profile: TokenProfile,
+    /// The header it travels in, lower case.
+    pub header: http::HeaderName,
+    /// Longest life.
+    pub ttl: Duration,
+    /// Attribute names to copy into claims.
+    pub claims: Vec<Located<String>>,
+}
+
+/// `[upstreams.X]`
+#[derive(Debug)]
+pub struct Upstream {
+    /// X.
+    pub name: String,
+    /// Where it listens; at least one.
+    pub endpoints: Vec<Endpoint>,
+    /// Sent as `Host` instead of the client's.
+    pub host: Option<String>,
+    /// Connecting, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// From the last byte of the request to the head of the response.
+    pub first_byte_timeout: Duration,
+    /// How long a pooled connection may wait for its next request.
+    pub idle_timeout: Duration,
+}
+
+/// One process of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `https://`
+    pub tls: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// `[[routes]]`
+#[derive(Debug)]
+pub struct Route {
+    /// Where the table starts.
+    pub at: At,
+    /// Path pattern.
+    pub path: Located<String>,
+    /// Host patterns, lower case; empty: any host.
+    pub hosts: Vec<Located<String>>,
+    /// Methods; empty: any but CONNECT and TRACE. `GET` includes `HEAD`.
+    pub methods: Vec<http::Method>,
+    /// Where it leads.
+    pub upstream: UpstreamId,
+    /// Who may pass.
+    pub access: Access,
+    /// Which profiles, in order of priority.
+    pub sessions: Vec<ProfileId>,
+    /// The `aud` claim; at least one.
+    pub audience: Vec<String>,
+    /// The token's other properties.
+    pub token: TokenOptions,
+    /// Whether Redis is asked on every request; `None`: as the store says.
+    pub freshness: Option<Freshness>,
+    /// What happens while the store cannot be asked; `None`: as the store says.
+    pub outage: Option<Outage>,
+    /// Attribute name and accepted values; all must match.
+    pub require: Vec<(Located<String>, Vec<serde_json::Value>)>,
+    /// Whether the upstream gets the session cookie.
+    pub forward_cookie: bool,
+    /// Whether the upstream gets the client's own Authorization.
+    pub forward_authorization: bool,
+    /// What is done against cross-site requests.
+    pub csrf: CsrfMode,
+    /// What is done with CORS preflights.
+    pub preflight: Preflight,
+    /// Template of the login redirect.
+    pub login: Option<Located<String>>,
+    /// Encodings in the path that this route takes.
+    pub allow_in_path: Vec<PathException>,
+    /// Longest request body; `None`: as `[server.limits]` says.
+    pub body_limit: Option<u64>,
+    /// Longest life of a whole exchange; `None`: no limit. Tunnels are exempt.
+    pub total_timeout: Option<Duration>,
+}

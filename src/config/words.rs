@@ -1,0 +1,119 @@
+//! The closed sets of words a configuration may use.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Who may pass a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Everybody, without a token; the store is never asked.
+    Open,
+    /// Everybody; a token is added where there is a session.
+    Optional,
+    /// Whoever has a live session, guests too.
+    Session,
+    /// Whoever is logged in.
+    Required,
+}
+
+/// Signature algorithm of internal tokens (RFC 7518, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// Ed25519.
+    EdDSA,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+}
+
+/// What is done against cross-site requests where a cookie becomes a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CsrfMode {
+    /// Fetch-Metadata, with the Origin header as fallback.
+    FetchMetadata,
+    /// The same check, logged and counted but not enforced.
+    Log,
+    /// Nothing.
+    Off,
+}
+
+/// Whose sessions a profile reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Framework {
+    /// express-session with connect-redis; NestJS and Passport too.
+    Express,
+    /// A bare id in the cookie, JSON in the store, every name configurable.
+    Json,
+}
+
+/// Whether the store is asked on every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Freshness {
+    /// Cached, revoked by the store's pushes.
+    Lease,
+    /// Asked on every request.
+    Strict,
+}
+
+/// What happens to a request whose session cannot be looked up because the store cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outage {
+    /// 503 with Retry-After.
+    Deny,
+    /// Anonymous, on optional routes.
+    Anonymous,
+}
+
+/// An encoding in the path that a route takes although it is refused by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum PathException {
+    /// An encoded slash.
+    #[serde(rename = "%2F")]
+    Slash,
+    /// An encoded percent sign.
+    #[serde(rename = "%25")]
+    Percent,
+    /// An encoded number sign.
+    #[serde(rename = "%23")]
+    NumberSign,
+    /// An encoded question mark.
+    #[serde(rename = "%3F")]
+    QuestionMark,
+    /// A semicolon, raw or encoded.
+    #[serde(rename = ";")]
+    Semicolon,
+    /// An empty segment.
+    #[serde(rename = "//")]
+    EmptySegment,
+}
+
+/// What is done with CORS preflights, which carry no cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preflight {
+    /// Forwarded without cookie and token: the app answers.
+    Forward,
+    /// Refused.
+    Refuse,
+}
+
+/// What kind of JWT a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum TokenProfile {
+    /// RFC 9068, `typ: at+jwt`.
+    #[serde(rename = "at+jwt")]
+    AtJwt,
+    /// RFC 7519, `typ: JWT`.
+    #[serde(rename = "jwt")]
+    Jwt,
+}

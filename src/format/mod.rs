@@ -1,0 +1,139 @@
+//! How each web framework keeps a session: from the browser's cookie to a key, and from a record to data.
+//!
+//! Job: for one framework, (1) take the session cookie out of the request the way the framework itself does,
+//! verify its signature or open its encryption, and name the [`StoreKey`] to look up; (2) decode the record that
+//! was found there, say when the framework itself would call it ended, and where its user id is by convention.
+//! Not the job: asking the store (`store`), caching, the subject's rules and `valid_if` (`session`).
+//!
+//! Invariant: a signature is checked before a key is made, so that no store is asked for an id that the app did
+//! not issue; comparison is constant in time; nothing of a record is ever executed (`codec`).
+//!
+//! # How to add a framework
+//! One file beside this one, under 200 lines: a struct with the options it reads from the profile, a `new` that
+//! checks them, and an implementation of [`SessionFormat`]. Then one variant in `config::Framework`, one
+//! arm in [`build`], and a folder of vectors captured from the real framework under `tests/sessions/`. The test
+//! `vectors` finds them by themselves.
+
+use crate::clock::UnixMillis;
+use crate::codec::{DecodeError, Value};
+use crate::request::Cookies;
+use crate::store::{Record, RecordKind, StoreKey};
+
+/// One framework's way of keeping sessions. Implementations are pure: no I/O, no clock, no shared state.
+pub trait SessionFormat: Send + Sync {
+    /// Names of every cookie that carries or signs the session, in the order the framework reads them. They are
+    /// removed from what services get. The first is the session cookie itself.
+    fn cookie_names(&self) -> Vec<String>;
+
+    /// Whether the record is a string or a hash.
+    fn record_kind(&self) -> RecordKind {
+        RecordKind::String
+    }
+
+    /// Finds the session cookie, verifies it, and names the keys to look up.
+    fn present(&self, cookies: &Cookies) -> Presented;
+
+    /// Decodes what was found under one of the keys of `lookup`.
+    ///
+    /// # Errors
+    /// [`Reject`] if the framework itself would not accept the record.
+    fn decode(&self, record: &Record, lookup: &Lookup) -> Result<Decoded, Reject>;
+
+    /// The user id by the framework's own convention, for profiles that name no `subject`; `None` if it has none or
+    /// nobody is logged in.
+    fn subject(&self, data: &Value) -> Option<Value>;
+
+    /// The path that [`SessionFormat::subject`] follows, in words for `explain`; `None` if the framework has no
+    /// convention and a profile must name its `subject`.
+    fn subject_convention(&self) -> Option<&'static str>;
+}
+
+/// What the client's cookies say before any store is asked.
+#[derive(Debug)]
+pub enum Presented {
+    /// No session cookie.
+    Absent,
+    /// A session cookie that the framework would not take.
+    Rejected(Reject),
+    /// A verified cookie: look these keys up.
+    Session(Lookup),
+}
+
+/// A verified cookie's claim: which records may be the session.
+#[derive(Debug)]
+pub struct Lookup {
+    /// The session id as the framework puts it into the key; what the fingerprint is made of.
+    pub id: SessionId,
+    /// Keys in the order the framework tries them; at least one, rarely two (Rack's private and public id).
+    pub keys: Vec<StoreKey>,
+    /// Which of the configured secrets verified the cookie, counted from 0; `None` if nothing is signed.
+    pub secret: Option<usize>,
+    /// When the cookie itself ends, if it says so (gorilla's timestamp).
+    pub ends_at: Option<UnixMillis>,
+}
+
+/// A session id: a credential, so it has neither `Display` nor a telling `Debug`, and is wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionId(Vec<u8>);
+
+impl SessionId {
+    /// The id with exactly these bytes.
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the key and the fingerprint.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for SessionId {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
+
+impl std::fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionId")
+    }
+}
+
+/// A decoded record.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The session as the app itself sees it.
+    pub data: Value,
+    /// When the framework ends it by what the record says, apart from the store's TTL; `None` if the record is silent.
+    pub ends_at: Option<UnixMillis>,
+}
+
+/// Why a session is not accepted. The client sees the same 401 for all of them; logs and metrics carry the code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reject {
+    /// The cookie's signature or MAC verifies with none of the secrets, or its encryption opens with none.
+    BadSignature {
+        /// How many secrets were tried.
+        secrets: usize,
+    },
+    /// The session cookie's name comes with two different values; frameworks disagree on which one counts.
+    DuplicateCookie,
+    /// The session is past its own expiry.
+    Expired,
+    /// The cookie's value is not what the framework writes; the text says what is wrong with it.
+    MalformedCookie(&'static str),
+    /// The subject path leads to a list or a map.
+    SubjectNotScalar,
+    /// The record is not what the framework writes.
+    Undecodable(DecodeError),
+    /// No record under the key: logged out, expired, or never issued.
+    UnknownSession,
+    /// The record is longer than `value_bytes`.
+    ValueTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The key holds another type than the framework writes.
+    WrongType,
+}

@@ -1,0 +1,3 @@
+//! The `cloakroom` command: an exit code and nothing else.
+
+fn main() {}

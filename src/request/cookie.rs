@@ -1,0 +1,53 @@
+//! The Cookie header as the client sent it.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::COOKIE;
+
+/// All Cookie lines of one request, joined with `; ` where there are several (RFC 9113 §8.2.3 for HTTP/2; frameworks
+/// read several HTTP/1.1 lines the same way). Nothing is unescaped here: how a name or value is spelled means
+/// different things to different frameworks, and those rules live in `format`.
+#[derive(Clone, Default)]
+pub struct Cookies(Bytes);
+
+impl Cookies {
+    /// The cookies of a request; one line is shared, several are joined.
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        let mut lines = headers.get_all(COOKIE).iter();
+        let (Some(first), second) = (lines.next(), lines.next()) else { return Self::default() };
+        let Some(second) = second else { return Self(Bytes::copy_from_slice(first.as_bytes())) };
+        let mut joined = first.as_bytes().to_vec();
+        for line in std::iter::once(second).chain(lines) {
+            joined.extend_from_slice(b"; ");
+            joined.extend_from_slice(line.as_bytes());
+        }
+        Self(joined.into())
+    }
+
+    /// A Cookie header's value, for tests and `explain`.
+    pub fn from_line(line: impl Into<Bytes>) -> Self {
+        Self(line.into())
+    }
+
+    /// Whether the client sent none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The raw bytes between semicolons, blanks and all.
+    pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|byte| *byte == b';')
+    }
+
+    /// The whole line.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Cookies are credentials: only the length is printed.
+impl std::fmt::Debug for Cookies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cookies({} bytes)", self.0.len())
+    }
+}

@@ -1,0 +1,87 @@
+//! A session that passed every check, as a value.
+
+use crate::clock::UnixMillis;
+use crate::config::ProfileId;
+use std::sync::Arc;
+
+/// The keyed hash of a session id: the only form in which an id is ever logged, and the `sid` claim. 22 characters of
+/// base64url, the same at every gateway of one deployment.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Fingerprint(Arc<str>);
+
+impl Fingerprint {
+    pub(super) fn new(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The text; it identifies a session but does not open it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is known of one session while its record's bytes stay the same. `T` is whatever else lives and dies with it: the
+/// minted tokens, which this room need not know.
+#[derive(Debug)]
+pub struct Session<T> {
+    /// Which profile read it.
+    pub profile: ProfileId,
+    /// The profile's name, the `client_id` claim.
+    pub client_id: Arc<str>,
+    /// The user id as text; `None` for a live session without a user (a guest).
+    pub subject: Option<String>,
+    /// The `sub` claim: the profile's template with the subject in it, or `guest:{sid}`.
+    pub sub: String,
+    /// The `sid` claim.
+    pub sid: Fingerprint,
+    /// Attributes by the profile's names; a name without a value is not here.
+    pub attributes: Vec<(Arc<str>, serde_json::Value)>,
+    /// What lives and dies with it.
+    pub attached: T,
+}
+
+/// Proof that signature, existence, decoding, expiry and subject were checked at `checked_at`. Only the authenticator
+/// makes one, and no token is minted without.
+#[derive(Debug)]
+pub struct VerifiedSession<T> {
+    session: Arc<Session<T>>,
+    ends_at: Option<UnixMillis>,
+    checked_at: UnixMillis,
+}
+
+impl<T> Clone for VerifiedSession<T> {
+    fn clone(&self) -> Self {
+        Self { session: Arc::clone(&self.session), ends_at: self.ends_at, checked_at: self.checked_at }
+    }
+}
+
+impl<T> VerifiedSession<T> {
+    pub(super) const fn new(
+        session: Arc<Session<T>>,
+        ends_at: Option<UnixMillis>,
+        checked_at: UnixMillis,
+    ) -> Self {
+        Self { session, ends_at, checked_at }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session<T> {
+        &self.session
+    }
+
+    /// When it ends: the earliest of the store's TTL, the record's own word and the cookie's; `None` if none says.
+    pub const fn ends_at(&self) -> Option<UnixMillis> {
+        self.ends_at
+    }
+
+    /// When it was checked.
+    pub const fn checked_at(&self) -> UnixMillis {
+        self.checked_at
+    }
+}

@@ -1,0 +1,63 @@
+//! Where the app keeps its sessions.
+//!
+//! Job: fetch one record by its key from one named store and say which of three things happened: here it is, it
+//! is not there (a healthy store said so), or the store could not be asked. Not the job: knowing what the bytes
+//! mean (`format`), whom they admit (`session`), or what to answer (`respond`).
+//!
+//! Invariant: *absent* and *unreachable* are different types and can never be confused: the first is
+//! `Ok(None)`, the second a [`StoreError`]. A gateway that mistakes an outage for a logout logs everybody out.
+//!
+//! The folder is a *floor*: `mod.rs` holds the types, the children use them.
+
+mod key;
+
+pub use self::key::StoreKey;
+
+/// How a record is kept, hence which command reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKind {
+    /// A string, read by `GET`.
+    String,
+    /// A hash, read by `HGETALL` (Spring Session, ASP.NET Core).
+    Hash,
+}
+
+/// What a store holds under a key.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Record {
+    /// The value of a string.
+    String(Vec<u8>),
+    /// Field and value pairs of a hash, in the store's order.
+    Hash(Vec<(Vec<u8>, Vec<u8>)>),
+}
+
+impl Record {
+    /// Size of all names and values, in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::String(bytes) => bytes.len(),
+            Self::Hash(fields) => fields.iter().map(|(name, value)| name.len() + value.len()).sum(),
+        }
+    }
+
+    /// Whether there is not a single byte; PHP writes such records.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Session records are personal and may hold credentials: only the size is printed.
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Record({} bytes)", self.len())
+    }
+}
+
+/// A record with the life the store gives it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The bytes.
+    pub record: Record,
+    /// Milliseconds until the store drops the key, counted from the reply; `None` if it has no TTL.
+    pub ttl_ms: Option<u64>,
+}
