@@ -7,5 +7,6 @@ pub mod codec;
 pub mod config;
 pub mod format;
 pub mod request;
+pub mod route;
 pub mod session;
 pub mod store;
