@@ -131,8 +131,8 @@ pub enum Reject {
     UnknownSession,
     /// The record is longer than `value_bytes`.
     ValueTooLarge {
-        /// The limit, in bytes.
-        limit: usize,
+        /// How long it is.
+        bytes: usize,
     },
     /// The key holds another type than the framework writes.
     WrongType,

@@ -32,16 +32,31 @@ pub struct Route {
     pub allowed: PathExceptions,
 }
 
-/// Permission to forward a request without a token. Only [`Route::anonymous`] and [`Route::preflight`] make one.
+/// Permission to forward a request without a token. Only [`Route::grant`] and [`Route::preflight`] make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anonymous(());
 
+/// Who may pass a route, with the permission to pass anonymously where it is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Everybody, without a token.
+    Open(Anonymous),
+    /// Everybody, with a token where there is a session.
+    Optional(Anonymous),
+    /// Whoever has a live session.
+    Session,
+    /// Whoever is logged in.
+    Required,
+}
+
 impl Route {
-    /// The permission to pass anonymously, if the route's access grants it.
-    pub const fn anonymous(&self) -> Option<Anonymous> {
+    /// What the route's access grants.
+    pub const fn grant(&self) -> Grant {
         match self.rules.access {
-            Access::Open | Access::Optional => Some(Anonymous(())),
-            Access::Session | Access::Required => None,
+            Access::Open => Grant::Open(Anonymous(())),
+            Access::Optional => Grant::Optional(Anonymous(())),
+            Access::Session => Grant::Session,
+            Access::Required => Grant::Required,
         }
     }
 
