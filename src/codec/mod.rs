@@ -15,7 +15,9 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+pub mod json;
 mod limits;
+pub mod seal;
 mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};
