@@ -6,6 +6,8 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod format;
+pub mod internal;
 pub mod request;
 pub mod session;
 pub mod store;
+pub mod token;

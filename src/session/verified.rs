@@ -14,6 +14,12 @@ impl Fingerprint {
         Self(text.into())
     }
 
+    /// For tests of the rooms above, which get theirs from a real one.
+    #[cfg(test)]
+    pub(crate) fn pretend(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The text; it identifies a session but does not open it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -68,6 +74,18 @@ impl<T> VerifiedSession<T> {
         checked_at: UnixMillis,
     ) -> Self {
         Self { session, ends_at, checked_at }
+    }
+
+    /// For tests of the rooms above: a proof of nothing, which does not exist outside them.
+    #[cfg(test)]
+    pub(crate) const fn pretend(session: Arc<Session<T>>, ends_at: Option<UnixMillis>) -> Self {
+        Self { session, ends_at, checked_at: UnixMillis::new(0) }
+    }
+
+    /// For tests of the rooms above: the same session with another end.
+    #[cfg(test)]
+    pub(crate) fn ending_at(&self, ends_at: Option<UnixMillis>) -> Self {
+        Self { ends_at, ..self.clone() }
     }
 
     /// The session.
