@@ -2,7 +2,8 @@
 
 use crate::config::{Algorithm, ConfigError, Located};
 use crate::token::file::{self, KeyWarning};
-use crate::token::key::{Key, Pair, name, needed, recipe};
+use crate::token::key::{Key, name, needed, recipe};
+use crate::token::pair::Pair;
 use std::cmp::Reverse;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};

@@ -6,9 +6,10 @@ use crate::config::{
     TokenOptions, TokenProfile, Tokens, UpstreamId,
 };
 use crate::session::{Fingerprint, Session, VerifiedSession};
-use crate::token::key::{Key, Pair};
+use crate::token::key::Key;
 use crate::token::keys::KeyRing;
 use crate::token::mint::Minter;
+use crate::token::pair::Pair;
 use crate::token::template::Templates;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

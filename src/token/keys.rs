@@ -4,7 +4,8 @@ use crate::config::{Algorithm, At, ConfigError, KeySource, Located, Secret, Toke
 use crate::token::directory;
 use crate::token::file::{self, KeyWarning};
 use crate::token::fingerprint;
-use crate::token::key::{Key, Pair, name, needed, recipe};
+use crate::token::key::{Key, name, needed, recipe};
+use crate::token::pair::Pair;
 use crate::token::publish::Document;
 use bytes::Bytes;
 use http::HeaderValue;

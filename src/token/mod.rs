@@ -31,6 +31,7 @@ mod inspect;
 mod key;
 mod keys;
 mod mint;
+mod pair;
 mod publish;
 mod sign;
 mod slots;
