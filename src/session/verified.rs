@@ -49,6 +49,18 @@ impl<T> VerifiedSession<T> {
         Self { session, ends_at, checked_at }
     }
 
+    /// For tests of the rooms above: a proof of nothing, which does not exist outside them.
+    #[cfg(test)]
+    pub(crate) const fn pretend(session: Arc<Session<T>>, ends_at: Option<UnixMillis>) -> Self {
+        Self { session, ends_at, checked_at: UnixMillis::new(0) }
+    }
+
+    /// For tests of the rooms above: the same session with another end.
+    #[cfg(test)]
+    pub(crate) fn ending_at(&self, ends_at: Option<UnixMillis>) -> Self {
+        Self { ends_at, ..self.clone() }
+    }
+
     /// The session.
     pub fn session(&self) -> &Session<T> {
         &self.session
