@@ -9,3 +9,4 @@ pub mod format;
 pub mod request;
 pub mod session;
 pub mod store;
+pub mod upstream;
