@@ -59,6 +59,7 @@ impl Connector {
         let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn)));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES_MAX)
+            .max_header_size(BUFFER_BYTES_MAX)
             .handshake(wire)
             .await
             .map_err(|error| UpstreamError::ConnectFailed { source: io::Error::other(error) })?;
@@ -89,7 +90,8 @@ impl Connector {
             .collect();
         let mut failure = UpstreamError::ConnectFailed { source: io::ErrorKind::NotFound.into() };
         for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-            let share = end.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+            let share =
+                end.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
             match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(source)) => failure = UpstreamError::ConnectFailed { source },

@@ -22,6 +22,10 @@ pub(crate) struct Deadlines {
 }
 
 /// Why there is no head.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for a moment; a box would be an allocation"
+)]
 pub(crate) enum Failure {
     /// Nothing came, or nothing that is HTTP; holds the request if it was not sent.
     Broken(TrySendError<Request<Upload>>),
@@ -39,7 +43,8 @@ pub(crate) async fn exchange(
     let sent = Instant::now();
     link.turn.ask();
     let mut answer = pin!(link.sender.try_send_request(request));
-    let mut timer = pin!(sleep_until(deadlines.next(sent, progress.as_deref(), sent).map_err(Failure::Late)?));
+    let mut timer =
+        pin!(sleep_until(deadlines.next(sent, progress.as_deref(), sent).map_err(Failure::Late)?));
     loop {
         tokio::select! {
             biased;
@@ -70,5 +75,39 @@ impl Deadlines {
             return Err(UpstreamError::FirstByteTimedOut);
         }
         Ok(self.total.map_or(due, |total| total.min(due)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// What the clock says 100 s after sending, with a minute for the first byte.
+    fn after_100_s(upstream_since: Option<u64>, total: Option<u64>) -> Result<u64, UpstreamError> {
+        let sent = Instant::now();
+        let deadlines =
+            Deadlines { first_byte: SECOND * 60, total: total.map(|at| sent + SECOND * at as u32) };
+        let progress = Progress::at(upstream_since.map(|at| sent + SECOND * at as u32));
+        let next = deadlines.next(sent, Some(&progress), sent + SECOND * 100)?;
+        Ok((next - sent).as_secs())
+    }
+
+    #[test]
+    fn a_long_upload_does_not_run_into_the_first_byte_timeout() {
+        assert_eq!(after_100_s(None, None).ok(), Some(160));
+        assert_eq!(after_100_s(Some(99), None).ok(), Some(159));
+    }
+
+    #[test]
+    fn an_upstream_that_stops_reading_or_answering_does() {
+        assert!(matches!(after_100_s(Some(40), None), Err(UpstreamError::FirstByteTimedOut)));
+    }
+
+    #[test]
+    fn the_total_runs_even_while_the_client_sends() {
+        assert!(matches!(after_100_s(None, Some(100)), Err(UpstreamError::TotalTimedOut)));
+        assert_eq!(after_100_s(None, Some(101)).ok(), Some(101));
     }
 }

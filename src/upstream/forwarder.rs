@@ -35,7 +35,8 @@ impl Forwarder {
     /// # Errors
     /// Every endpoint or host that cannot be used, and an `https://` endpoint on a system without root certificates.
     pub fn new(upstreams: &[config::Upstream], tunnels: Tunnels) -> Result<Self, Vec<ConfigError>> {
-        let first_tls = upstreams.iter().find(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.tls));
+        let first_tls =
+            upstreams.iter().find(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.tls));
         let tls =
             first_tls.map(|upstream| system_tls(upstream.at)).transpose().map_err(|mistake| vec![mistake])?;
         Self::with_tls(upstreams, tunnels, tls)
@@ -105,7 +106,11 @@ impl Forwarder {
 
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        self.upstreams.iter().flat_map(|upstream| &upstream.endpoints).map(|endpoint| endpoint.waiting()).sum()
+        self.upstreams
+            .iter()
+            .flat_map(|upstream| &upstream.endpoints)
+            .map(|endpoint| endpoint.waiting())
+            .sum()
     }
 }
 
@@ -133,7 +138,12 @@ impl Balanced {
         let host = upstream.host.as_ref().map(|host| HeaderValue::try_from(host).map_err(|_| host));
         let host = host.transpose().map_err(|host| {
             let key = format!("upstreams.{}.host", upstream.name);
-            mistakes.push(ConfigError::new(upstream.at, key, format!("`{host}`"), "a host name, with or without a port"));
+            mistakes.push(ConfigError::new(
+                upstream.at,
+                key,
+                format!("`{host}`"),
+                "a host name, with or without a port",
+            ));
         });
         let endpoints = upstream
             .endpoints

@@ -1,8 +1,6 @@
 //! What of a response's head is meant for us, not for the client.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::upstream::body::TRAILERS;
@@ -24,11 +22,13 @@ static HOP_BY_HOP: [HeaderName; 7] = [
 pub(crate) fn check_length(headers: &HeaderMap) -> Result<(), UpstreamError> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
-    let one_number = length.is_none_or(|value| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit));
+    let one_number =
+        length.is_none_or(|value| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit));
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let coding = codings.next();
     let chunked = coding.is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    let single = lengths.next().is_none() && codings.next().is_none() && (length.is_none() || coding.is_none());
+    let single =
+        lengths.next().is_none() && codings.next().is_none() && (length.is_none() || coding.is_none());
     if one_number && chunked && single { Ok(()) } else { Err(UpstreamError::AmbiguousLength) }
 }
 
@@ -57,7 +57,9 @@ fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
         .iter()
         .flat_map(tokens)
         .filter(|token| {
-            !["close", "keep-alive", "upgrade"].iter().any(|usual| token.eq_ignore_ascii_case(usual.as_bytes()))
+            !["close", "keep-alive", "upgrade"]
+                .iter()
+                .any(|usual| token.eq_ignore_ascii_case(usual.as_bytes()))
         })
         .filter_map(|token| HeaderName::from_bytes(token).ok())
         .collect()

@@ -88,6 +88,11 @@ impl Progress {
     pub(crate) fn fault(&self) -> Option<ParseError> {
         self.fault.get()
     }
+
+    #[cfg(test)]
+    pub(crate) fn at(upstream_since: Option<Instant>) -> Self {
+        Self { upstream_since: Cell::new(upstream_since), fault: Cell::new(None) }
+    }
 }
 
 impl Default for Progress {

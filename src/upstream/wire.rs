@@ -246,8 +246,11 @@ mod tests {
 
     #[test]
     fn a_bare_lf_is_found_however_the_head_is_cut() {
-        for head in ["HTTP/1.1 200 OK\nA: b\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\n\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n\n"]
-        {
+        for head in [
+            "HTTP/1.1 200 OK\nA: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\r\n\n",
+        ] {
             for step in 1..head.len() {
                 assert_eq!(watch(head.as_bytes(), step), Err(HeadFault::BareLineEnd), "{head:?} by {step}");
             }
