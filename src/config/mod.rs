@@ -260,6 +260,8 @@ pub struct TokenOptions {
 pub struct Upstream {
     /// X.
     pub name: String,
+    /// Where the table starts, for mistakes that only its room can see.
+    pub at: At,
     /// Where it listens; at least one.
     pub endpoints: Vec<Endpoint>,
     /// Sent as `Host` instead of the client's.

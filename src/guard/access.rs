@@ -34,7 +34,9 @@ pub fn admit<T>(
 ) -> Result<Admitted<T>, Denied> {
     match (grant, verdict) {
         (Grant::Open(anonymous), _) => Ok(Admitted::Anonymous(anonymous)),
-        (Grant::Optional(anonymous), Ok(Verdict::Absent | Verdict::Rejected(_))) => Ok(Admitted::Anonymous(anonymous)),
+        (Grant::Optional(anonymous), Ok(Verdict::Absent | Verdict::Rejected(_))) => {
+            Ok(Admitted::Anonymous(anonymous))
+        }
         (Grant::Optional(anonymous), Ok(Verdict::Verified(session))) => Ok(match is_user(&session) {
             true => Admitted::Known(session),
             false => Admitted::Anonymous(anonymous),
@@ -49,7 +51,9 @@ pub fn admit<T>(
             false => Err(Denied::Unauthenticated(None)),
         },
         (Grant::Session | Grant::Required, Ok(Verdict::Absent)) => Err(Denied::Unauthenticated(None)),
-        (Grant::Session | Grant::Required, Ok(Verdict::Rejected(reject))) => Err(Denied::Unauthenticated(Some(reject))),
+        (Grant::Session | Grant::Required, Ok(Verdict::Rejected(reject))) => {
+            Err(Denied::Unauthenticated(Some(reject)))
+        }
         (Grant::Session | Grant::Required, Err(error)) => Err(Denied::StoreUnavailable(error)),
     }
 }

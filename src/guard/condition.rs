@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 /// The attribute's name, for the log; the client is told only that it may not.
 pub fn meets_conditions<'a, T>(route: &'a crate::config::Route, session: &Session<T>) -> Result<(), &'a str> {
     for (name, accepted) in &route.require {
-        let found = session.attributes.iter().find(|(known, _)| **known == *name.value).map(|(_, value)| value);
+        let found =
+            session.attributes.iter().find(|(known, _)| **known == *name.value).map(|(_, value)| value);
         let met = match found {
             Some(Json::Array(items)) => items.iter().any(|item| is_among(item, accepted)),
             Some(value) => is_among(value, accepted),

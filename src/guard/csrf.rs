@@ -43,7 +43,12 @@ impl TrustedOrigins {
         self.judge_fields(site.filter(|_| !inbound.is_upgrade()), origin, inbound.host())
     }
 
-    fn judge_fields(&self, site: Option<&[u8]>, origin: Option<&HeaderValue>, host: &Host) -> Result<(), CrossSite> {
+    fn judge_fields(
+        &self,
+        site: Option<&[u8]>,
+        origin: Option<&HeaderValue>,
+        host: &Host,
+    ) -> Result<(), CrossSite> {
         let trusted = origin.is_some_and(|origin| self.contains(origin));
         let passes = match (site, origin) {
             (Some(b"same-origin" | b"none"), _) => true,

@@ -38,6 +38,12 @@ impl Stripped {
     pub fn into_parts(self) -> (Parts, Incoming, Option<Upgrade>) {
         (self.head, self.body, self.upgrade)
     }
+
+    /// Skips the stripping, for tests of what comes after it.
+    #[cfg(test)]
+    pub(crate) fn for_test(head: Parts, body: Incoming, upgrade: Option<Upgrade>) -> Self {
+        Self { head, body, upgrade }
+    }
 }
 
 /// What a route passes on beyond the default.

@@ -23,7 +23,8 @@ pub fn clean(headers: &mut HeaderMap, rules: ResponseRules<'_>) -> bool {
 
 /// An upstream cannot speak in our name.
 fn remove_our_names(headers: &mut HeaderMap) {
-    let ours: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("cloakroom-")).cloned().collect();
+    let ours: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("cloakroom-")).cloned().collect();
     for name in ours {
         headers.remove(name);
     }
@@ -37,7 +38,8 @@ fn drop_cookies(headers: &mut HeaderMap, names: &[String]) -> bool {
     if !headers.get_all(SET_COOKIE).iter().any(is_foreign) {
         return false;
     }
-    let kept: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().filter(|value| !is_foreign(value)).cloned().collect();
+    let kept: Vec<HeaderValue> =
+        headers.get_all(SET_COOKIE).iter().filter(|value| !is_foreign(value)).cloned().collect();
     headers.remove(SET_COOKIE);
     for value in kept {
         headers.append(SET_COOKIE, value);

@@ -1,8 +1,8 @@
 //! Sending a browser to the app's own login page, once.
 
+use crate::request::{Cookies, Path};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use crate::request::{Cookies, Path};
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -59,7 +59,8 @@ pub(super) fn remember(path: &Path) -> Option<HeaderValue> {
 pub fn seen_before(cookies: &Cookies, path: &Path) -> bool {
     let mark = mark(path);
     cookies.segments().any(|segment| {
-        segment.trim_ascii().strip_prefix(COOKIE.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) == Some(mark.as_bytes())
+        segment.trim_ascii().strip_prefix(COOKIE.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+            == Some(mark.as_bytes())
     })
 }
 
@@ -81,12 +82,18 @@ mod tests {
     #[test]
     fn the_path_and_query_come_back_as_one_value() {
         let template = LoginTemplate::new("/login?next={path}&x=1");
-        assert_eq!(template.location(&path("/a/b?c=d&e=%20")).unwrap(), "/login?next=%2Fa%2Fb%3Fc%3Dd%26e%3D%2520&x=1");
+        assert_eq!(
+            template.location(&path("/a/b?c=d&e=%20")).unwrap(),
+            "/login?next=%2Fa%2Fb%3Fc%3Dd%26e%3D%2520&x=1"
+        );
     }
 
     #[test]
     fn a_template_without_a_place_for_the_path_is_taken_as_it_is() {
-        assert_eq!(LoginTemplate::new("https://id.test/in").location(&path("/a")).unwrap(), "https://id.test/in");
+        assert_eq!(
+            LoginTemplate::new("https://id.test/in").location(&path("/a")).unwrap(),
+            "https://id.test/in"
+        );
     }
 
     #[test]

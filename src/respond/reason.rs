@@ -63,7 +63,9 @@ impl Reason {
     pub const fn answer(self) -> Answer {
         use Side::{Client, Gateway, Upstream};
         match self {
-            Self::CrossSite => row(StatusCode::FORBIDDEN, "cross-site", "This request came from another site.", Client),
+            Self::CrossSite => {
+                row(StatusCode::FORBIDDEN, "cross-site", "This request came from another site.", Client)
+            }
             Self::Forbidden => {
                 row(StatusCode::FORBIDDEN, "forbidden", "Your account does not have access to this.", Client)
             }
@@ -71,31 +73,51 @@ impl Reason {
                 row(StatusCode::UNAUTHORIZED, "login-required", "Please log in and try again.", Client)
             }
             Self::Malformed(error) => malformed(error),
-            Self::MethodNotAllowed => {
-                row(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not take that method.", Client)
+            Self::MethodNotAllowed => row(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "This path does not take that method.",
+                Client,
+            ),
+            Self::NotFound => {
+                row(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.", Client)
             }
-            Self::NotFound => row(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.", Client),
-            Self::PreflightRefused => {
-                row(StatusCode::FORBIDDEN, "preflight-refused", "Other sites' pages may not call this.", Client)
-            }
+            Self::PreflightRefused => row(
+                StatusCode::FORBIDDEN,
+                "preflight-refused",
+                "Other sites' pages may not call this.",
+                Client,
+            ),
             Self::StoreUnavailable => row(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "store-unavailable",
                 "Sessions cannot be checked right now. You are still logged in; please try again.",
                 Gateway,
             ),
-            Self::TokenFailed => {
-                row(StatusCode::INTERNAL_SERVER_ERROR, "token-failed", "Something went wrong on our side.", Gateway)
-            }
-            Self::TokenTooLarge => {
-                row(StatusCode::INTERNAL_SERVER_ERROR, "token-too-large", "Something went wrong on our side.", Gateway)
-            }
-            Self::UpstreamBroken => {
-                row(StatusCode::BAD_GATEWAY, "upstream-broken", "The service behind this page gave no usable answer.", Upstream)
-            }
-            Self::UpstreamTimedOut => {
-                row(StatusCode::GATEWAY_TIMEOUT, "upstream-timed-out", "The service behind this page took too long.", Upstream)
-            }
+            Self::TokenFailed => row(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "token-failed",
+                "Something went wrong on our side.",
+                Gateway,
+            ),
+            Self::TokenTooLarge => row(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "token-too-large",
+                "Something went wrong on our side.",
+                Gateway,
+            ),
+            Self::UpstreamBroken => row(
+                StatusCode::BAD_GATEWAY,
+                "upstream-broken",
+                "The service behind this page gave no usable answer.",
+                Upstream,
+            ),
+            Self::UpstreamTimedOut => row(
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream-timed-out",
+                "The service behind this page took too long.",
+                Upstream,
+            ),
             Self::UpstreamUnreachable => row(
                 StatusCode::BAD_GATEWAY,
                 "upstream-unreachable",
@@ -119,18 +141,24 @@ const fn row(status: StatusCode, code: &'static str, sentence: &'static str, sid
 const fn malformed(error: ParseError) -> Answer {
     let (status, code, sentence) = match error {
         ParseError::BadChunk => (400, "bad-chunk", "The request body's chunks are malformed."),
-        ParseError::BadContentLength => (400, "bad-content-length", "Content-Length is not one plain number."),
+        ParseError::BadContentLength => {
+            (400, "bad-content-length", "Content-Length is not one plain number.")
+        }
         ParseError::BadField => (400, "bad-field", "A header field is malformed."),
         ParseError::BadHost => (400, "bad-host", "Host is not one valid name."),
         ParseError::BadRequestLine => (400, "bad-request-line", "The request line is malformed."),
         ParseError::BadTarget => (400, "bad-target", "The request target is malformed."),
-        ParseError::BadTransferEncoding => (400, "bad-transfer-encoding", "Transfer-Encoding is not exactly `chunked`."),
+        ParseError::BadTransferEncoding => {
+            (400, "bad-transfer-encoding", "Transfer-Encoding is not exactly `chunked`.")
+        }
         ParseError::BadUpgrade => (400, "bad-upgrade", "The WebSocket handshake is malformed."),
         ParseError::BareLineEnd => (400, "bare-line-end", "A header line does not end in CRLF."),
         ParseError::BodyIncomplete => (400, "body-incomplete", "The request body ended early."),
         ParseError::BodyTimedOut => (408, "body-timed-out", "The request body took too long."),
         ParseError::BodyTooLarge => (413, "body-too-large", "The request body is too large."),
-        ParseError::EncodingInHttp10 => (400, "encoding-in-http10", "Transfer-Encoding has no meaning in HTTP/1.0."),
+        ParseError::EncodingInHttp10 => {
+            (400, "encoding-in-http10", "Transfer-Encoding has no meaning in HTTP/1.0.")
+        }
         ParseError::HeadTimedOut => (408, "head-timed-out", "The request's header took too long."),
         ParseError::HeadTooLarge => (431, "head-too-large", "The request's header is too large."),
         ParseError::HostMissing => (400, "host-missing", "The request has no Host."),
@@ -141,14 +169,22 @@ const fn malformed(error: ParseError) -> Answer {
         ParseError::MethodRefused => (405, "method-refused", "This method is not served here."),
         ParseError::PathDotSegment => (400, "path-dot-segment", "The path has a dot segment."),
         ParseError::PathEmptySegment => (400, "path-empty-segment", "The path has an empty segment (`//`)."),
-        ParseError::PathNeedsAllowance(_) => {
-            (400, "path-needs-allowance", "The path has a character that this route's `allow_in_path` does not list.")
-        }
+        ParseError::PathNeedsAllowance(_) => (
+            400,
+            "path-needs-allowance",
+            "The path has a character that this route's `allow_in_path` does not list.",
+        ),
         ParseError::PathUnsafe => (400, "path-unsafe", "The path has an unsafe character."),
-        ParseError::TargetHostMismatch => (400, "target-host-mismatch", "Host and the request target disagree."),
+        ParseError::TargetHostMismatch => {
+            (400, "target-host-mismatch", "Host and the request target disagree.")
+        }
         ParseError::TooManyHeaders => (431, "too-many-headers", "The request has too many header fields."),
-        ParseError::UnknownExpectation => (417, "unknown-expectation", "Only `Expect: 100-continue` is understood."),
-        ParseError::UnsupportedVersion => (505, "unsupported-version", "Only HTTP/1.0 and HTTP/1.1 are served here."),
+        ParseError::UnknownExpectation => {
+            (417, "unknown-expectation", "Only `Expect: 100-continue` is understood.")
+        }
+        ParseError::UnsupportedVersion => {
+            (505, "unsupported-version", "Only HTTP/1.0 and HTTP/1.1 are served here.")
+        }
     };
     // Every status above is a valid one; a typing mistake would show in the table's test.
     let status = match StatusCode::from_u16(status) {
@@ -214,7 +250,10 @@ mod tests {
         let codes: Vec<&str> = TABLE.iter().map(|reason| reason.answer().code).collect();
         assert_eq!(codes.iter().collect::<HashSet<_>>().len(), codes.len());
         for code in codes {
-            assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{code}");
+            assert!(
+                code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{code}"
+            );
         }
     }
 

@@ -11,13 +11,19 @@ pub fn claim_of(value: &Value) -> Option<Json> {
         Value::Null | Value::Bytes(_) => None,
         Value::Bool(truth) => Some(Json::Bool(*truth)),
         Value::Int(number) => Some(Json::Number((*number).into())),
-        Value::BigInt(digits) => Some(digits.parse::<u64>().map_or_else(|_| Json::String(digits.clone()), Json::from)),
+        Value::BigInt(digits) => {
+            Some(digits.parse::<u64>().map_or_else(|_| Json::String(digits.clone()), Json::from))
+        }
         Value::Float(number) => Number::from_f64(*number).map(Json::Number),
         Value::Text(text) => Some(Json::String(text.clone())),
-        Value::List(items) => Some(Json::Array(items.iter().map(|item| claim_of(item).unwrap_or(Json::Null)).collect())),
+        Value::List(items) => {
+            Some(Json::Array(items.iter().map(|item| claim_of(item).unwrap_or(Json::Null)).collect()))
+        }
         Value::Map(fields) | Value::Object { fields, .. } => {
-            let members: Map<String, Json> =
-                fields.iter().map(|(name, value)| (name.clone(), claim_of(value).unwrap_or(Json::Null))).collect();
+            let members: Map<String, Json> = fields
+                .iter()
+                .map(|(name, value)| (name.clone(), claim_of(value).unwrap_or(Json::Null)))
+                .collect();
             Some(Json::Object(members))
         }
     }
@@ -36,12 +42,16 @@ mod tests {
             ("score".to_owned(), Value::Float(1.5)),
             ("roles".to_owned(), Value::List(vec![Value::Text("admin".to_owned()), Value::Null])),
         ]);
-        assert_eq!(claim_of(&value), Some(json!({"id": 42, "ok": true, "score": 1.5, "roles": ["admin", null]})));
+        assert_eq!(
+            claim_of(&value),
+            Some(json!({"id": 42, "ok": true, "score": 1.5, "roles": ["admin", null]}))
+        );
     }
 
     #[test]
     fn what_has_no_faithful_claim_is_no_claim() {
-        for value in [Value::Null, Value::Bytes(vec![1]), Value::Float(f64::INFINITY), Value::Float(f64::NAN)] {
+        for value in [Value::Null, Value::Bytes(vec![1]), Value::Float(f64::INFINITY), Value::Float(f64::NAN)]
+        {
             assert_eq!(claim_of(&value), None, "{value:?}");
         }
     }
@@ -49,6 +59,9 @@ mod tests {
     #[test]
     fn an_id_beyond_64_bits_stays_exact() {
         assert_eq!(claim_of(&Value::BigInt("18446744073709551615".to_owned())), Some(json!(u64::MAX)));
-        assert_eq!(claim_of(&Value::BigInt("18446744073709551616".to_owned())), Some(json!("18446744073709551616")));
+        assert_eq!(
+            claim_of(&Value::BigInt("18446744073709551616".to_owned())),
+            Some(json!("18446744073709551616"))
+        );
     }
 }

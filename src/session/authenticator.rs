@@ -124,15 +124,19 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
     ) -> Result<Authenticated<T>, SessionError> {
         let answer = |verdict, sid| Authenticated { verdict, profile: Some(profile.id), sid: Some(sid) };
         let Some(store) = self.stores.get(profile.store.0) else {
-            return Ok(answer(Verdict::Rejected(Reject::UnknownSession), profile.fingerprint(&self.fingerprints, lookup)));
+            return Ok(answer(
+                Verdict::Rejected(Reject::UnknownSession),
+                profile.fingerprint(&self.fingerprints, lookup),
+            ));
         };
         for key in &lookup.keys {
-            let reading = store.read(key, profile.format.record_kind()).await.map_err(|source| SessionError {
-                profile: profile.id,
-                store: profile.store,
-                sid: profile.fingerprint(&self.fingerprints, lookup),
-                source,
-            })?;
+            let reading =
+                store.read(key, profile.format.record_kind()).await.map_err(|source| SessionError {
+                    profile: profile.id,
+                    store: profile.store,
+                    sid: profile.fingerprint(&self.fingerprints, lookup),
+                    source,
+                })?;
             let judged = match reading {
                 Reading::Missing => {
                     self.cache.remove(&CacheKey::new(profile.store, profile.id, key));
@@ -147,7 +151,9 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
                     let sid = session.session().sid.clone();
                     answer(Verdict::Verified(session), sid)
                 }
-                Err(reject) => answer(Verdict::Rejected(reject), profile.fingerprint(&self.fingerprints, lookup)),
+                Err(reject) => {
+                    answer(Verdict::Rejected(reject), profile.fingerprint(&self.fingerprints, lookup))
+                }
             });
         }
         Ok(answer(Verdict::Rejected(Reject::UnknownSession), profile.fingerprint(&self.fingerprints, lookup)))

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_fingerprint_depends_on_the_deployments_key_only() {
-        let (one, same, other) = (FingerprintKey::new(b"1"), FingerprintKey::new(b"1"), FingerprintKey::new(b"2"));
+        let (one, same, other) =
+            (FingerprintKey::new(b"1"), FingerprintKey::new(b"1"), FingerprintKey::new(b"2"));
         assert_eq!(one.fingerprint("p", b"id"), same.fingerprint("p", b"id"));
         assert_ne!(one.fingerprint("p", b"id"), other.fingerprint("p", b"id"));
         assert_eq!(one.fingerprint("p", b"id").as_str().len(), 22);

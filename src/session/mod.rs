@@ -31,5 +31,5 @@ pub use authenticator::{Authenticated, Authenticator, SessionError, Verdict};
 pub use cache::SessionCache;
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use profile::Profile;
-pub use subject::{Subject, SubjectPath};
+pub use subject::{SubjectPath, user_id};
 pub use verified::{Session, VerifiedSession};

@@ -5,7 +5,7 @@ use crate::config::{AttributeSource, ConfigError, ProfileId, StoreId};
 use crate::format::{Decoded, Lookup, Reject, SessionFormat};
 use crate::session::attribute::claim_of;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
-use crate::session::subject::{Subject, SubjectPath};
+use crate::session::subject::{SubjectPath, user_id};
 use crate::session::verified::Session;
 use std::sync::Arc;
 
@@ -45,14 +45,21 @@ impl Profile {
         let mut errors = Vec::new();
         let key = |name: &str| format!("sessions.{}.{name}", profile.name);
         let format = crate::format::build(profile).map_err(|found| errors.extend(found)).ok();
-        let mut path = |text: &str, at, name: &str| match SubjectPath::parse(text) {
-            Ok(path) => Some(path),
-            Err(wrong) => {
-                errors.push(ConfigError::new(at, key(name), wrong, "names in the session joined by dots, as `user.id`"));
-                None
+        let mut path = |text: &str, at, name: &str| {
+            let path = SubjectPath::parse(text);
+            if path.is_none() {
+                let found = format!("`{text}` has an empty step");
+                errors.push(ConfigError::new(
+                    at,
+                    key(name),
+                    found,
+                    "names in the session joined by dots, as `user.id`",
+                ));
             }
+            path
         };
-        let subject = profile.subject.as_ref().and_then(|subject| path(&subject.value, subject.at, "subject"));
+        let subject =
+            profile.subject.as_ref().and_then(|subject| path(&subject.value, subject.at, "subject"));
         let attributes = profile
             .attributes
             .iter()
@@ -64,22 +71,37 @@ impl Profile {
                 Some((Arc::from(name.as_str()), attribute))
             })
             .collect();
-        if profile.subject.is_none() && format.as_ref().is_some_and(|format| format.subject_convention().is_none()) {
+        if profile.subject.is_none()
+            && format.as_ref().is_some_and(|format| format.subject_convention().is_none())
+        {
             let missing = ConfigError::new(
                 profile.at,
                 key("subject"),
                 "no `subject`, and this framework has no convention for where the user id is",
                 "the path of the user id in the decoded session",
             );
-            errors.push(missing.hint("for Passport it is \"passport.user\"; often it is \"userId\" or \"user.id\""));
+            errors.push(
+                missing.hint("for Passport it is \"passport.user\"; often it is \"userId\" or \"user.id\""),
+            );
         }
         let sub = SubTemplate::parse(&profile.sub.value).ok_or_else(|| {
-            vec![ConfigError::new(profile.sub.at, key("sub"), "no `{subject}` in the template", "`{subject}` exactly once")]
+            vec![ConfigError::new(
+                profile.sub.at,
+                key("sub"),
+                "no `{subject}` in the template",
+                "`{subject}` exactly once",
+            )]
         });
         match (format, sub) {
-            (Some(format), Ok(sub)) if errors.is_empty() => {
-                Ok(Self { id, name: profile.name.as_str().into(), store: profile.store, format, subject, sub, attributes })
-            }
+            (Some(format), Ok(sub)) if errors.is_empty() => Ok(Self {
+                id,
+                name: profile.name.as_str().into(),
+                store: profile.store,
+                format,
+                subject,
+                sub,
+                attributes,
+            }),
             (_, sub) => {
                 errors.extend(sub.err().into_iter().flatten());
                 Err(errors)
@@ -104,11 +126,14 @@ impl Profile {
     ///
     /// # Errors
     /// [`Reject::SubjectNotScalar`] if the subject is a list or a map.
-    pub(super) fn session<T: Default>(&self, decoded: &Decoded, sid: Fingerprint) -> Result<Session<T>, Reject> {
-        let subject = match Subject::of(self.subject_value(&decoded.data).as_ref()) {
-            Subject::User(user) => Some(user),
-            Subject::Nobody => None,
-            Subject::NotScalar => return Err(Reject::SubjectNotScalar),
+    pub(super) fn session<T: Default>(
+        &self,
+        decoded: &Decoded,
+        sid: Fingerprint,
+    ) -> Result<Session<T>, Reject> {
+        let subject = match self.subject_value(&decoded.data) {
+            Some(value) => user_id(&value)?,
+            None => None,
         };
         let sub = match &subject {
             Some(subject) => self.sub.fill(subject),

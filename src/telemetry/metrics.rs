@@ -104,7 +104,11 @@ impl Metrics {
         };
         registry.register("requests", "Requests by route and decision", metrics.requests.clone());
         registry.register("refusals", "Refusals by route and code", metrics.refusals.clone());
-        registry.register("session_rejects", "Sessions not accepted, by profile and reject", metrics.rejects.clone());
+        registry.register(
+            "session_rejects",
+            "Sessions not accepted, by profile and reject",
+            metrics.rejects.clone(),
+        );
         registry.register("token_signatures", "Tokens signed", metrics.signatures.clone());
         registry.register("store_reads", "Session reads by store and outcome", metrics.store_reads.clone());
         registry.register(
@@ -182,6 +186,10 @@ mod tests {
     fn the_page_shows_what_was_counted() {
         let metrics = Metrics::new();
         metrics.route("/api/*").forwarded.inc();
-        assert!(metrics.page().contains("cloakroom_requests_total{route=\"/api/*\",decision=\"forwarded\"} 1"), "{}", metrics.page());
+        assert!(
+            metrics.page().contains("cloakroom_requests_total{route=\"/api/*\",decision=\"forwarded\"} 1"),
+            "{}",
+            metrics.page()
+        );
     }
 }
