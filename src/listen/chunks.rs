@@ -2,7 +2,7 @@
 
 use httparse::{EMPTY_HEADER, Status};
 
-use crate::listen::head::{FIELDS_INLINE, has_bare_line_end};
+use crate::listen::head::FIELDS_INLINE;
 use crate::request::ParseError;
 
 /// The longest chunk extension; no client we know sends any.
@@ -96,8 +96,10 @@ impl Chunks {
             (Place::DataLf, b'\n') => Place::default(),
             (Place::TrailerStart, b'\r') => Place::EndLf,
             (Place::EndLf, b'\n') => return Ok(true),
-            (Place::TrailerStart, _) => Place::Trailer(vec![byte]),
-            (Place::Trailer(mut section), _) if section.len() < TRAILER_BYTES_MAX => {
+            (Place::TrailerStart, b' '..=b'~') => Place::Trailer(vec![byte]),
+            (Place::Trailer(mut section), _)
+                if section.len() < TRAILER_BYTES_MAX && section.ends_with(b"\r") == (byte == b'\n') =>
+            {
                 section.push(byte);
                 if section.ends_with(b"\r\n\r\n") {
                     judge_trailers(&section)?;
@@ -125,11 +127,7 @@ impl Chunks {
 fn judge_trailers(section: &[u8]) -> Result<(), ParseError> {
     let mut fields = [EMPTY_HEADER; FIELDS_INLINE];
     match httparse::parse_headers(section, &mut fields) {
-        Ok(Status::Complete((bytes, _)))
-            if bytes == section.len() && !has_bare_line_end(section) =>
-        {
-            Ok(())
-        }
+        Ok(Status::Complete((bytes, _))) if bytes == section.len() => Ok(()),
         Ok(_) | Err(_) => Err(ParseError::BadChunk),
     }
 }
@@ -160,7 +158,8 @@ mod tests {
             "5\r\nhelloworld\r\n",
             "5\r\nhello\n0\r\n\r\n",
             "5\r\nhello\r\n0\n\r\n",
-            "0\r\nX: y\n\r\n\r\n",
+            "0\r\nX: y\n",
+            "0\r\nX\ry",
             "0\r\nX : y\r\n\r\n",
             "0\r\n: y\r\n\r\n",
             "0\r\nX: a\r\n b\r\n\r\n",
@@ -172,7 +171,9 @@ mod tests {
 
     #[test]
     fn a_body_ends_behind_its_trailers_and_not_before() {
-        for body in ["0\r\n\r\n", "5;a=b\r\nhello\r\n000\r\nX: y\r\nZ: \r\n\r\n", "a\r\n0123456789\r\n0\r\n\r\n"] {
+        for body in
+            ["0\r\n\r\n", "5;a=b\r\nhello\r\n000\r\nX: y\r\nZ: \r\n\r\n", "a\r\n0123456789\r\n0\r\n\r\n"]
+        {
             let next = format!("{body}GET / HTTP/1.1\r\n");
             assert_eq!(take(&next), Ok(Taken { bytes: body.len(), end: true }), "{body:?}");
             let short = &body[..body.len() - 1];

@@ -123,6 +123,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
         Poll::Ready(Ok(()))
     }
 
+    /// A body ends here, and not well: hyper gets an error that names the reason.
+    fn break_body(&self, error: ParseError) -> Poll<io::Result<()>> {
+        self.ledger.body_broken();
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)))
+    }
+
     /// Reads from the socket: straight through to hyper where nothing is held, else behind what is.
     fn read(&mut self, cx: &mut Context<'_>, into: &mut ReadBufCursor<'_>) -> Poll<io::Result<Came>> {
         SCRATCH.with_borrow_mut(|scratch| {
@@ -278,8 +284,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Read for Guard<I, T> {
                     continue;
                 }
                 Step::Refuse(error) => return guard.refuse(error, &mut into),
-                Step::Break(error) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error))),
-                Step::Hold if guard.sieve.awaits() == Awaits::Nothing || guard.held.len() >= HELD_BYTES_MAX => {
+                Step::Break(error) => return guard.break_body(error),
+                Step::Hold
+                    if guard.sieve.awaits() == Awaits::Nothing || guard.held.len() >= HELD_BYTES_MAX =>
+                {
                     return Poll::Pending;
                 }
                 Step::Hold | Step::More => {}
@@ -296,9 +304,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Read for Guard<I, T> {
                     Wait::On => return Poll::Pending,
                     Wait::CloseIdle => return Poll::Ready(Ok(())),
                     Wait::RefuseHead => return guard.refuse(ParseError::HeadTimedOut, &mut into),
-                    Wait::BreakBody => {
-                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, ParseError::BodyTimedOut)));
-                    }
+                    Wait::BreakBody => return guard.break_body(ParseError::BodyTimedOut),
                 },
             }
         }
@@ -361,4 +367,3 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Write for Guard<I, T> {
         guard.written(cx, written)
     }
 }
-

@@ -134,7 +134,8 @@ fn is_absolute(target: &[u8]) -> bool {
     known
         && has_target_bytes(target)
         && http::Uri::try_from(target).is_ok_and(|uri| {
-            uri.authority().is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'))
+            uri.authority()
+                .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'))
         })
 }
 
@@ -146,7 +147,8 @@ fn judge_fields(fields: &[Header<'_>], http10: bool) -> Result<Passed, ParseErro
         match field.name.len() {
             7 if field.name.eq_ignore_ascii_case("upgrade") => upgrade = !http10,
             14 if field.name.eq_ignore_ascii_case("content-length") => {
-                if length.replace(parse_length(field.value)?).is_some() {
+                let number = parse_length(field.value)?;
+                if length.replace(number).is_some() {
                     return Err(ParseError::BadContentLength);
                 }
             }
@@ -202,9 +204,20 @@ mod tests {
 
     #[test]
     fn every_target_form_that_this_method_may_not_have_is_refused() {
-        for target in
-            ["admin", "?x", "a:80", "*", "*/x", "/a#b", "/a\u{e9}", "/a<b", "/`", "/?\"", "http://", "http:///a"]
-        {
+        for target in [
+            "admin",
+            "?x",
+            "a:80",
+            "*",
+            "*/x",
+            "/a#b",
+            "/a\u{e9}",
+            "/a<b",
+            "/`",
+            "/?\"",
+            "http://",
+            "http:///a",
+        ] {
             assert_eq!(refusal(&format!("GET {target} HTTP/1.1\r\n\r\n")), ParseError::BadTarget, "{target}");
         }
         for target in ["http://u@h/", "ftp://h/", "http://[::1/", "https://h/#"] {
@@ -235,7 +248,11 @@ mod tests {
     #[test]
     fn a_length_is_one_plain_number() {
         for value in ["", "+5", "5,5", "0x5", "05", "5 5", "1234567890123456789", "-0"] {
-            assert_eq!(with(&format!("Content-Length: {value}")), Err(ParseError::BadContentLength), "{value}");
+            assert_eq!(
+                with(&format!("Content-Length: {value}")),
+                Err(ParseError::BadContentLength),
+                "{value}"
+            );
         }
         let twice = with("Content-Length: 5\r\ncontent-length: 5");
         assert_eq!(twice, Err(ParseError::BadContentLength));
@@ -245,8 +262,13 @@ mod tests {
 
     #[test]
     fn a_transfer_encoding_is_chunked_and_alone() {
-        for value in ["", "gzip", "gzip, chunked", "chunked, chunked", "chunked;q=1", "\"chunked\"", "chunke"] {
-            assert_eq!(with(&format!("Transfer-Encoding: {value}")), Err(ParseError::BadTransferEncoding), "{value}");
+        for value in ["", "gzip", "gzip, chunked", "chunked, chunked", "chunked;q=1", "\"chunked\"", "chunke"]
+        {
+            assert_eq!(
+                with(&format!("Transfer-Encoding: {value}")),
+                Err(ParseError::BadTransferEncoding),
+                "{value}"
+            );
         }
         let twice = with("Transfer-Encoding: chunked\r\ntransfer-encoding: chunked");
         assert_eq!(twice, Err(ParseError::BadTransferEncoding));

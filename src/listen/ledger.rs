@@ -32,6 +32,8 @@ struct Page {
     served: bool,
     quiet_since: Instant,
     mid_head: bool,
+    upgrading: bool,
+    broken: bool,
     upgraded: Option<bool>,
     reader: Option<Waker>,
 }
@@ -56,6 +58,8 @@ impl Ledger {
             served: false,
             quiet_since: Instant::now(),
             mid_head: false,
+            upgrading: false,
+            broken: false,
             upgraded: None,
             reader: None,
         })))
@@ -65,6 +69,7 @@ impl Ledger {
     pub(crate) fn judge(&self, verdict: Verdict) {
         let mut page = self.page();
         page.mid_head = false;
+        page.upgrading |= verdict == Verdict::Upgrade;
         page.verdicts.push_back(verdict);
     }
 
@@ -73,9 +78,16 @@ impl Ledger {
         self.page().mid_head = true;
     }
 
-    /// Whether part of a head is held: a drain lets it become whole.
-    pub(crate) fn mid_head(&self) -> bool {
-        self.page().mid_head
+    /// Whether hyper had better not be told of a drain yet: it would drop a head that is half here, or put
+    /// `Connection: close` into a 101.
+    pub(crate) fn undecided(&self) -> bool {
+        let page = self.page();
+        page.mid_head || page.upgrading
+    }
+
+    /// Guard: a body cannot be read to its end, so hyper will close behind the answer.
+    pub(crate) fn body_broken(&self) {
+        self.page().broken = true;
     }
 
     /// Guard: since when nothing has been going on.
@@ -121,6 +133,11 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// Whether the request's body turned out to be broken.
+    pub(crate) fn broken(&self) -> bool {
+        self.ledger.page().broken
+    }
+
     /// The answer's status is known. `false`: it switches protocols although the guard awaits no such thing.
     pub(crate) fn answered(&self, status: StatusCode) -> bool {
         let switches = status == StatusCode::SWITCHING_PROTOCOLS;
@@ -129,6 +146,7 @@ impl Exchange {
         }
         let reader = {
             let mut page = self.ledger.page();
+            page.upgrading = false;
             page.upgraded = Some(switches);
             page.reader.take()
         };

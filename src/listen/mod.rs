@@ -7,12 +7,12 @@
 //!
 //! Threat: request smuggling, and exhaustion by slow or many clients. hyper's parser takes a bare LF for a line end, reads
 //! only the last Transfer-Encoding token, drops a Content-Length that came with one, and cuts a target at `#`;
-//! nothing of that shows in a `Request`. So no byte reaches hyper before this room has judged it: [`guard::Guard`]
-//! sits between the socket and hyper, and its [`sieve::Sieve`] tells message from message by itself. A head that is
+//! nothing of that shows in a `Request`. So no byte reaches hyper before this room has judged it: the `Guard`
+//! sits between the socket and hyper, and its `Sieve` tells message from message by itself. A head that is
 //! refused is replaced by a harmless one which carries `Connection: close`, and nothing behind it is read.
 //!
 //! Invariants. hyper never holds bytes of two messages at once. For every head it gets there is exactly one entry in
-//! the [`ledger::Ledger`], and the service takes one per call; with none left it refuses. Bytes behind an upgrade
+//! the `Ledger`, and the service takes one per call; with none left it refuses. Bytes behind an upgrade
 //! request stay here until the upgrade is answered. A body that breaks its framing ends in an error, never in a
 //! clean end. Whatever refuses, closes.
 //!

@@ -22,6 +22,11 @@ impl Roster {
         Entry { roster: Rc::clone(self), id, known: false }
     }
 
+    /// Whether the worker is going away.
+    pub(crate) fn draining(&self) -> bool {
+        self.draining.get()
+    }
+
     /// Sets the flag and wakes everybody to see it.
     pub(crate) fn drain(&self) {
         self.draining.set(true);
@@ -50,7 +55,7 @@ impl Entry {
 
     /// Whether the worker is going away.
     pub(crate) fn draining(&self) -> bool {
-        self.roster.draining.get()
+        self.roster.draining()
     }
 }
 

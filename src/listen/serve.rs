@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -168,9 +168,10 @@ where
     let handler = port.handler.clone();
     let service = {
         let ledger = Arc::clone(&ledger);
+        let roster = Rc::clone(&port.roster);
         service_fn(move |request| {
             let (exchange, verdict) = ledger.begin();
-            answer(handler.clone(), conn, verdict.map(|()| request), exchange)
+            answer(handler.clone(), conn, verdict.map(|()| request), exchange, Rc::clone(&roster))
         })
     };
     let connection = port.http.serve_connection(guard, service).with_upgrades();
@@ -185,14 +186,18 @@ where
 
 type Upgradable<I, S> = http1::UpgradeableConnection<I, S>;
 
-/// Polls hyper; on drain tells it once, as soon as no half-read head would be lost. `None`: it panicked.
+/// Polls hyper; on drain tells it once, as soon as nothing would be lost by that. `None`: it panicked.
 async fn drive<I, S, B>(
     mut connection: Pin<&mut Upgradable<I, S>>,
     ledger: &Ledger,
     mut entry: Entry,
 ) -> Option<hyper::Result<()>>
 where
-    S: hyper::service::HttpService<Incoming, ResBody = B, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    S: hyper::service::HttpService<
+            Incoming,
+            ResBody = B,
+            Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        >,
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
 {
@@ -203,7 +208,7 @@ where
             // Not polled again after a panic, so nobody sees what it left half-done.
             match catch_unwind(AssertUnwindSafe(|| connection.as_mut().poll(cx))) {
                 Ok(Poll::Ready(ended)) => return Poll::Ready(Some(ended)),
-                Ok(Poll::Pending) if entry.draining() && !told && !ledger.mid_head() => {
+                Ok(Poll::Pending) if entry.draining() && !told && !ledger.undecided() => {
                     told = true;
                     connection.as_mut().graceful_shutdown();
                 }
@@ -221,22 +226,23 @@ async fn answer<H: Handler>(
     conn: Conn,
     request: Result<Request<Incoming>, ParseError>,
     exchange: Exchange,
+    roster: Rc<Roster>,
 ) -> Result<Response<Answer<H::Body>>, Aborted> {
     let refused = request.is_err();
     let mut handling = pin!(handler.handle(conn, request));
-    let handled = std::future::poll_fn(|cx| {
-        match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
+    let handled =
+        std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
             Ok(polled) => polled.map(Some),
             Err(_) => Poll::Ready(None),
-        }
-    })
-    .await;
+        })
+        .await;
     let panicked = handled.is_none();
     if panicked {
         tracing::error!(peer = %conn.peer, "a request's handler panicked");
     }
     let mut response = handled.or_else(|| handler.panicked()).ok_or(Aborted::Panicked)?;
-    if refused || panicked {
+    let closing = refused || panicked || exchange.broken() || roster.draining();
+    if closing && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if !exchange.answered(response.status()) {

@@ -3,7 +3,6 @@ use std::net::TcpStream;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 
-use http::StatusCode;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -136,7 +135,8 @@ impl World {
         let handler = Recorder { seen: Arc::clone(&seen), release: released };
         let shared = Arc::clone(&connections);
         let worker =
-            spawn_worker("test", move || serve(sockets, Arc::new(limits), shared, handler, draining)).unwrap();
+            spawn_worker("test", move || serve(sockets, Arc::new(limits), shared, handler, draining))
+                .unwrap();
         Self { address, seen, connections, release, drain, worker: Some(worker) }
     }
 
@@ -153,7 +153,7 @@ impl World {
     }
 
     fn drain(&mut self) {
-        self.drain.send(true).unwrap();
+        self.drain.send_replace(true);
         self.worker.take().unwrap().join().unwrap().unwrap();
     }
 }
@@ -194,7 +194,7 @@ impl Client {
     }
 
     /// Reads until the other end closes, which must not be a reset.
-    fn to_end(&mut self) -> String {
+    fn rest(&mut self) -> String {
         self.stream.read_to_end(&mut self.read).unwrap();
         String::from_utf8(std::mem::take(&mut self.read)).unwrap()
     }
@@ -219,7 +219,7 @@ fn pipelined_requests_are_answered_in_order() {
 fn a_refused_request_leaves_the_one_before_it_answered_and_the_one_behind_it_unread() {
     let world = World::new(limits());
     let mut client = world.client();
-    let answers = client.send(get("/1") + &get("bad") + &get("/3")).to_end();
+    let answers = client.send(get("/1") + &get("bad") + &get("/3")).rest();
     assert!(answers.find("<GET /1>").unwrap() < answers.find("<BadTarget>").unwrap());
     assert!(answers.contains("connection: close"));
     assert_eq!(world.seen(), ["GET /1", "refused BadTarget"]);
@@ -247,7 +247,7 @@ fn bytes_behind_an_upgrade_that_is_refused_are_judged_as_a_request() {
     let upgrade = "GET /ws-refused HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
     client.send(upgrade.to_owned() + &get("/next") + "\x01");
     world.release.send(true).unwrap();
-    let answers = client.to_end();
+    let answers = client.rest();
     assert!(answers.find("<GET /ws-refused>").unwrap() < answers.find("<GET /next>").unwrap());
     assert_eq!(world.seen(), ["GET /ws-refused", "GET /next", "refused BadRequestLine"]);
 }
@@ -256,7 +256,7 @@ fn bytes_behind_an_upgrade_that_is_refused_are_judged_as_a_request() {
 fn an_upgrade_that_the_head_did_not_allow_closes_the_connection() {
     let world = World::new(limits());
     world.release.send(true).unwrap();
-    let answer = world.client().send(get("/ws-unasked")).to_end();
+    let answer = world.client().send(get("/ws-unasked")).rest();
     assert_eq!(answer, "");
 }
 
@@ -266,7 +266,7 @@ fn an_end_inside_a_head_reaches_nobody() {
     let mut client = world.client();
     client.send("GET /half HTTP/1.1\r\nHost:");
     client.stream.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(client.to_end(), "");
+    assert_eq!(client.rest(), "");
     assert!(world.seen().is_empty());
 }
 
@@ -277,7 +277,7 @@ fn an_end_inside_a_body_is_never_a_whole_body() {
         let mut client = world.client();
         client.send(format!("POST /p HTTP/1.1\r\nHost: a\r\n{head}"));
         client.stream.shutdown(std::net::Shutdown::Write).unwrap();
-        client.to_end();
+        client.rest();
     }
     assert!(world.seen().iter().all(|line| line.starts_with("broken POST /p")), "{:?}", world.seen());
 }
@@ -288,7 +288,7 @@ fn an_early_answer_arrives_although_a_body_was_on_its_way() {
     let mut client = world.client();
     client.send("POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
     client.send("x".repeat(40_000)).send(get("/smuggled"));
-    assert!(client.to_end().contains("401"));
+    assert!(client.rest().contains("401"));
     assert!(world.seen().is_empty());
 }
 
@@ -297,7 +297,7 @@ fn a_connection_above_the_cap_is_closed_at_once_and_counted() {
     let world = World::new(Limits { connections: 1, ..limits() });
     let mut first = world.client();
     first.send(get("/1")).until("<GET /1>");
-    assert_eq!(world.client().to_end(), "");
+    assert_eq!(world.client().rest(), "");
     assert_eq!((world.connections.open(), world.connections.refused()), (1, 1));
     first.send(get("/2")).until("<GET /2>");
 }
@@ -307,7 +307,7 @@ fn a_panic_costs_its_connection_and_nothing_else() {
     let world = World::new(limits());
     let mut bystander = world.client();
     bystander.send(get("/1")).until("<GET /1>");
-    let answer = world.client().send(get("/panic") + &get("/behind")).to_end();
+    let answer = world.client().send(get("/panic") + &get("/behind")).rest();
     assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("connection: close"), "{answer}");
     bystander.send(get("/2")).until("<GET /2>");
     assert_eq!(world.seen(), ["GET /1", "GET /2"]);
@@ -325,13 +325,30 @@ fn a_drain_lets_running_requests_end_and_closes_idle_connections() {
     // Seen by the worker before the drain is, as both wait in one queue.
     world.client().send(get("/5")).until("<GET /5>");
     world.drain.send(true).unwrap();
-    assert_eq!(idle.to_end(), "");
-    assert!(begun.send("\r\n").to_end().contains("connection: close"));
+    assert_eq!(idle.rest(), "");
+    assert!(begun.send("\r\n").rest().contains("connection: close"));
     world.release.send(true).unwrap();
-    let answer = running.to_end();
+    let answer = running.rest();
     assert!(answer.contains("connection: close") && answer.contains("<GET /slow>"), "{answer}");
     world.drain();
     assert_eq!(world.connections.open(), 0);
+}
+
+#[test]
+fn a_drain_does_not_close_an_upgrade_that_is_being_answered() {
+    let mut world = World::new(limits());
+    let mut client = world.client();
+    client.send("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n");
+    let mut idle = world.client();
+    idle.send(get("/1")).until("<GET /1>");
+    world.drain.send(true).unwrap();
+    assert_eq!(idle.rest(), "");
+    world.release.send(true).unwrap();
+    let answer = client.until("\r\n\r\n");
+    assert!(answer.contains(" 101 ") && !answer.contains("close"), "{answer}");
+    client.send("tunnel").until("tunnel");
+    drop(client);
+    world.drain();
 }
 
 #[test]
@@ -343,7 +360,7 @@ fn a_drain_waits_for_tunnels() {
     let mut idle = world.client();
     idle.send(get("/1")).until("<GET /1>");
     world.drain.send(true).unwrap();
-    assert_eq!(idle.to_end(), "");
+    assert_eq!(idle.rest(), "");
     client.send("still there").until("still there");
     assert_eq!(world.connections.open(), 1);
     drop(client);

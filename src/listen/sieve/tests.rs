@@ -70,7 +70,8 @@ fn refusal(stream: &str) -> Option<ParseError> {
 
 #[test]
 fn a_bare_line_end_is_refused_as_soon_as_it_is_seen() {
-    for stream in ["GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nA: b\n", "GET / HTTP/1.1\rH", "\n", "\rG", "G\r\rG"] {
+    for stream in ["GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nA: b\n", "GET / HTTP/1.1\rH", "\n", "\rG", "G\r\rG"]
+    {
         assert_eq!(refusal(stream), Some(ParseError::BareLineEnd), "{stream:?}");
     }
 }
@@ -121,7 +122,8 @@ fn nothing_behind_an_upgrade_passes_before_it_is_settled() {
 
 #[test]
 fn a_request_in_the_body_of_another_is_body() {
-    let stream = b"GET /a HTTP/1.1\r\nContent-Length: 18\r\n\r\nGET / HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+    let stream =
+        b"GET /a HTTP/1.1\r\nContent-Length: 18\r\n\r\nGET / HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
     let heads: Vec<_> = whole(stream).heads.into_iter().map(|(head, _)| head[..6].to_vec()).collect();
     assert_eq!(heads, [b"GET /a", b"GET /b"]);
 }

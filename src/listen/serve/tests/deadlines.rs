@@ -136,8 +136,9 @@ async fn a_broken_chunk_tells_its_reason_and_closes() {
     let world = Memory::new(limits());
     let mut client = world.client();
     client.write_all(b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\n").await.unwrap();
-    let (answers, _) = to_end(&mut client).await;
+    let (answers, elapsed) = to_end(&mut client).await;
     assert!(answers.contains("connection: close"), "{answers}");
+    assert_eq!(elapsed, Duration::ZERO);
     assert_eq!(world.seen(), ["broken POST /p BadChunk"]);
 }
 
