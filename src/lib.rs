@@ -8,6 +8,8 @@ pub mod config;
 pub mod format;
 pub mod guard;
 pub mod internal;
+pub mod listen;
+pub mod pipeline;
 pub mod request;
 pub mod respond;
 pub mod route;

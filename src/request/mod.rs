@@ -32,7 +32,7 @@ pub use error::ParseError;
 pub use header::{Reserved, has_token};
 pub use host::Host;
 pub use id::{RequestId, RequestIds};
-pub use navigation::{is_cors_preflight, is_grpc, is_navigation, is_safe};
+pub use navigation::{is_grpc, is_navigation, is_safe};
 pub use path::{Path, PathExceptions, exception_text, fold};
 pub use strip::{StripRules, Stripped, Upgrade};
 pub use trust::Origin;
@@ -140,9 +140,16 @@ impl Inbound {
         Stripped { head: self.head, body: self.body, upgrade }
     }
 
-    /// Drops everything but the body, so that it can be drained before a refusal is written.
-    pub fn into_body(self) -> Incoming {
-        self.body
+    /// The method that a CORS preflight asks for; `None` if this is no preflight.
+    pub fn preflight_method(&self) -> Option<Method> {
+        navigation::preflight_method(&self.head)
+    }
+
+    /// Drops everything but the body, so that it can be drained before a refusal is written; `None` if the client waits
+    /// for a 100 before it sends one, which reading would promise.
+    pub fn into_body(self) -> Option<Incoming> {
+        let waits = self.head.headers.contains_key(http::header::EXPECT);
+        (!waits).then_some(self.body)
     }
 }
 

@@ -31,11 +31,14 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// A CORS preflight (Fetch standard §4.8): it never carries a cookie, so it can never be authenticated.
-pub fn is_cors_preflight(head: &Parts) -> bool {
-    head.method == Method::OPTIONS
-        && head.headers.contains_key(ORIGIN)
-        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+/// The method that a CORS preflight (Fetch standard §4.8) asks for. A preflight never carries a cookie, so it can never be
+/// authenticated.
+pub(super) fn preflight_method(head: &Parts) -> Option<Method> {
+    if head.method != Method::OPTIONS || !head.headers.contains_key(ORIGIN) {
+        return None;
+    }
+    let asked = head.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+    Method::from_bytes(asked.as_bytes()).ok()
 }
 
 #[cfg(test)]

@@ -32,9 +32,18 @@ impl LoginTemplate {
         }
     }
 
-    /// Where to send a browser that asked for `path`. The path is the client's own target on this very host and is escaped
+    /// The redirect of a browser that asked for `path`. The path is the client's own target on this very host and is escaped
     /// whole, so it can neither leave the host nor add a header line.
-    pub fn location(&self, path: &Path) -> Option<HeaderValue> {
+    pub fn redirect(&self, path: &Path) -> Option<LoginRedirect> {
+        let remember =
+            format!("{COOKIE}={}; Max-Age={LOOP_SECONDS}; Path=/; HttpOnly; SameSite=Lax", mark(path));
+        Some(LoginRedirect {
+            location: self.location(path)?,
+            remember: HeaderValue::try_from(remember).ok()?,
+        })
+    }
+
+    fn location(&self, path: &Path) -> Option<HeaderValue> {
         let mut location = self.before.clone();
         if let Some(after) = &self.after {
             let target = path.raw().as_str();
@@ -46,13 +55,11 @@ impl LoginTemplate {
     }
 }
 
-/// The cookie set with a redirect.
-pub(super) fn remember(path: &Path) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!(
-        "{COOKIE}={}; Max-Age={LOOP_SECONDS}; Path=/; HttpOnly; SameSite=Lax",
-        mark(path)
-    ))
-    .ok()
+/// A redirect to a login page, and the cookie that remembers it.
+#[derive(Debug)]
+pub struct LoginRedirect {
+    pub(super) location: HeaderValue,
+    pub(super) remember: HeaderValue,
 }
 
 /// Whether this browser was sent to log in from the same path within the last seconds.
@@ -98,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_second_visit_to_the_same_path_is_a_loop_and_another_path_is_not() {
-        let set = remember(&path("/a")).unwrap();
+        let set = LoginTemplate::new("/in").redirect(&path("/a")).unwrap().remember;
         let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
         let cookies = Cookies::from_line(format!("x=1; {pair}"));
         assert!(seen_before(&cookies, &path("/a")));

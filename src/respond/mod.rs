@@ -9,6 +9,7 @@
 //! The folder is a *roof*.
 
 mod body;
+mod drain;
 mod form;
 mod hygiene;
 mod login;
@@ -16,8 +17,9 @@ mod reason;
 mod render;
 
 pub use body::ResponseBody;
+pub use drain::drain;
 pub use form::Form;
 pub use hygiene::{ResponseRules, clean};
-pub use login::{LoginTemplate, seen_before};
+pub use login::{LoginRedirect, LoginTemplate, seen_before};
 pub use reason::{Answer, Reason, Side, TABLE};
 pub use render::{Rendering, render};

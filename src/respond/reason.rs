@@ -21,6 +21,8 @@ pub enum Reason {
     CrossSite,
     /// A condition of the route is not met.
     Forbidden,
+    /// A bug of ours: the handling of the request panicked.
+    Internal,
     /// No session that the route accepts.
     LoginRequired,
     /// The request is not one well-formed message.
@@ -69,6 +71,12 @@ impl Reason {
             Self::Forbidden => {
                 row(StatusCode::FORBIDDEN, "forbidden", "Your account does not have access to this.", Client)
             }
+            Self::Internal => row(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on our side.",
+                Gateway,
+            ),
             Self::LoginRequired => {
                 row(StatusCode::UNAUTHORIZED, "login-required", "Please log in and try again.", Client)
             }
@@ -130,7 +138,7 @@ impl Reason {
     /// Whether the connection closes after the answer: after a framing or parse refusal nobody can say where the next request
     /// starts.
     pub const fn closes(self) -> bool {
-        matches!(self, Self::Malformed(_))
+        matches!(self, Self::Malformed(_) | Self::Internal)
     }
 }
 
@@ -195,7 +203,7 @@ const fn malformed(error: ParseError) -> Answer {
 }
 
 /// Every reason once, for the README's table and the tests.
-pub const TABLE: [Reason; 39] = {
+pub const TABLE: [Reason; 40] = {
     use ParseError as P;
     [
         Reason::LoginRequired,
@@ -205,6 +213,7 @@ pub const TABLE: [Reason; 39] = {
         Reason::NotFound,
         Reason::MethodNotAllowed,
         Reason::StoreUnavailable,
+        Reason::Internal,
         Reason::TokenFailed,
         Reason::TokenTooLarge,
         Reason::UpstreamUnreachable,

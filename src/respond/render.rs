@@ -1,9 +1,9 @@
 //! A refusal, written down.
 
-use crate::request::{ParseError, Path, RequestId};
+use crate::request::{ParseError, RequestId};
 use crate::respond::body::ResponseBody;
 use crate::respond::form::Form;
-use crate::respond::login::{LoginTemplate, remember};
+use crate::respond::login::LoginRedirect;
 use crate::respond::reason::{Answer, Reason};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION,
@@ -19,37 +19,34 @@ static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// What the renderer knows of the request besides the reason.
 #[derive(Debug)]
-pub struct Rendering<'a> {
+pub struct Rendering {
     /// What the caller can read.
     pub form: Form,
     /// The request's name.
     pub id: RequestId,
     /// The Origin, if it is a trusted one: its page may read the refusal.
-    pub cors: Option<&'a HeaderValue>,
-    /// Where a navigation goes to log in, and from which path; not if it has just been there.
-    pub login: Option<(&'a LoginTemplate, &'a Path)>,
+    pub cors: Option<HeaderValue>,
+    /// Where a navigation goes to log in.
+    pub login: Option<LoginRedirect>,
     /// The Allow field of a 405.
     pub allow: Option<String>,
-    /// Whether the connection must close whatever the reason: the body was not read.
-    pub close: bool,
 }
 
 /// Writes the answer. Never fails: what cannot be a header value is left out.
-pub fn render(reason: Reason, rendering: &Rendering<'_>) -> Response<ResponseBody> {
+pub fn render(reason: Reason, rendering: Rendering) -> Response<ResponseBody> {
+    let Rendering { form, id, cors, login, allow } = rendering;
     let answer = reason.answer();
-    let mut response = match (rendering.form, reason, rendering.login) {
-        (Form::Page, Reason::LoginRequired, Some((template, path))) => {
-            redirect(template, path).unwrap_or_else(|| page(&answer, rendering.id))
-        }
-        (Form::Page, ..) => page(&answer, rendering.id),
-        (Form::Grpc, ..) => grpc(&answer),
-        (Form::Problem, ..) => problem(reason, &answer, rendering.id),
+    let mut response = match (form, login) {
+        (Form::Page, Some(login)) => redirect(login),
+        (Form::Page, None) => page(&answer, id),
+        (Form::Grpc, _) => grpc(&answer),
+        (Form::Problem, _) => problem(reason, &answer, id),
     };
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CLOAKROOM_REFUSAL.clone(), HeaderValue::from_static(answer.code));
-    headers.insert(X_REQUEST_ID.clone(), rendering.id.header());
+    headers.insert(X_REQUEST_ID.clone(), id.header());
     match status {
         StatusCode::UNAUTHORIZED => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"cloakroom\""));
@@ -59,25 +56,25 @@ pub fn render(reason: Reason, rendering: &Rendering<'_>) -> Response<ResponseBod
         }
         _ => {}
     }
-    if let Some(allow) = rendering.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+    if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
         headers.insert(ALLOW, allow);
     }
-    if let Some(origin) = rendering.cors {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    if let Some(origin) = cors {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.insert(VARY, HeaderValue::from_static("Origin"));
     }
-    if rendering.close || reason.closes() {
+    if reason.closes() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-fn redirect(template: &LoginTemplate, path: &Path) -> Option<Response<ResponseBody>> {
+fn redirect(login: LoginRedirect) -> Response<ResponseBody> {
     let mut response = own(StatusCode::FOUND, "text/plain", String::new());
-    response.headers_mut().insert(LOCATION, template.location(path)?);
-    response.headers_mut().insert(SET_COOKIE, remember(path)?);
-    Some(response)
+    response.headers_mut().insert(LOCATION, login.location);
+    response.headers_mut().insert(SET_COOKIE, login.remember);
+    response
 }
 
 fn problem(reason: Reason, answer: &Answer, id: RequestId) -> Response<ResponseBody> {

@@ -49,6 +49,9 @@ pub struct AccessLine<'a> {
     /// Why the session was not accepted, or what failed behind the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
+    /// Whether another site's page made it and `csrf = "log"` let it through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_site: Option<bool>,
     /// The session profile that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<&'a str>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Request, Version};
+use http::{HeaderName, HeaderValue, Request, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -28,6 +28,11 @@ impl Outbound {
     pub fn new(stripped: Stripped, body_limit: Option<u64>, total: Option<Duration>) -> Self {
         let (head, body, upgrade) = stripped.into_parts();
         Self { head, body, upgrade, body_limit, total }
+    }
+
+    /// Sets a field of the gateway's own; whatever a client sent under that name was stripped.
+    pub fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.head.headers.insert(name.clone(), value.clone());
     }
 
     pub(crate) fn total(&self) -> Option<Duration> {
