@@ -44,14 +44,64 @@ pub enum CsrfMode {
     Off,
 }
 
-/// Whose sessions a profile reads.
+/// What two session cookies with different values mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DuplicateCookie {
+    /// Two different values are refused.
+    Reject,
+    /// The framework's own choice, first or last.
+    AsFramework,
+}
+
+/// Whose sessions a profile reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framework {
     /// express-session with connect-redis; NestJS and Passport too.
     Express,
+    /// koa-session and koa-generic-session.
+    Koa,
+    /// @fastify/session.
+    Fastify,
+    /// better-auth with secondary storage.
+    BetterAuth,
+    /// Django's cache, cached_db and redis_sessions engines.
+    Django,
+    /// Flask-Session.
+    Flask,
+    /// starsessions.
+    Starlette,
+    /// Rails' redis stores and its cache store.
+    Rails,
+    /// Rack::Session::Redis.
+    Rack,
+    /// Laravel's redis and cache session drivers.
+    Laravel,
+    /// Plain PHP with phpredis as the session handler.
+    Php,
+    /// Symfony's RedisSessionHandler.
+    Symfony,
+    /// Spring Session Data Redis.
+    Spring,
+    /// alexedwards/scs.
+    GoScs,
+    /// gorilla/sessions with a Redis store.
+    Gorilla,
+    /// gin-contrib/sessions with its Redis store.
+    Gin,
+    /// actix-session.
+    Actix,
+    /// tower-sessions.
+    Tower,
+    /// ASP.NET Core's distributed session.
+    Aspnet,
     /// A bare id in the cookie, JSON in the store, every name configurable.
     Json,
+    /// A bare id in the cookie, MessagePack in the store, every name configurable.
+    Msgpack,
+    /// A JWT of the app's own in the cookie.
+    Jwt,
 }
 
 /// Whether the store is asked on every request.
