@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use route::{RawRoute, RawRouteLimits};
+pub(crate) use route::RawRoute;
 pub(crate) use server::{RawCsrf, RawInternal, RawLimits, RawServer};
 pub(crate) use session::{RawAttribute, RawProfile};
 pub(crate) use store::RawStore;
@@ -35,9 +35,9 @@ pub(crate) type Named<T> = BTreeMap<Placed<String>, Placed<T>>;
 pub(crate) struct RawConfig {
     /// More files to read, so that teams can own their routes: plain files and `dir/*.toml`, relative to this file.
     /// They may hold routes, upstreams, sessions and stores; all files share one namespace. Default: none.
-    #[serde(default)]
+    #[serde(rename = "include")]
     #[schemars(extend("default" = []))]
-    pub(crate) include: Vec<Placed<String>>,
+    pub(crate) _include: Option<Vec<Placed<String>>>,
     /// The public listener and what every request is held to.
     pub(crate) server: Option<Placed<RawServer>>,
     /// The listener for services: JWKS, discovery, liveness, readiness and metrics. Without this table it is off.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) struct Placed<T>(toml::Spanned<T>);
 
 impl<T> Placed<T> {
-    pub(crate) const fn get(&self) -> &T {
+    pub(crate) fn get(&self) -> &T {
         self.0.get_ref()
     }
 
@@ -57,7 +57,7 @@ impl JsonSchema for DurationText {
         json_schema!({
             "type": "string",
             "description": "A length of time with its unit: ms, s, m, h or d.",
-            "pattern": "^[0-9]+(ms|s|m|h|d)$",
+            "pattern": "^([0-9]+(ms|s|m|h|d)|none)$",
             "x-accepted": "a duration with its unit, as \"250ms\", \"2s\", \"5m\", \"24h\", \"30d\"",
         })
     }
