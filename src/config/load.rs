@@ -166,7 +166,9 @@ impl Reader {
             let line = text.bytes().take(span.start).filter(|byte| *byte == b'\n').count();
             if last.replace(line) != Some(line) {
                 let found = format!("not TOML: {}", error.message().replace('\n', "; "));
-                self.errors.push(ConfigError::new(file.range(&span), "", found, ""));
+                let mut error = ConfigError::new(file.range(&span), "", found, "");
+                error.hint = error.found.contains("invalid").then(|| "text is written in quotes".to_owned());
+                self.errors.push(error);
             }
         }
     }
@@ -301,7 +303,7 @@ fn masked(text: &str, findings: &Findings, broken: bool) -> String {
 /// An I/O error in the words of its kind, the same on every system.
 pub(crate) fn reason(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => error.to_string(),

@@ -59,11 +59,21 @@ fn marked(source: &str, span: Range<usize>) -> Option<Range<usize>> {
     if source.is_empty() {
         return None;
     }
-    let start = floor(source, span.start);
+    let start = before_line_end(source, floor(source, span.start));
     let end = floor(source, span.end.max(start)).max(start);
     let line = source.get(start..end)?.split(['\n', '\r']).next()?.len();
-    let least = source.get(start..)?.chars().next().map_or(0, char::len_utf8);
+    let next = source.get(start..)?.chars().next().filter(|next| !matches!(next, '\n' | '\r'));
+    let least = next.map_or(0, char::len_utf8);
     Some(start..start + line.max(least))
+}
+
+/// What is missing at the end of a line is shown at its last character, so that the line itself is shown.
+fn before_line_end(source: &str, offset: usize) -> usize {
+    let ends = source.get(offset..).is_none_or(|rest| rest.is_empty() || rest.starts_with(['\n', '\r']));
+    match source.get(..offset).and_then(|before| before.chars().next_back()) {
+        Some(last) if ends && last != '\n' && last != '\r' => offset - last.len_utf8(),
+        Some(_) | None => offset,
+    }
 }
 
 fn floor(source: &str, offset: usize) -> usize {

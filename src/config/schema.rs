@@ -39,6 +39,8 @@ pub(crate) struct Kinds<'s> {
     pub(crate) tables: Vec<&'s Value>,
     /// Certain strings.
     pub(crate) words: Vec<&'s str>,
+    /// A whole number of 32 bits at most.
+    pub(crate) narrow: bool,
     /// The value is a secret, or says where one is.
     pub(crate) secret: bool,
     /// The value is a URL that may hold a password.
@@ -58,12 +60,14 @@ impl<'s> Kinds<'s> {
     }
 
     fn add(&mut self, root: &'s Value, schema: &'s Value) {
-        if schema.as_bool() == Some(true) {
-            self.any = true;
-        }
+        let bound = ["$ref", "allOf", "anyOf", "const", "enum", "oneOf", "type"];
+        self.any |= schema.as_object().map_or(schema == &Value::Bool(true), |schema| {
+            !bound.iter().any(|word| schema.contains_key(*word))
+        });
         let text = |name: &str| schema.get(name).and_then(Value::as_str);
         self.accepted = self.accepted.or(text("x-accepted"));
         self.hint = self.hint.or(text("x-hint"));
+        self.narrow |= text("format") == Some("uint32");
         self.url |= schema.get("x-url").is_some();
         self.secret |= schema.get("x-secret").is_some();
         if let Some(target) = text("$ref").and_then(|name| root.pointer(name.trim_start_matches('#'))) {

@@ -65,7 +65,10 @@ impl Walk {
                 return self.word(&text, &span, &kinds);
             }
             DeValue::String(_) => kinds.text,
-            DeValue::Integer(number) if kinds.integer => return self.number(number.as_str(), &span),
+            DeValue::Integer(number) if kinds.integer => {
+                let number = i64::from_str_radix(number.as_str(), number.radix());
+                return self.number(number.ok(), &span, &kinds);
+            }
             DeValue::Boolean(_) => kinds.boolean,
             DeValue::Array(items) => match kinds.list {
                 Some(schema) => return self.items(items, schema),
@@ -75,7 +78,7 @@ impl Walk {
                 (Some(schema), _) => return self.named(table, schema),
                 (None, Some(schema)) => {
                     if kinds.secret {
-                        self.hide(table);
+                        table.iter().for_each(|(key, value)| self.hide_entry(key.get_ref(), value));
                     }
                     return self.table(table, &span, schema);
                 }
@@ -108,7 +111,10 @@ impl Walk {
         for name in required.iter().copied().filter(|name| !table.contains_key(*name)) {
             whole = false;
             let property = properties.and_then(|all| all.get(name)).unwrap_or(&Value::Null);
-            let accepted = describe(&Kinds::of(&SCHEMA, property));
+            let doc =
+                property.get("description").and_then(Value::as_str).and_then(|doc| doc.split(". ").next());
+            let kinds = Kinds::of(&SCHEMA, property);
+            let accepted = kinds.accepted.or(doc).map_or_else(|| describe(&kinds), str::to_owned);
             self.within(name, name, |walk| {
                 walk.push(span, format!("`{name}` is missing"), accepted, None);
             });
@@ -174,16 +180,17 @@ impl Walk {
         } else {
             let hint =
                 closest(word, kinds.words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-            self.push(span, format!("`{}` is not one of its words", shorten(word)), accepted, hint);
+            self.push(span, format!("unknown value `{}`", shorten(word)), accepted, hint);
         }
         false
     }
 
-    fn number(&mut self, digits: &str, span: &Range<usize>) -> bool {
-        // Every whole number of the file counts something; the largest that TOML promises is far beyond all of them.
-        let fits = !digits.starts_with('-') && digits.len() <= 9;
+    fn number(&mut self, number: Option<i64>, span: &Range<usize>, kinds: &Kinds<'_>) -> bool {
+        let fits =
+            number.is_some_and(|number| number >= 0 && (!kinds.narrow || u32::try_from(number).is_ok()));
         if !fits {
-            self.push(span, "a number out of range", "a whole number from 0 to 999999999", None);
+            let accepted = kinds.accepted.unwrap_or("a whole number that is not negative");
+            self.push(span, "this number is out of range", accepted, None);
         }
         fits
     }
@@ -217,7 +224,7 @@ impl Walk {
         let near = closest(name, known.iter().copied());
         let telling = ["secret", "password", "token", "key"];
         if telling.iter().any(|word| near.unwrap_or(name).contains(word)) {
-            self.findings.secrets.push(value.span());
+            self.hide(value.get_ref(), &value.span());
         }
         let here = self.pattern();
         if pending::key(&here, name) {
@@ -227,7 +234,9 @@ impl Walk {
         if let (Some(near), true) = (near, here.is_empty()) {
             self.findings.lost.push((near.to_owned(), ALL.to_owned()));
         }
-        let hint = near.map(|near| format!("did you mean `{near}`?")).or_else(|| elsewhere(name));
+        let hint = near
+            .map(|near| format!("did you mean `{near}`?"))
+            .or_else(|| elsewhere(name).filter(|_| known.len() > 1));
         let found = format!("unknown key `{}`", shorten(name));
         let accepted = list(known.iter().copied());
         self.within(name, name, |walk| walk.push(&key.span(), found, accepted, hint));
@@ -237,11 +246,16 @@ impl Walk {
         let inner = kinds.list.map(|schema| Kinds::of(&SCHEMA, schema));
         let secret = kinds.secret || inner.as_ref().is_some_and(|inner| inner.secret);
         if secret {
-            self.findings.secrets.push(span.clone());
+            self.hide(value, span);
         }
         let here = self.pattern();
         let hint = match (value, &inner) {
             _ if kinds.hint.is_some() => kinds.hint.map(str::to_owned),
+            (DeValue::Table(table), Some(inner))
+                if inner.secret && choose(table, &inner.tables).is_some() =>
+            {
+                Some("a list has brackets: [{ ... }]".to_owned())
+            }
             (_, Some(inner)) if inner.hint.is_some() => inner.hint.map(str::to_owned),
             (DeValue::Table(_), Some(inner)) if !inner.tables.is_empty() => {
                 Some(format!("a list of tables has two brackets: [[{here}]]"))
@@ -253,8 +267,10 @@ impl Walk {
                 Some("write it without quotes".to_owned())
             }
             (DeValue::String(text), Some(_)) => Some(format!("a list has brackets: [\"{}\"]", shorten(text))),
-            (DeValue::Boolean(_), _) if kinds.text => Some("write it in quotes".to_owned()),
-            _ if here.ends_with(".*") && !kinds.tables.is_empty() => {
+            (DeValue::Boolean(_) | DeValue::Integer(_), _) if kinds.text && kinds.accepted.is_none() => {
+                Some("write it in quotes".to_owned())
+            }
+            _ if here.ends_with(".*") && !kinds.tables.is_empty() && kinds.accepted.is_none() => {
                 Some(format!("a table of this kind has a name: [{}]", here.replace('*', "NAME")))
             }
             _ => None,
@@ -262,10 +278,25 @@ impl Walk {
         self.push(span, format!("{} is not accepted here", type_of(value)), describe(kinds), hint);
     }
 
-    /// Hides the secret of a reference that has it in itself.
-    fn hide(&mut self, table: &DeTable<'_>) {
-        let telling = table.iter().filter(|(key, _)| !matches!(key.get_ref().as_ref(), "env" | "file"));
-        self.findings.secrets.extend(telling.map(|(_, value)| value.span()));
+    /// Hides every string of a value that is a secret or refers to one; what names a place of it stays to be read.
+    fn hide(&mut self, value: &DeValue<'_>, span: &Range<usize>) {
+        match value {
+            DeValue::Array(items) => items.iter().for_each(|item| self.hide(item.get_ref(), &item.span())),
+            DeValue::Table(table) => {
+                table.iter().for_each(|(key, value)| self.hide_entry(key.get_ref(), value))
+            }
+            DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Float(_)
+            | DeValue::Integer(_)
+            | DeValue::String(_) => self.findings.secrets.push(span.clone()),
+        }
+    }
+
+    fn hide_entry(&mut self, key: &str, value: &Spanned<DeValue<'_>>) {
+        if !matches!(key, "env" | "file") || !value.get_ref().is_str() {
+            self.hide(value.get_ref(), &value.span());
+        }
     }
 
     fn push(

@@ -28,7 +28,12 @@ pub(crate) fn authority(text: &str) -> Option<(String, Option<u16>)> {
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;
             let address: Ipv6Addr = address.parse().ok()?;
-            (address.to_string(), port.strip_prefix(':').or(port.is_empty().then_some("")))
+            let port = match port.strip_prefix(':') {
+                Some("") => return None,
+                Some(port) => Some(port),
+                None => port.is_empty().then_some(""),
+            };
+            (address.to_string(), port)
         }
         None => match text.split_once(':') {
             Some((host, port)) => (text_host(host)?, Some(port).filter(|port| !port.is_empty())),

@@ -299,8 +299,8 @@ fn contradictions(table: &mut Table<'_, '_>, raw: &RawRoute, route: &Route) {
         && *outage.get() == Outage::Anonymous
         && route.access != Access::Optional
     {
-        let found = "`anonymous` would let in whoever comes during an outage, or nobody more";
-        let accepted = "`deny`; `anonymous` is for routes with access = \"optional\"";
+        let found = "`anonymous` is only for routes that let anonymous callers pass";
+        let accepted = "`deny`, or access = \"optional\" beside it";
         table.refuse(file.at(outage), "outage", found, accepted);
     }
     if let Some(forward) = &raw.forward_authorization

@@ -55,7 +55,7 @@ pub(crate) fn trusted_origins(checker: &mut Checker<'_>) -> Vec<String> {
                     None if text.contains('*') => {
                         "name each origin; a pattern would trust whoever fits it".to_owned()
                     }
-                    None if http::origin(&format!("https://{text}")).is_some() => {
+                    None if text.contains('.') && http::origin(&format!("https://{text}")).is_some() => {
                         format!("with its scheme: \"https://{text}\"")
                     }
                     None => "an origin has no path, query or user".to_owned(),

@@ -55,41 +55,36 @@ fn backend(table: &mut Table<'_, '_>, raw: &RawStore) -> Backend {
         }
         Scheme::Redis => {
             without_tls(table, raw, "redis://");
-            redis(table, raw, url)
+            redis(table, raw, url, (None, None))
         }
-        Scheme::Rediss => redis(table, raw, url),
+        Scheme::Rediss => {
+            let tls = (raw.ca.as_ref().and_then(|raw| certificates(table, "ca", raw)), client(table, raw));
+            redis(table, raw, url, tls)
+        }
     }
 }
 
-fn redis(table: &mut Table<'_, '_>, raw: &RawStore, url: Secret) -> Backend {
+/// What `rediss://` trusts, and what it shows of itself.
+type TlsFiles = (Option<Vec<u8>>, Option<(Vec<u8>, Secret)>);
+
+fn redis(table: &mut Table<'_, '_>, raw: &RawStore, url: Secret, (ca, client): TlsFiles) -> Backend {
     let username = raw.username.as_ref().map(|raw| raw.get().clone());
     let password = raw.password.as_ref().and_then(|raw| table.secret("password", raw));
-    let ca = raw.ca.as_ref().and_then(|raw| certificates(table, "ca", raw));
-    let client = match (&raw.client_cert, &raw.client_key) {
-        (Some(cert), Some(key)) => {
-            certificates(table, "client_cert", cert).zip(private_key(table, "client_key", key))
-        }
-        (None, None) => None,
-        (Some(lone), None) => {
-            table.refuse(
-                table.file.at(lone),
-                "client_cert",
-                "`client_key` is missing beside it",
-                "both, or neither",
-            );
-            None
-        }
-        (None, Some(lone)) => {
-            table.refuse(
-                table.file.at(lone),
-                "client_key",
-                "`client_cert` is missing beside it",
-                "both, or neither",
-            );
-            None
-        }
-    };
     Backend::Redis { url, username, password, ca, client }
+}
+
+fn client(table: &mut Table<'_, '_>, raw: &RawStore) -> Option<(Vec<u8>, Secret)> {
+    let (lone, key, missing) = match (&raw.client_cert, &raw.client_key) {
+        (None, None) => return None,
+        (Some(certificate), Some(key)) => {
+            let certificate = certificates(table, "client_cert", certificate);
+            return certificate.zip(private_key(table, "client_key", key));
+        }
+        (Some(lone), None) => (lone, "client_cert", "client_key"),
+        (None, Some(lone)) => (lone, "client_key", "client_cert"),
+    };
+    table.refuse(table.file.at(lone), key, format!("`{missing}` is missing beside it"), "both, or neither");
+    None
 }
 
 enum Scheme {
@@ -124,7 +119,7 @@ fn scheme(table: &mut Table<'_, '_>, at: At, url: &Secret) -> Option<Scheme> {
             table.refuse_with(
                 at,
                 "url",
-                "another scheme",
+                format!("`{name}:` is another scheme"),
                 SCHEMES,
                 "Valkey speaks the same protocol: `redis://`",
             );

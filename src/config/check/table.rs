@@ -228,7 +228,7 @@ impl Table<'_, '_> {
         let found = match error {
             UnitError::TooLarge => format!("`{text}` is too large"),
             UnitError::UnitMissing => format!("`{text}` has no unit"),
-            UnitError::UnitUnknown(unit) => format!("`{unit}` in `{text}` is not a unit"),
+            UnitError::UnitUnknown(unit) => format!("`{}` in `{text}` is not a unit", unit.trim()),
             UnitError::NumberMissing => format!("`{text}` does not begin with a number"),
         };
         let mut error = ConfigError::new(at, self.key(key), found, accepted);

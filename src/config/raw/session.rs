@@ -56,8 +56,8 @@ pub(crate) struct RawProfile {
     /// `"shop:{subject}"`, or user 7 of one app would be user 7 of the other.
     #[schemars(extend("default" = "{subject}"))]
     pub(crate) sub: Option<Placed<String>>,
-    /// The names that `claims` and `require` use, each with its path in the decoded session, or with
-    /// `{ const = value }`. Default: none.
+    /// The names that `claims` and `require` use, each with its path in the decoded session; or, as
+    /// `{ const = 1 }`, the same value for everybody. Default: none.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub(crate) attributes: BTreeMap<Placed<String>, Placed<RawAttribute>>,
@@ -128,7 +128,7 @@ impl JsonSchema for RawAttribute {
                 { "type": "string" },
                 {
                     "type": "object",
-                    "properties": { "const": true },
+                    "properties": { "const": { "description": "the same value for everybody" } },
                     "required": ["const"],
                     "additionalProperties": false,
                 },

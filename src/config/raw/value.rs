@@ -58,6 +58,7 @@ impl JsonSchema for DurationText {
             "type": "string",
             "description": "A length of time with its unit: ms, s, m, h or d.",
             "pattern": "^([0-9]+(ms|s|m|h|d)|none)$",
+            "x-hint": "in quotes and with its unit, as \"30s\"",
             "x-accepted": "a duration with its unit, as \"250ms\", \"2s\", \"5m\", \"24h\", \"30d\"",
         })
     }
@@ -121,7 +122,7 @@ impl JsonSchema for SizeText {
 #[schemars(extend(
     "x-secret" = true,
     "x-accepted" = "{ env = \"NAME\" } or { file = \"path\" }",
-    "x-hint" = "secrets are not written into this file: put it into an environment variable and write { env = \"NAME\" }, or into a file and write { file = \"path\" }",
+    "x-hint" = "a secret is not written into this file: keep it in an environment variable or a file, and say where",
 ))]
 pub(crate) enum SecretRef {
     /// The environment variable that holds it.
