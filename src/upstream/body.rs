@@ -83,3 +83,20 @@ fn allowed(mut trailers: HeaderMap) -> Option<HeaderMap> {
     }
     (!kept.is_empty()).then_some(kept)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn trailers_without_any_that_may_pass_are_none() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("set-cookie", HeaderValue::from_static("a=b"));
+        assert_eq!(allowed(trailers.clone()), None);
+        trailers.insert("grpc-message", HeaderValue::from_static("m"));
+        let kept = allowed(trailers).unwrap();
+        assert_eq!((kept.len(), kept.contains_key("grpc-message")), (1, true));
+    }
+}

@@ -104,6 +104,18 @@ impl Forwarder {
         Ok(Response::from_parts(head, UpstreamBody::new(body, None)))
     }
 
+    /// Puts a connection into the first pool.
+    #[cfg(test)]
+    pub(crate) fn adopt(&self, link: Link) {
+        self.upstreams[0].endpoints[0].put_back(link);
+    }
+
+    /// Whether a waiting connection is not yet known to be closed.
+    #[cfg(test)]
+    pub(crate) fn has_open(&self) -> bool {
+        self.upstreams.iter().flat_map(|upstream| &upstream.endpoints).any(|endpoint| endpoint.has_open())
+    }
+
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.upstreams

@@ -122,6 +122,11 @@ impl Endpoint {
     }
 
     #[cfg(test)]
+    pub(crate) fn has_open(&self) -> bool {
+        self.idle.borrow().iter().any(|entry| !entry.link.sender.is_closed())
+    }
+
+    #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.idle.borrow().len()
     }

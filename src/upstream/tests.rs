@@ -33,7 +33,8 @@ fn run<F: Future>(test: F) -> F::Output {
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .unwrap()
-        .block_on(test)
+        .block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await })
+        .expect("a test that hangs has failed")
 }
 
 /// A scripted upstream: `script` gets the number and socket of every connection.

@@ -1,11 +1,17 @@
 //! When a connection is used again, and when a request is sent again.
 
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::upstream::UpstreamError;
+use crate::upstream::pool::Link;
 use crate::upstream::tests::{GET, Gateway, OK, Upstreams, answering, listen, read_head, run, to_ports};
+use crate::upstream::wire::Turn;
 
 const POST: &str = "POST /a HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
 const EMPTY_POST: &str = "POST /a HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -91,31 +97,55 @@ fn a_get_that_met_a_dying_connection_is_sent_again_unchanged() {
     });
 }
 
+/// A waiting connection whose driver ends, without looking at it, when it is woken by a request.
+async fn doomed() -> Link {
+    let (ours, theirs) = tokio::io::duplex(1024);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(ours)).await.unwrap();
+    let ending = Rc::new(Cell::new(false));
+    let end = ending.clone();
+    tokio::task::spawn_local(async move {
+        let _open = theirs;
+        let mut connection = std::pin::pin!(connection);
+        std::future::poll_fn(|cx| {
+            if end.get() { Poll::Ready(()) } else { connection.as_mut().poll(cx).map(drop) }
+        })
+        .await;
+    });
+    sender.ready().await.unwrap();
+    ending.set(true);
+    Link::new(sender, Turn::new())
+}
+
 #[test]
 fn a_request_that_was_not_sent_goes_out_again_body_and_all() {
     run(async {
-        let (gone, wait) = tokio::sync::oneshot::channel();
-        let gone = std::rc::Rc::new(std::cell::Cell::new(Some(gone)));
-        let upstream = listen(move |number, mut stream| {
-            let gone = gone.clone();
-            async move {
-                while let Some(request) = read_request(&mut stream).await {
-                    assert!(number == 0 || request.ends_with("\r\n\r\nhi"));
-                    stream.write_all(OK.as_bytes()).await.unwrap();
-                    if number == 0 {
-                        drop(stream);
-                        let _ = gone.take().map(|gone| gone.send(()));
-                        return;
-                    }
-                }
+        let upstream = listen(|_, mut stream| async move {
+            while let Some(request) = read_request(&mut stream).await {
+                let echo = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{request}", request.len());
+                stream.write_all(echo.as_bytes()).await.unwrap();
             }
         })
         .await;
         let gateway = Gateway::before(upstream.port);
-        gateway.ask(GET).await;
-        wait.await.unwrap();
-        assert!(gateway.ask(POST).await.ends_with("ok"));
-        assert_eq!(upstream.connections.get(), 2);
+        gateway.0.forwarder.adopt(doomed().await);
+        let seen = gateway.ask(POST).await;
+        assert!(seen.ends_with("\r\n\r\nhi"), "{seen}");
+        assert_eq!(upstream.connections.get(), 1);
+    });
+}
+
+#[test]
+fn a_connection_that_closed_while_it_waited_is_not_tried() {
+    run(async {
+        let upstream = answering(OK, true).await;
+        let gateway = Gateway::before(upstream.port);
+        for served in 1..4 {
+            assert!(gateway.ask(&POST.replace("2\r\n\r\nhi", "0\r\n\r\n")).await.ends_with("ok"));
+            while gateway.0.forwarder.has_open() {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(upstream.connections.get(), served);
+        }
     });
 }
 
@@ -176,7 +206,7 @@ fn an_idle_connection_past_its_time_is_not_used() {
 fn idle_connections_are_closed_without_another_request() {
     run(async {
         let (closed, wait) = tokio::sync::oneshot::channel();
-        let closed = std::rc::Rc::new(std::cell::Cell::new(Some(closed)));
+        let closed = Rc::new(Cell::new(Some(closed)));
         let upstream = listen(move |_, mut stream| {
             let closed = closed.clone();
             async move {

@@ -73,6 +73,7 @@ fn a_101_without_proof_opens_nothing_and_passes_no_client_byte() {
             let mut client = gateway.client();
             client.write_all(ASK.as_bytes()).await.unwrap();
             client.write_all(b"GET /admin HTTP/1.1\r\nHost: shop\r\n\r\n").await.unwrap();
+            assert!(read_head(&mut client).await.unwrap().starts_with("HTTP/1.1 502"), "{answer}");
             let (_, rest) = told.await.unwrap();
             assert_eq!(rest, "", "{answer}");
             assert!(matches!(gateway.error(), UpstreamError::BadUpgrade), "{answer}");
