@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;

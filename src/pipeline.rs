@@ -80,6 +80,9 @@ impl Gateway {
     /// A well-formed request: forwarded, or refused in a form that its caller can read.
     async fn answer(&self, inbound: Inbound, record: &mut Record) -> Response<ResponseBody> {
         record.read(&inbound);
+        if let Some(response) = self.publish(&inbound) {
+            return response;
+        }
         let form = Form::of(inbound.method(), inbound.headers());
         let origin =
             inbound.headers().get(ORIGIN).filter(|origin| self.trusted_origins().contains(origin)).cloned();
@@ -97,6 +100,13 @@ impl Gateway {
                 response
             }
         }
+    }
+
+    /// The key set and discovery document, where `publish_jwks` puts them on the public port too.
+    fn publish(&self, inbound: &Inbound) -> Option<Response<ResponseBody>> {
+        let document = self.published()?.find(inbound.path().as_str())?;
+        let readable = matches!(*inbound.method(), Method::GET | Method::HEAD);
+        readable.then(|| document.answer(inbound.headers()).map(ResponseBody::Own))
     }
 
     /// First half of the path: route, session, guard, token. Nothing has been sent yet.
