@@ -44,6 +44,16 @@ pub enum CsrfMode {
     Off,
 }
 
+/// What two session cookies with different values mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DuplicateCookie {
+    /// Two different values are refused.
+    Reject,
+    /// The framework's own choice, first or last.
+    AsFramework,
+}
+
 /// Whose sessions a profile reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -40,6 +40,7 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -
     let seconds = Duration::from_secs;
     Upstream {
         name: entry.name.to_owned(),
+        at: entry.at,
         endpoints,
         host: raw.host.as_ref().and_then(|raw| host(&mut table, raw)),
         connect_timeout: table.duration("timeouts.connect", timeouts.connect.as_ref(), seconds(2)),
