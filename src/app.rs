@@ -73,7 +73,7 @@ pub struct Running {
 #[derive(Clone)]
 enum StorePlan {
     Memory(MemoryStore),
-    Redis(RedisOptions, Arc<StoreWatch>),
+    Redis(Arc<RedisOptions>, Arc<StoreWatch>),
 }
 
 /// Starts a gateway.
@@ -234,7 +234,7 @@ fn plan_stores(config: &Config, clock: &Clock) -> Result<Vec<StorePlan>, Vec<Con
                 plans.push(StorePlan::Memory(MemoryStore::new(clock.clone())));
             }
             (_, Ok(Some(options))) => {
-                plans.push(StorePlan::Redis(options, Arc::new(StoreWatch::new(&store.name))))
+                plans.push(StorePlan::Redis(Arc::new(options), Arc::new(StoreWatch::new(&store.name))))
             }
             (_, Err(error)) => errors.push(ConfigError::new(
                 store.at,
@@ -257,9 +257,11 @@ fn open_stores(config: &Config, plans: &[StorePlan], metrics: &Metrics) -> Vec<S
             StorePlan::Redis(options, watch) => {
                 let name = config.stores.get(StoreId(at).0).map_or("", |store| store.name.as_str());
                 let watch = Arc::clone(watch);
-                Store::Redis(RedisStore::start(options.clone(), metrics.store(name), move |event| {
-                    watch.note(&event)
-                }))
+                Store::Redis(RedisStore::start(
+                    RedisOptions::clone(options),
+                    metrics.store(name),
+                    move |event| watch.note(&event),
+                ))
             }
         })
         .collect()

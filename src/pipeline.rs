@@ -200,9 +200,10 @@ impl Gateway {
             verdict
         });
         admit(way.state.grant, way.state.outage, verdict).map_err(|denied| match denied {
-            Denied::Unauthenticated(reject) => {
-                Refusal { cause: reject.map(Cause::Reject), ..Reason::LoginRequired.into() }
-            }
+            Denied::Unauthenticated(reject) => Refusal {
+                cause: reject.map(|reject| Box::new(Cause::Reject(reject))),
+                ..Reason::LoginRequired.into()
+            },
             Denied::StoreUnavailable(error) => {
                 record.unknown(error.profile, &error.sid);
                 Refusal::caused(Reason::StoreUnavailable, Cause::Store(error))
@@ -263,7 +264,7 @@ impl Gateway {
                 if refusal.reason == Reason::LoginRequired
                     && !seen_before(inbound.cookies(), inbound.path()) =>
             {
-                Refusal { login: template.redirect(inbound.path()), ..refusal }
+                Refusal { login: template.redirect(inbound.path()).map(Box::new), ..refusal }
             }
             _ => refusal,
         }
@@ -279,6 +280,6 @@ impl Gateway {
     ) -> Response<ResponseBody> {
         let Refusal { reason, cause, allow, login } = refusal;
         record.refused(reason, cause);
-        render(reason, Rendering { form, id: record.id, cors, login, allow })
+        render(reason, Rendering { form, id: record.id, cors, login: login.map(|login| *login), allow })
     }
 }
