@@ -22,6 +22,8 @@ pub mod cookies;
 pub mod date;
 pub mod express;
 pub mod fastify;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod jar;
 pub mod koa;
 pub mod options;
