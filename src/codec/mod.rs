@@ -15,9 +15,15 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+mod digits;
+mod graph;
+pub mod inflate;
 pub mod json;
 mod limits;
+pub mod pickle;
 pub mod seal;
+#[cfg(test)]
+mod shown;
 mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};
