@@ -20,6 +20,7 @@ mod graph;
 pub mod inflate;
 pub mod json;
 mod limits;
+pub mod marshal;
 pub mod pickle;
 pub mod seal;
 #[cfg(test)]
