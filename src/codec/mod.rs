@@ -15,7 +15,10 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+mod civil;
+pub mod gob;
 mod limits;
+mod uuid;
 mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};
