@@ -17,6 +17,7 @@
 
 mod civil;
 pub mod gob;
+pub mod java;
 mod limits;
 mod uuid;
 mod value;
