@@ -18,7 +18,9 @@
 mod civil;
 pub mod gob;
 pub mod java;
+pub mod json;
 mod limits;
+pub mod seal;
 mod uuid;
 mod value;
 
