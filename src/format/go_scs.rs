@@ -1,0 +1,86 @@
+//! alexedwards/scs v2 with redisstore or goredisstore.
+//!
+//! Captured from scs 2.5.0 with redisstore 2.5.0, Go 1.19; `HashTokenInStore` (scs 2.7) is from its source.
+//! * Cookie `session`: base64url (unpadded) of 32 random bytes, 43 characters, not signed.
+//! * Key: `scs:session:` + the token. With `engine = "hash_token"` for `HashTokenInStore`: base64url (unpadded) of the
+//!   token's SHA-256 instead.
+//! * Value: gob of `struct { Deadline time.Time; Values map[string]interface{} }`. The app leaves the deadline to the
+//!   key's TTL, which was set from it; where both are there they say the same.
+//! * No convention for the user.
+
+use crate::codec::seal::Base64;
+use crate::codec::{Limits, Value, gob};
+use crate::config::{ConfigError, DuplicateCookie, Profile};
+use crate::format::cookies::{self, CookieRules};
+use crate::format::options::{KeyTemplate, Options};
+use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, date, record};
+use crate::request::Cookies;
+use crate::store::Record;
+use aws_lc_rs::digest;
+
+/// scs.
+#[derive(Debug)]
+pub struct Scs {
+    cookie: String,
+    key: KeyTemplate,
+    hashed: bool,
+    duplicate: DuplicateCookie,
+}
+
+impl Scs {
+    /// Reads `cookie`, `key`, `engine` and `serializer`.
+    ///
+    /// # Errors
+    /// Every mistake in them.
+    pub fn new(profile: &Profile) -> Result<Self, Vec<ConfigError>> {
+        let mut options = Options::new(profile);
+        let cookie = options.cookie("session");
+        let key = options.key("scs:session:{id}");
+        let hashed = options.engine(&[("token", false), ("hash_token", true)]).unwrap_or(false);
+        options.serializer(&[("gob", ())]);
+        let duplicate = profile.duplicate_cookie;
+        options.finish(|| Self { cookie, key, hashed, duplicate })
+    }
+
+    fn find(&self, token: &[u8]) -> Result<Lookup, Reject> {
+        if Base64::UrlNoPad.decode(token).is_none_or(|bytes| bytes.len() != 32) {
+            return Err(Reject::MalformedCookie("the token is not 32 bytes of base64url"));
+        }
+        let id = if self.hashed {
+            Base64::UrlNoPad.encode(digest::digest(&digest::SHA256, token).as_ref()).into_bytes()
+        } else {
+            token.to_vec()
+        };
+        Ok(Lookup { keys: vec![self.key.key(&id)], id: SessionId::new(id), secret: None, ends_at: None })
+    }
+}
+
+impl SessionFormat for Scs {
+    fn cookie_names(&self) -> Vec<String> {
+        vec![self.cookie.clone()]
+    }
+
+    fn present(&self, cookies: &Cookies) -> Presented {
+        let picked = cookies::pick(cookies, &self.cookie, CookieRules::GO, self.duplicate);
+        Presented::from_cookie(picked, |token| self.find(token))
+    }
+
+    fn decode(&self, record: &Record, _lookup: &Lookup) -> Result<Decoded, Reject> {
+        let session = gob::read(record::string(record)?, Limits::default()).map_err(Reject::Undecodable)?;
+        let deadline = session.get("Deadline").and_then(Value::as_text).and_then(date::rfc3339);
+        match (deadline, session.get("Values")) {
+            (Some(deadline), Some(values @ Value::Map(_))) => {
+                Ok(Decoded { data: values.clone(), ends_at: Some(deadline) })
+            }
+            _ => Err(record::malformed("no deadline and values in the session")),
+        }
+    }
+
+    fn subject(&self, _data: &Value) -> Option<Value> {
+        None
+    }
+
+    fn subject_convention(&self) -> Option<&'static str> {
+        None
+    }
+}
