@@ -84,3 +84,50 @@ impl SessionFormat for Scs {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FormatOptions, Framework};
+    use crate::format::fixture::{at, key, present, profile};
+
+    const TOKEN: &str = "YXZyyw0zoqjlZcJOB_I3SV-LEmLJzz0_7pNsoQLydgw";
+
+    fn scs(engine: &str) -> Scs {
+        let options = FormatOptions { engine: Some(at(engine.to_owned())), ..FormatOptions::default() };
+        Scs::new(&profile(Framework::GoScs, options)).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_token_is_never_looked_up() {
+        for token in
+            ["", "a", &TOKEN[1..], &format!("{TOKEN}A"), &TOKEN.replace('_', "/"), &format!("{TOKEN}=")]
+        {
+            let refused = Reject::MalformedCookie("the token is not 32 bytes of base64url");
+            assert_eq!(key(&scs("token"), &format!("session={token}")), Err(refused), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_hashed_token_is_not_in_the_key() {
+        // python3: base64.urlsafe_b64encode(hashlib.sha256(TOKEN).digest())
+        let line = format!("session={TOKEN}");
+        assert_eq!(
+            key(&scs("hash_token"), &line),
+            Ok("scs:session:V-JTBYs0SGNnrQbVmfw6Nt9Uu78Oaq74ojAni5SS3u0".into())
+        );
+        assert_eq!(key(&scs("token"), &line), Ok(format!("scs:session:{TOKEN}")));
+    }
+
+    #[test]
+    fn a_value_without_deadline_and_values_is_no_session() {
+        let Some(Ok(lookup)) = present(&scs("token"), &format!("session={TOKEN}")) else {
+            panic!("a session")
+        };
+        for value in [&b""[..], b"null", b"\x04\x0c\x00\x01a", b"\x03\x04\x00\x54"] {
+            let decoded = scs("token").decode(&Record::String(value.to_vec()), &lookup);
+            assert!(matches!(decoded, Err(Reject::Undecodable(_))));
+        }
+        assert_eq!(scs("token").decode(&Record::Hash(vec![]), &lookup).unwrap_err(), Reject::WrongType);
+    }
+}

@@ -24,6 +24,8 @@ pub mod data_protection;
 pub mod date;
 pub mod express;
 pub mod fastify;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod go_scs;
 pub mod gorilla;
 pub mod jackson;
