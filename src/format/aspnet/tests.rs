@@ -67,8 +67,8 @@ fn hostile_data_is_refused_by_name() {
     let cases: &[(&str, Vec<u8>, &str)] = &[
         ("nothing", vec![], "ends in the middle"),
         ("revision 1", vec![1], "another revision than 2"),
-        ("an entry less than it says", data(2, &[one.clone()]), "ends in the middle"),
-        ("an entry more", data(0, &[one.clone()]), "bytes after the entries"),
+        ("an entry less than it says", data(2, std::slice::from_ref(&one)), "ends in the middle"),
+        ("an entry more", data(0, std::slice::from_ref(&one)), "bytes after the entries"),
         (
             "a value of 4 GiB",
             data(1, &[[0, 0, 0xff, 0xff, 0xff, 0xff].to_vec()]),
