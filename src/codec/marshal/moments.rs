@@ -1,7 +1,7 @@
 //! Times, dates and decimals out of what their classes dump, as ISO 8601 where Ruby has several texts.
 
-use crate::codec::Value;
 use crate::codec::graph::{Graph, Node, NodeId};
+use crate::codec::{Value, civil};
 
 /// What `_dump` of a known class says; `None` for any other class or for bytes it would not write.
 pub(super) fn dumped(class: &str, bytes: &[u8]) -> Option<String> {
@@ -49,21 +49,11 @@ fn time(bytes: &[u8]) -> Option<String> {
     Some(if micros == 0 { format!("{text}Z") } else { format!("{text}.{micros:06}Z") })
 }
 
-/// The Gregorian date of a Julian day number (Fliegel and Van Flandern 1968, in the form with eras of 400 years).
+/// The Gregorian date of a Julian day number, from year 1 to 9999: Ruby counts what is far beyond in periods that we do
+/// not read.
 fn civil(julian: i64) -> Option<String> {
-    // Year 1 to year 9999; Ruby splits anything far beyond into periods that we do not read.
-    if !(1_721_426..=5_373_484).contains(&julian) {
-        return None;
-    }
-    let days = julian - 1_721_120;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    Some(format!("{year:04}-{month:02}-{day:02}"))
+    const JULIAN_DAY_1970: i64 = 2_440_588;
+    (1_721_426..=5_373_484).contains(&julian).then(|| civil::date(julian - JULIAN_DAY_1970))
 }
 
 fn int(graph: &Graph, id: NodeId) -> Option<i64> {
