@@ -24,6 +24,7 @@ pub mod java;
 pub mod json;
 mod limits;
 pub mod marshal;
+pub mod msgpack;
 pub mod pickle;
 pub mod seal;
 #[cfg(test)]
