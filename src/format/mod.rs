@@ -15,19 +15,25 @@
 //! `vectors` finds them by themselves.
 
 pub mod actix;
+pub mod aspnet;
 pub mod bare;
 pub mod better_auth;
 mod build;
 pub mod cookies;
+pub mod data_protection;
 pub mod date;
 pub mod express;
 pub mod fastify;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod go_scs;
+pub mod gorilla;
+pub mod jackson;
 pub mod jar;
 pub mod koa;
 pub mod options;
 pub mod record;
+pub mod spring;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
