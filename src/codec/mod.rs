@@ -15,9 +15,21 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+mod civil;
+mod digits;
+pub mod gob;
+mod graph;
+pub mod inflate;
+pub mod java;
 pub mod json;
 mod limits;
+pub mod marshal;
+pub mod msgpack;
+pub mod pickle;
 pub mod seal;
+#[cfg(test)]
+mod shown;
+mod uuid;
 mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};
