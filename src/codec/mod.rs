@@ -15,7 +15,12 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+mod graph;
+pub mod igbinary;
 mod limits;
+pub mod lzf;
+pub mod php;
+pub mod php_session;
 mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};
