@@ -17,10 +17,12 @@
 
 mod graph;
 pub mod igbinary;
+pub mod json;
 mod limits;
 pub mod lzf;
 pub mod php;
 pub mod php_session;
+pub mod seal;
 mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};

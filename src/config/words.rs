@@ -50,8 +50,48 @@ pub enum CsrfMode {
 pub enum Framework {
     /// express-session with connect-redis; NestJS and Passport too.
     Express,
+    /// koa-session and koa-generic-session.
+    Koa,
+    /// @fastify/session.
+    Fastify,
+    /// better-auth with a secondary storage.
+    BetterAuth,
+    /// Django's cache, cached_db and redis_sessions engines.
+    Django,
+    /// Flask-Session.
+    Flask,
+    /// starsessions.
+    Starlette,
+    /// Rails with redis-actionpack, redis-session-store or the cache store; Devise too.
+    Rails,
+    /// Rack with redis-rack.
+    Rack,
+    /// Laravel's redis session driver.
+    Laravel,
+    /// Plain PHP with phpredis.
+    Php,
+    /// Symfony's RedisSessionHandler.
+    Symfony,
+    /// Spring Session Data Redis, both repositories.
+    Spring,
+    /// alexedwards/scs with its redis stores.
+    GoScs,
+    /// gorilla/sessions with redistore.
+    Gorilla,
+    /// gin-contrib/sessions with its redis store.
+    Gin,
+    /// actix-session.
+    Actix,
+    /// tower-sessions.
+    Tower,
+    /// ASP.NET Core.
+    Aspnet,
     /// A bare id in the cookie, JSON in the store, every name configurable.
     Json,
+    /// A bare id in the cookie, MessagePack in the store, every name configurable.
+    Msgpack,
+    /// A JWT kept in the session cookie.
+    Jwt,
 }
 
 /// Whether the store is asked on every request.

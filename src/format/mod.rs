@@ -14,10 +14,16 @@
 //! arm in [`build`], and a folder of vectors captured from the real framework under `tests/sessions/`. The test
 //! `vectors` finds them by themselves.
 
+mod build;
+pub mod cookies;
+pub mod options;
+
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
 use crate::request::Cookies;
 use crate::store::{Record, RecordKind, StoreKey};
+
+pub use build::build;
 
 /// One framework's way of keeping sessions. Implementations are pure: no I/O, no clock, no shared state.
 pub trait SessionFormat: Send + Sync {
