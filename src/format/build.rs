@@ -1,6 +1,12 @@
 //! From a profile to the format that reads it.
 
 use crate::config::{ConfigError, Framework, Profile};
+use crate::format::actix::Actix;
+use crate::format::bare::Bare;
+use crate::format::better_auth::BetterAuth;
+use crate::format::express::Express;
+use crate::format::fastify::Fastify;
+use crate::format::koa::Koa;
 use crate::format::{SessionFormat, options};
 
 /// The format of this profile, with its options checked.
@@ -9,11 +15,13 @@ use crate::format::{SessionFormat, options};
 /// Every mistake in the profile's options, and every option that its framework has no use for.
 pub fn build(profile: &Profile) -> Result<Box<dyn SessionFormat>, Vec<ConfigError>> {
     match profile.framework.value {
-        Framework::Express
-        | Framework::Koa
-        | Framework::Fastify
-        | Framework::BetterAuth
-        | Framework::Django
+        Framework::Actix => boxed(Actix::new(profile)),
+        Framework::BetterAuth => boxed(BetterAuth::new(profile)),
+        Framework::Express => boxed(Express::new(profile)),
+        Framework::Fastify => boxed(Fastify::new(profile)),
+        Framework::Json => boxed(Bare::new(profile)),
+        Framework::Koa => boxed(Koa::new(profile)),
+        Framework::Django
         | Framework::Flask
         | Framework::Starlette
         | Framework::Rails
@@ -25,13 +33,17 @@ pub fn build(profile: &Profile) -> Result<Box<dyn SessionFormat>, Vec<ConfigErro
         | Framework::GoScs
         | Framework::Gorilla
         | Framework::Gin
-        | Framework::Actix
         | Framework::Tower
         | Framework::Aspnet
-        | Framework::Json
         | Framework::Msgpack
         | Framework::Jwt => Err(vec![not_in_this_build(profile)]),
     }
+}
+
+fn boxed<F: SessionFormat + 'static>(
+    made: Result<F, Vec<ConfigError>>,
+) -> Result<Box<dyn SessionFormat>, Vec<ConfigError>> {
+    made.map(|format| Box::new(format) as Box<dyn SessionFormat>)
 }
 
 fn not_in_this_build(profile: &Profile) -> ConfigError {

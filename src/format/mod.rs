@@ -14,14 +14,25 @@
 //! arm in [`build`], and a folder of vectors captured from the real framework under `tests/sessions/`. The test
 //! `vectors` finds them by themselves.
 
+pub mod actix;
+pub mod bare;
+pub mod better_auth;
 mod build;
 pub mod cookies;
+pub mod date;
+pub mod express;
+pub mod fastify;
+pub mod jar;
+pub mod koa;
 pub mod options;
+pub mod record;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
 use crate::request::Cookies;
 use crate::store::{Record, RecordKind, StoreKey};
+
+use std::borrow::Cow;
 
 pub use build::build;
 
@@ -63,6 +74,20 @@ pub enum Presented {
     Rejected(Reject),
     /// A verified cookie: look these keys up.
     Session(Lookup),
+}
+
+impl Presented {
+    /// What `open` makes of the picked cookie; an absent one is absent, a refused one rejected.
+    pub fn from_cookie<'c>(
+        picked: Result<Option<Cow<'c, [u8]>>, Reject>,
+        open: impl FnOnce(&[u8]) -> Result<Lookup, Reject>,
+    ) -> Self {
+        match picked.map(|value| value.map(|value| open(&value))) {
+            Ok(None) => Self::Absent,
+            Ok(Some(Ok(lookup))) => Self::Session(lookup),
+            Ok(Some(Err(reject))) | Err(reject) => Self::Rejected(reject),
+        }
+    }
 }
 
 /// A verified cookie's claim: which records may be the session.

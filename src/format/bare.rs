@@ -1,0 +1,88 @@
+//! Frameworks `json` and `msgpack`: a bare id in the cookie, a map in the store, every name configurable.
+//!
+//! For apps that keep sessions by hand, and for libraries without a reader of their own. Defaults: cookie `sid`, key
+//! `sess:{id}`. As nothing is signed, the cookie is read to the letter of RFC 6265 (no quotes, no percent-decoding, no
+//! blank before `=`), and an id is 1 to 256 letters, digits and `-_.~+/=`, not beginning with a dot: every spelling
+//! of random bytes that we have seen, but neither a colon, which parts the names of keys, nor a path.
+//! There is no expiry but the key's TTL and no convention for the user: a profile names its `subject`.
+
+use crate::codec::Value;
+use crate::config::{ConfigError, DuplicateCookie, Profile};
+use crate::format::cookies::{self, CookieRules};
+use crate::format::options::{KeyTemplate, Options, word};
+use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
+use crate::request::Cookies;
+use crate::store::Record;
+
+/// Longest id, in characters; 256 bits in hexadecimal are 64.
+const ID_MAX: usize = 256;
+
+/// A bare id and a map.
+#[derive(Debug)]
+pub struct Bare {
+    cookie: String,
+    key: KeyTemplate,
+    serializer: Serializer,
+    duplicate: DuplicateCookie,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Serializer {
+    Json,
+}
+
+impl Bare {
+    /// Reads `cookie`, `key` and `serializer`; the framework's name says which serializer.
+    ///
+    /// # Errors
+    /// Every mistake in them, and a missing `subject`.
+    pub fn new(profile: &Profile) -> Result<Self, Vec<ConfigError>> {
+        let mut options = Options::new(profile);
+        let cookie = options.cookie("sid");
+        let key = options.key("sess:{id}");
+        let framework = profile.framework.value;
+        let serializer = Serializer::Json;
+        options.serializer(&[(word(framework), ())]);
+        let duplicate = profile.duplicate_cookie;
+        options.finish(|| Self { cookie, key, serializer, duplicate })
+    }
+
+    fn accept(&self, id: &[u8]) -> Result<Lookup, Reject> {
+        let known = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~+/=".contains(byte);
+        if id.is_empty() || id.len() > ID_MAX || id.starts_with(b".") || !id.iter().all(known) {
+            return Err(Reject::MalformedCookie("no session id"));
+        }
+        Ok(Lookup {
+            id: SessionId::new(id.to_vec()),
+            keys: vec![self.key.key(id)],
+            secret: None,
+            ends_at: None,
+        })
+    }
+}
+
+impl SessionFormat for Bare {
+    fn cookie_names(&self) -> Vec<String> {
+        vec![self.cookie.clone()]
+    }
+
+    fn present(&self, cookies: &Cookies) -> Presented {
+        let picked = cookies::pick(cookies, &self.cookie, CookieRules::STRICT, self.duplicate);
+        Presented::from_cookie(picked, |id| self.accept(id))
+    }
+
+    fn decode(&self, record: &Record, _lookup: &Lookup) -> Result<Decoded, Reject> {
+        let data = match self.serializer {
+            Serializer::Json => record::json_object(record)?,
+        };
+        Ok(Decoded { data, ends_at: None })
+    }
+
+    fn subject(&self, _data: &Value) -> Option<Value> {
+        None
+    }
+
+    fn subject_convention(&self) -> Option<&'static str> {
+        None
+    }
+}
