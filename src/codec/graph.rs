@@ -1,242 +1,186 @@
-//! Values that point at one another, and how they unfold into a tree.
+//! What a format with back references reads into first: nodes that may share and even hold each other.
 //!
-//! PHP's serialisers write a shared value once and refer to it by number, also from inside itself. A reader puts every
-//! value into a [`Graph`] as it meets it, borrowing all text from the record; [`Graph::expand`] then makes the tree
-//! and is the only place that copies. What a reference repeats is paid for again there: in nodes, in depth, and in
-//! bytes, because two bytes of record may repeat a string of a hundred thousand.
+//! Pickle and Marshal fill a container after they have named it, so a reference may lead to one that is not finished, or
+//! to one that holds the reference. Reading is linear in the input; expansion into a tree is not, so
+//! [`Graph::expand`] counts every value and every byte of text again each time it comes by, and a container that is
+//! met inside itself ends it.
 
 use crate::codec::{Budget, Cursor, DecodeError, Fault, Limits, Value};
-use std::borrow::Cow;
 
-/// The values of one record in the order they were met.
-#[derive(Debug, Default)]
-pub(crate) struct Graph<'a> {
-    nodes: Vec<Node<'a>>,
-}
+/// Names one node of one graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NodeId(usize);
 
-/// A place in a [`Graph`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NodeId(usize);
-
+/// One value, its parts by name.
 #[derive(Debug)]
-struct Node<'a> {
-    shape: Shape<'a>,
-    offset: usize,
-}
-
-/// One value, with its children by place.
-#[derive(Debug)]
-pub(crate) enum Shape<'a> {
-    /// Anything without parts and without text.
-    Plain(Value),
-    /// A string; text if it is UTF-8.
-    Text(Cow<'a, [u8]>),
-    /// A PHP array: a list if its keys are 0, 1, 2 and so on.
-    Array(Vec<(Key<'a>, NodeId)>),
-    /// An object of a class that nobody looks up.
+pub(super) enum Node {
+    /// A value without parts.
+    Leaf(Value),
+    /// A sequence.
+    List(Vec<NodeId>),
+    /// A mapping; the keys are nodes too, since they may be shared text.
+    Map(Vec<(NodeId, NodeId)>),
+    /// An object: its class, and its fields like a mapping's.
     Object {
-        /// The class's name.
-        class: &'a [u8],
-        /// Properties, with the marks of private and protected ones still on.
-        fields: Vec<(Key<'a>, NodeId)>,
+        /// The class as the record names it.
+        class: String,
+        /// Field names and values.
+        fields: Vec<(NodeId, NodeId)>,
     },
-    /// The value at another place.
-    Link(NodeId),
 }
 
-/// The key of an array's element or an object's property.
+/// The nodes of one record.
 #[derive(Debug)]
-pub(crate) enum Key<'a> {
-    /// A number.
-    Int(i64),
-    /// Anything else.
-    Text(Cow<'a, [u8]>),
+pub(super) struct Graph {
+    nodes: Vec<Node>,
+    budget: Budget,
+    limits: Limits,
 }
 
-impl<'a> Graph<'a> {
-    /// Adds a value that starts at `offset`.
-    pub(crate) fn push(&mut self, shape: Shape<'a>, offset: usize) -> NodeId {
-        self.nodes.push(Node { shape, offset });
-        NodeId(self.nodes.len() - 1)
+impl Graph {
+    /// A graph without nodes.
+    pub(super) const fn new(limits: Limits) -> Self {
+        Self { nodes: Vec::new(), budget: Budget::new(limits), limits }
     }
 
-    /// Gives a container its parts, which are read after it has got its place.
-    pub(crate) fn fill(&mut self, id: NodeId, shape: Shape<'a>) {
-        if let Some(node) = self.nodes.get_mut(id.0) {
-            node.shape = shape;
-        }
-    }
-
-    /// Adds a reference to `target`. A reference to a reference goes to the end at once, so that no chain of them
-    /// is ever walked.
-    pub(crate) fn link(&mut self, target: NodeId, offset: usize) -> NodeId {
-        let end = match self.nodes.get(target.0) {
-            Some(Node { shape: Shape::Link(end), .. }) => *end,
-            _ => target,
-        };
-        self.push(Shape::Link(end), offset)
-    }
-
-    /// Whether the value at `id` is an object, or will be one when it is read to its end.
-    pub(crate) fn is_object(&self, id: NodeId) -> bool {
-        match self.nodes.get(id.0).map(|node| &node.shape) {
-            Some(Shape::Object { .. }) => true,
-            Some(Shape::Link(end)) => self.is_object(*end),
-            _ => false,
-        }
-    }
-
-    /// The tree under `root`. A value inside itself reads as null: it is then nobody's id.
+    /// Adds a node.
     ///
     /// # Errors
-    /// [`Fault::NodesExceeded`], [`Fault::DepthExceeded`] or [`Fault::LengthExceeded`] if the tree, with everything that
-    /// references repeat, is past `limits`; the offset is that of the value that was one too many.
-    pub(crate) fn expand(&self, root: NodeId, input: &[u8], limits: Limits) -> Result<Value, DecodeError> {
-        let open = vec![false; self.nodes.len()];
-        Expansion { graph: self, start: Cursor::new(input), budget: Budget::new(limits), text: 0, open }
-            .value(root)
+    /// [`Fault::NodesExceeded`] past the limit.
+    pub(super) fn add(&mut self, node: Node, cursor: &Cursor<'_>) -> Result<NodeId, DecodeError> {
+        self.budget.node(cursor)?;
+        self.nodes.push(node);
+        Ok(NodeId(self.nodes.len() - 1))
+    }
+
+    /// Counts a copy of `parts` ids or of that many 32 bytes of text: an opcode of three bytes may ask for a copy of
+    /// everything that came before it, and again.
+    ///
+    /// # Errors
+    /// [`Fault::NodesExceeded`] past the limit.
+    pub(super) fn copy(&mut self, parts: usize, cursor: &Cursor<'_>) -> Result<(), DecodeError> {
+        self.budget.nodes(parts, cursor)
+    }
+
+    /// Enters a container while reading; pair with [`Graph::leave`].
+    ///
+    /// # Errors
+    /// [`Fault::DepthExceeded`] past the limit.
+    pub(super) fn enter(&mut self, cursor: &Cursor<'_>) -> Result<(), DecodeError> {
+        self.budget.enter(cursor)
+    }
+
+    /// Leaves a container.
+    pub(super) fn leave(&mut self) {
+        self.budget.leave();
+    }
+
+    /// The node; `None` if it is not of this graph.
+    pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0)
+    }
+
+    /// The node, to be filled.
+    pub(super) fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
+        self.nodes.get_mut(id.0)
+    }
+
+    /// Text, if the node is text.
+    pub(super) fn text(&self, id: NodeId) -> Option<&str> {
+        match self.get(id)? {
+            Node::Leaf(value) => value.as_text(),
+            Node::List(_) | Node::Map(_) | Node::Object { .. } => None,
+        }
+    }
+
+    /// The tree under `root`.
+    ///
+    /// # Errors
+    /// [`Fault::NodesExceeded`], [`Fault::DepthExceeded`] and [`Fault::LengthExceeded`] if the tree is past the limits, shared
+    /// parts counted each time; [`Fault::Malformed`] if a container holds itself.
+    pub(super) fn expand(&self, root: NodeId, cursor: &Cursor<'_>) -> Result<Value, DecodeError> {
+        let budget = Budget::new(self.limits);
+        let mut expansion = Expansion { graph: self, cursor, budget, bytes: 0, open: Vec::new() };
+        expansion.value(root)
     }
 }
 
 struct Expansion<'g, 'a> {
-    graph: &'g Graph<'a>,
-    start: Cursor<'g>,
+    graph: &'g Graph,
+    cursor: &'g Cursor<'a>,
     budget: Budget,
-    /// Bytes of text copied so far.
-    text: usize,
-    /// Which containers we are inside of.
-    open: Vec<bool>,
+    bytes: usize,
+    /// The containers from the root to here; never more than the depth limit.
+    open: Vec<NodeId>,
 }
 
-impl<'g> Expansion<'g, '_> {
+impl Expansion<'_, '_> {
     fn value(&mut self, id: NodeId) -> Result<Value, DecodeError> {
+        self.budget.node(self.cursor)?;
         let graph = self.graph;
-        let Some(Node { shape, offset }) = graph.nodes.get(id.0) else { return Ok(Value::Null) };
-        let here = self.cursor(*offset);
-        if let Shape::Link(target) = shape {
-            return self.value(*target);
+        let node = graph.get(id).ok_or_else(|| self.cursor.fail(Fault::UnknownReference))?;
+        if let Node::Leaf(value) = node {
+            self.count(value)?;
+            return Ok(value.clone());
         }
-        self.budget.node(&here)?;
-        match shape {
-            Shape::Link(_) => Ok(Value::Null),
-            Shape::Plain(value) => Ok(value.clone()),
-            Shape::Text(bytes) => self.text(bytes, &here),
-            Shape::Array(items) => self.inside(id, &here, |this| this.array(items, &here)),
-            Shape::Object { class, fields } => self.inside(id, &here, |this| {
-                this.copy(class.len(), &here)?;
-                let class = String::from_utf8_lossy(class).into_owned();
-                Ok(Value::Object { class, fields: this.fields(fields, &here)? })
-            }),
+        if self.open.contains(&id) {
+            return Err(self.cursor.fail(Fault::Malformed("a container that holds itself")));
         }
-    }
-
-    fn inside(
-        &mut self,
-        id: NodeId,
-        here: &Cursor<'_>,
-        read: impl FnOnce(&mut Self) -> Result<Value, DecodeError>,
-    ) -> Result<Value, DecodeError> {
-        if std::mem::replace(self.open.get_mut(id.0).unwrap_or(&mut true), true) {
-            return Ok(Value::Null);
-        }
-        self.budget.enter(here)?;
-        let value = read(self)?;
+        self.budget.enter(self.cursor)?;
+        self.open.push(id);
+        let value = match node {
+            Node::Leaf(value) => value.clone(),
+            Node::List(items) => {
+                Value::List(items.iter().map(|item| self.value(*item)).collect::<Result<_, _>>()?)
+            }
+            Node::Map(pairs) => Value::Map(self.fields(pairs)?),
+            Node::Object { class, fields } => {
+                self.count_bytes(class.len())?;
+                Value::Object { class: class.clone(), fields: self.fields(fields)? }
+            }
+        };
+        self.open.pop();
         self.budget.leave();
-        if let Some(open) = self.open.get_mut(id.0) {
-            *open = false;
-        }
         Ok(value)
     }
 
-    fn array(&mut self, items: &[(Key<'_>, NodeId)], here: &Cursor<'_>) -> Result<Value, DecodeError> {
-        if items.iter().enumerate().all(|(index, (key, _))| key.is_index(index)) {
-            return items.iter().map(|(_, id)| self.value(*id)).collect::<Result<_, _>>().map(Value::List);
-        }
-        let mut fields = Vec::new();
-        for (key, id) in items {
-            fields.push((self.key(key, key.bytes(), here)?, self.value(*id)?));
-        }
-        Ok(Value::Map(fields))
+    fn fields(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<Vec<(String, Value)>, DecodeError> {
+        pairs.iter().map(|(key, value)| Ok((self.key(*key)?, self.value(*value)?))).collect()
     }
 
-    fn fields(
-        &mut self,
-        fields: &[(Key<'_>, NodeId)],
-        here: &Cursor<'_>,
-    ) -> Result<Vec<(String, Value)>, DecodeError> {
-        fields
-            .iter()
-            .map(|(key, id)| Ok((self.key(key, bare(key.bytes()), here)?, self.value(*id)?)))
-            .collect()
-    }
-
-    fn key(&mut self, key: &Key<'_>, text: &[u8], here: &Cursor<'_>) -> Result<String, DecodeError> {
-        match key {
-            Key::Int(number) => Ok(number.to_string()),
-            Key::Text(_) => {
-                self.copy(text.len(), here)?;
-                Ok(String::from_utf8_lossy(text).into_owned())
-            }
-        }
-    }
-
-    fn text(&mut self, bytes: &[u8], here: &Cursor<'_>) -> Result<Value, DecodeError> {
-        self.copy(bytes.len(), here)?;
-        Ok(match std::str::from_utf8(bytes) {
-            Ok(text) => Value::Text(text.to_owned()),
-            Err(_) => Value::Bytes(bytes.to_vec()),
+    /// A key as text. Python's and Ruby's own texts of numbers and of nothing agree where sessions use them; a container as a
+    /// key cannot be part of a path, so its kind is enough.
+    fn key(&mut self, id: NodeId) -> Result<String, DecodeError> {
+        let node = self.graph.get(id).ok_or_else(|| self.cursor.fail(Fault::UnknownReference))?;
+        let Node::Leaf(value) = node else { return Ok("(container)".to_owned()) };
+        self.count(value)?;
+        Ok(match value {
+            Value::Text(text) | Value::BigInt(text) => text.clone(),
+            Value::Int(number) => number.to_string(),
+            Value::Float(number) => format!("{number:?}"),
+            Value::Bool(yes) => yes.to_string(),
+            Value::Null => "null".to_owned(),
+            Value::Bytes(_) => "(bytes)".to_owned(),
+            Value::List(_) | Value::Map(_) | Value::Object { .. } => "(container)".to_owned(),
         })
     }
 
-    /// Pays for copying `length` bytes: a tree never holds more text than a record may have bytes.
-    fn copy(&mut self, length: usize, here: &Cursor<'_>) -> Result<(), DecodeError> {
-        let available = self.budget.limits().bytes;
-        self.text = self.text.saturating_add(length);
-        if self.text > available {
-            return Err(
-                here.fail(Fault::LengthExceeded { declared: self.text as u64, available: available as u64 })
-            );
+    fn count(&mut self, leaf: &Value) -> Result<(), DecodeError> {
+        match leaf {
+            Value::Text(text) | Value::BigInt(text) => self.count_bytes(text.len()),
+            Value::Bytes(bytes) => self.count_bytes(bytes.len()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A text that is referred to ten thousand times is one value each time but all of its bytes as well.
+    fn count_bytes(&mut self, length: usize) -> Result<(), DecodeError> {
+        self.bytes = self.bytes.saturating_add(length);
+        let limit = self.graph.limits.bytes;
+        if self.bytes > limit {
+            let (declared, available) = (self.bytes as u64, limit as u64);
+            return Err(self.cursor.fail(Fault::LengthExceeded { declared, available }));
         }
         Ok(())
-    }
-
-    fn cursor(&self, offset: usize) -> Cursor<'g> {
-        let mut cursor = self.start.clone();
-        let _in_bounds = cursor.take(offset);
-        cursor
-    }
-}
-
-impl<'a> Key<'a> {
-    /// The key that PHP makes of a string: the decimal digits of a number are that number.
-    pub(crate) fn of(text: Cow<'a, [u8]>) -> Self {
-        let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<i64>().ok());
-        match number {
-            Some(number) if number.to_string().as_bytes() == &*text => Self::Int(number),
-            _ => Self::Text(text),
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Int(_) => &[],
-            Self::Text(text) => text,
-        }
-    }
-
-    fn is_index(&self, index: usize) -> bool {
-        match self {
-            Self::Int(number) => usize::try_from(*number) == Ok(index),
-            Self::Text(_) => false,
-        }
-    }
-}
-
-/// A property's name without PHP's marks: private ones are written `\0Class\0name`, protected ones `\0*\0name`.
-fn bare(name: &[u8]) -> &[u8] {
-    let Some(marked) = name.strip_prefix(b"\0") else { return name };
-    match memchr::memchr(0, marked) {
-        Some(end) => marked.get(end + 1..).unwrap_or_default(),
-        None => name,
     }
 }

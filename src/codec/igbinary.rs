@@ -5,7 +5,7 @@
 //! it; every array, object and scalar behind a by-reference mark gets a number from 0 in a second table, which `01`
 //! to `03` and `22` to `24` refer to. A null in place of a key is a property that was skipped.
 
-use crate::codec::graph::{Graph, Key, NodeId, Shape};
+use crate::codec::php_graph::{Graph, Key, NodeId, Shape};
 use crate::codec::{Budget, Cursor, DecodeError, Fault, Limits, Value};
 use std::borrow::Cow;
 

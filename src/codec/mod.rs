@@ -15,15 +15,22 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+mod digits;
 mod graph;
 pub mod igbinary;
+pub mod inflate;
 pub mod json;
 mod limits;
 pub mod lzf;
 pub mod php;
+mod php_graph;
 pub mod php_session;
+pub mod pickle;
 pub mod seal;
+#[cfg(test)]
+mod shown;
 mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};
 pub use value::Value;
+

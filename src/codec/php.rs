@@ -8,7 +8,7 @@
 //! In PHP an object's `__wakeup`, `__unserialize` and `__destruct` run while or after it is read, which is the gadget
 //! behind most object injections. Here a class is a word.
 
-use crate::codec::graph::{Graph, Key, NodeId, Shape};
+use crate::codec::php_graph::{Graph, Key, NodeId, Shape};
 use crate::codec::{Budget, Cursor, DecodeError, Fault, Limits, Value};
 use std::borrow::Cow;
 
