@@ -1,6 +1,6 @@
 //! igbinary, the compact serialiser that phpredis and Laravel can be told to use.
 //!
-//! Facts [igbinary 2.0 to 3.2, src/php7/igbinary.c; captured with 3.2.13]: a header of four bytes, 1 or 2 big endian; then
+//! Facts [igbinary 3.2, src/php7/igbinary.c read; captured with 3.2.13]: a header of four bytes, 1 or 2 big endian; then
 //! one value. Every string that is written out, class names included, gets a number from 0, and `0e` to `10` repeat
 //! it; every array, object and scalar behind a by-reference mark gets a number from 0 in a second table, which `01`
 //! to `03` and `22` to `24` refer to. A null in place of a key is a property that was skipped.

@@ -33,4 +33,3 @@ mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};
 pub use value::Value;
-

@@ -1,6 +1,6 @@
 //! PHP's `serialize` format, as data.
 //!
-//! Facts [ext/standard/var.c and var_unserializer.re, PHP 5.6 to 8.4; captured with 8.2]: lengths are bytes. Every value
+//! Facts [ext/standard/var.c and var_unserializer.re of PHP 8; captured with 8.2]: lengths are bytes. Every value
 //! takes a slot, counted from 1, except what `R:` makes; array keys take none. `R:n;` is the value in slot n by
 //! reference, `r:n;` the same object again. `E:` is an enum's case, `C:` an object whose class wrote bytes of its own.
 //! What follows the first value is ignored, as `unserialize` does.

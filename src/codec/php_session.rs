@@ -1,6 +1,6 @@
 //! A session as PHP's own handlers write it: `session.serialize_handler`.
 //!
-//! Facts [ext/session/session.c, PHP 5.6 to 8.4; captured with 8.2]: `php` writes `name|value` over and over, and a
+//! Facts [ext/session/session.c of PHP 8 read; captured with 8.2]: `php` writes `name|value` over and over, and a
 //! string may hold a `|`, so only reading value by value finds the next name; all variables share one table of slots.
 //! `php_binary` writes a length byte before the name. `php_serialize` writes one array. PHP up to 7.0 could mark a
 //! variable as undefined (`!name|`, or the length's top bit) and newer ones cannot: the two read such a record

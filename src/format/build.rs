@@ -7,6 +7,9 @@ use crate::format::better_auth::BetterAuth;
 use crate::format::express::Express;
 use crate::format::fastify::Fastify;
 use crate::format::koa::Koa;
+use crate::format::laravel::Laravel;
+use crate::format::php::Php;
+use crate::format::symfony::Symfony;
 use crate::format::{SessionFormat, options};
 
 /// The format of this profile, with its options checked.
@@ -21,14 +24,14 @@ pub fn build(profile: &Profile) -> Result<Box<dyn SessionFormat>, Vec<ConfigErro
         Framework::Fastify => boxed(Fastify::new(profile)),
         Framework::Json => boxed(Bare::new(profile)),
         Framework::Koa => boxed(Koa::new(profile)),
+        Framework::Laravel => boxed(Laravel::new(profile)),
+        Framework::Php => boxed(Php::new(profile)),
+        Framework::Symfony => boxed(Symfony::new(profile)),
         Framework::Django
         | Framework::Flask
         | Framework::Starlette
         | Framework::Rails
         | Framework::Rack
-        | Framework::Laravel
-        | Framework::Php
-        | Framework::Symfony
         | Framework::Spring
         | Framework::GoScs
         | Framework::Gorilla

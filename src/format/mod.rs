@@ -20,12 +20,16 @@ pub mod better_auth;
 mod build;
 pub mod cookies;
 pub mod date;
+mod encrypter;
 pub mod express;
 pub mod fastify;
 pub mod jar;
 pub mod koa;
+pub mod laravel;
 pub mod options;
+pub mod php;
 pub mod record;
+pub mod symfony;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
