@@ -72,9 +72,8 @@ impl Keyring {
     }
 
     /// Opens a payload; also says which key did.
-    pub(crate) fn open(&self, payload: &[u8]) -> Result<(usize, Vec<u8>), Reject> {
-        let sealed = Sealed::parse(payload).ok_or(NOT_A_PAYLOAD)?;
-        let opened = |(index, key): (usize, &Key)| Some((index, self.open_with(key, &sealed)?));
+    pub(crate) fn open(&self, sealed: &Sealed) -> Result<(usize, Vec<u8>), Reject> {
+        let opened = |(index, key): (usize, &Key)| Some((index, self.open_with(key, sealed)?));
         self.keys.iter().enumerate().find_map(opened).ok_or_else(|| self.bad_signature())
     }
 
@@ -106,9 +105,11 @@ impl Keyring {
     }
 }
 
-const NOT_A_PAYLOAD: Reject = Reject::MalformedCookie("the value is no payload of Laravel's encrypter");
+/// What is wrong with what is no [`Sealed`].
+pub(crate) const NOT_SEALED: &str = "the value is no payload of Laravel's encrypter";
 
-struct Sealed {
+/// A payload, not opened.
+pub(crate) struct Sealed {
     iv: String,
     value: String,
     mac: String,
@@ -116,7 +117,7 @@ struct Sealed {
 }
 
 impl Sealed {
-    fn parse(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let json = json::decode(&Base64::Standard.decode(payload)?, Limits::default()).ok()?;
         let text = |name: &str| json.get(name)?.as_text().map(str::to_owned);
         // Before Laravel 8 there was no tag.

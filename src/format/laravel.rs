@@ -13,7 +13,7 @@
 use crate::codec::{DecodeError, Limits, Value, igbinary, json, php, php_session};
 use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
-use crate::format::encrypter::{Cipher, Keyring};
+use crate::format::encrypter::{Cipher, Keyring, NOT_SEALED, Sealed};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
 use crate::request::Cookies;
@@ -87,7 +87,8 @@ impl Laravel {
         let (secret, id) = if self.keyring.is_empty() {
             (None, value.to_vec())
         } else {
-            let (secret, plain) = self.keyring.open(value)?;
+            let sealed = Sealed::parse(value).ok_or(Reject::MalformedCookie(NOT_SEALED))?;
+            let (secret, plain) = self.keyring.open(&sealed)?;
             (Some(secret), self.keyring.take_prefix(&plain)?.to_vec())
         };
         if id.len() == 40 && id.iter().all(u8::is_ascii_alphanumeric) {
@@ -117,15 +118,16 @@ impl SessionFormat for Laravel {
         let picked = cookies::pick(cookies, &self.cookie, CookieRules::PHP, self.duplicate);
         Presented::from_cookie(picked, |value| {
             let (secret, id) = self.id(value)?;
-            let (id, keys) = (SessionId::new(id.clone()), vec![self.key.key(&id)]);
-            Ok(Lookup { id, keys, secret, ends_at: None })
+            let keys = vec![self.key.key(&id)];
+            Ok(Lookup { id: SessionId::new(id), keys, secret, ends_at: None })
         })
     }
 
     fn decode(&self, record: &Record, _: &Lookup) -> Result<Decoded, Reject> {
         let mut bytes = peel(self.layers(record::string(record)?)?)?;
         if self.encrypted {
-            bytes = peel(self.keyring.open(&bytes)?.1)?;
+            let sealed = Sealed::parse(&bytes).ok_or(record::malformed(NOT_SEALED))?;
+            bytes = peel(self.keyring.open(&sealed)?.1)?;
         }
         let session = match self.serializer {
             Serializer::Json => json::decode(&bytes, Limits::default()),
@@ -137,19 +139,22 @@ impl SessionFormat for Laravel {
 
     fn subject(&self, data: &Value) -> Option<Value> {
         let Value::Map(fields) = data else { return None };
-        let mut others = fields.iter().filter(|(name, _)| guard(name).is_some());
-        if let Some((name, _)) = fields.iter().find(|(name, _)| guard(name) == Some("web")) {
-            return data.get(name).cloned();
-        }
-        // Two guards may number two tables of people: which of them is meant, only the profile can say.
-        match (others.next(), others.next()) {
-            (Some((_, id)), None) => Some(id.clone()),
-            _ => None,
-        }
+        let logins = || fields.iter().filter_map(|(name, id)| Some((guard(name)?, id)));
+        let is_web = |(guard, _): &(&str, &Value)| *guard == "web";
+        if logins().any(|login| is_web(&login)) { only(logins().filter(is_web)) } else { only(logins()) }
     }
 
     fn subject_convention(&self) -> Option<&'static str> {
         Some("`login_web_{sha1}`, or the only `login_{guard}_{sha1}`")
+    }
+}
+
+/// The id, if there is one login. Two guards may number two tables of people, and of one guard under two classes the app
+/// knows only the class it has now: which of them is meant, only the profile can say.
+fn only<'v>(mut logins: impl Iterator<Item = (&'v str, &'v Value)>) -> Option<Value> {
+    match (logins.next(), logins.next()) {
+        (Some((_, id)), None) => Some(id.clone()),
+        _ => None,
     }
 }
 

@@ -20,6 +20,8 @@ use crate::store::Record;
 const TOKEN_PREFIX: &str = "_security_";
 /// The component's own token classes are logins; of others (a second factor still missing, a bundle's own) we cannot tell.
 const TOKEN_NAMESPACE: &str = "Symfony\\Component\\Security\\";
+/// Most tokens that are unfolded: each may grow to the limits of a record.
+const FIREWALLS_MAX: usize = 8;
 /// Tokens of the component that stand for nobody.
 const NOBODY: [&str; 2] = ["\\AnonymousToken", "\\NullToken"];
 /// What `getUserIdentifier` returns in the component's own users and in those the maker bundle writes.
@@ -58,7 +60,7 @@ impl SessionFormat for Symfony {
         let session = self.handler.read(record::string(record)?).map_err(Reject::Undecodable)?;
         let ends_at = session.get("_sf2_meta").and_then(cookie_end);
         let data = match session.get("_sf2_attributes") {
-            Some(Value::Map(attributes)) => attributes.iter().map(unfold).collect(),
+            Some(Value::Map(attributes)) => unfold(attributes),
             Some(Value::List(none)) if none.is_empty() => Vec::new(),
             None => Vec::new(),
             Some(_) => return Err(record::malformed("the attributes are no array")),
@@ -84,14 +86,20 @@ fn cookie_end(meta: &Value) -> Option<UnixMillis> {
     (life > 0).then(|| UnixMillis::from_secs(used.saturating_add(life)))
 }
 
-fn unfold((name, value): &(String, Value)) -> (String, Value) {
-    let text = match value {
-        Value::Text(text) if name.starts_with(TOKEN_PREFIX) => text.as_bytes(),
-        Value::Bytes(bytes) if name.starts_with(TOKEN_PREFIX) => bytes,
-        _ => return (name.clone(), value.clone()),
+/// The attributes, with the logins among them as data.
+fn unfold(attributes: &[(String, Value)]) -> Vec<(String, Value)> {
+    let mut left = FIREWALLS_MAX;
+    let attribute = |(name, value): &(String, Value)| {
+        let token = match value {
+            Value::Text(text) if name.starts_with(TOKEN_PREFIX) && left > 0 => text.as_bytes(),
+            Value::Bytes(bytes) if name.starts_with(TOKEN_PREFIX) && left > 0 => bytes,
+            _ => return (name.clone(), value.clone()),
+        };
+        left -= 1;
+        let login = php::read(token, Limits::default()).ok().and_then(login);
+        (name.clone(), login.unwrap_or_else(|| value.clone()))
     };
-    let unfolded = php::read(text, Limits::default()).ok().and_then(login);
-    (name.clone(), unfolded.unwrap_or_else(|| value.clone()))
+    attributes.iter().map(attribute).collect()
 }
 
 /// What a token says, if it is one of a login.

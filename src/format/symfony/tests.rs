@@ -97,6 +97,15 @@ fn a_token_around_another_gives_the_outer_ones_user() {
 }
 
 #[test]
+fn no_more_tokens_are_unfolded_than_an_app_has_firewalls() {
+    let names: Vec<String> = (0..20).map(|index| format!("_security_{index}")).collect();
+    let alice = token(TOKEN, &user(USER, "alice"));
+    let attributes: Vec<_> = names.iter().map(|name| (name.as_str(), alice.clone())).collect();
+    let Value::Map(data) = decoded(&session(&attributes)).unwrap().data else { panic!("no map") };
+    assert_eq!(data.iter().filter(|(_, value)| matches!(value, Value::Object { .. })).count(), 8);
+}
+
+#[test]
 fn a_session_ends_when_the_browser_has_dropped_its_cookie() {
     let with_life =
         |life| format!("_sf2_attributes|a:0:{{}}_sf2_meta|a:2:{{s:1:\"u\";i:100;s:1:\"l\";{life};}}");
