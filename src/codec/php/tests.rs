@@ -199,7 +199,52 @@ fn a_captured_session_reads_whole() {
     assert!(session.get("cyc").unwrap().get("self") == Some(&Value::Null));
 }
 
+/// How many values a tree has, how deep it is, and how much text is in it.
+fn measure(value: &Value) -> (usize, usize, usize) {
+    let inside = |parts: &mut dyn Iterator<Item = (usize, &Value)>| {
+        parts.fold((1, 1, 0), |(nodes, depth, text), (key, part)| {
+            let (n, d, t) = measure(part);
+            (nodes + n, depth.max(d + 1), text + t + key)
+        })
+    };
+    match value {
+        Value::List(items) => inside(&mut items.iter().map(|item| (0, item))),
+        Value::Map(fields) | Value::Object { fields, .. } => {
+            inside(&mut fields.iter().map(|(name, value)| (name.len(), value)))
+        }
+        Value::Text(text) => (1, 0, text.len()),
+        Value::Bytes(bytes) => (1, 0, bytes.len()),
+        _ => (1, 0, 0),
+    }
+}
+
 proptest! {
+    #[test]
+    fn no_tree_is_larger_than_the_limits(parts in prop::collection::vec((0..6u8, 1..60usize), 1..60)) {
+        let mut items = String::new();
+        for (index, (kind, slot)) in parts.iter().enumerate() {
+            items += &format!("i:{index};");
+            items += &match kind {
+                0 => "s:9:\"abcdefghi\";".to_owned(),
+                1 => format!("a:3:{{i:0;R:{slot};i:1;R:{slot};s:1:\"k\";R:{slot};}}"),
+                2 => format!("O:1:\"A\":2:{{s:1:\"a\";R:{slot};s:1:\"b\";R:1;}}"),
+                3 => format!("r:{slot};"),
+                4 => format!("R:{slot};"),
+                _ => "a:1:{i:0;a:1:{i:0;N;}}".to_owned(),
+            };
+        }
+        let limits = Limits { bytes: 4000, depth: 12, nodes: 300 };
+        // References to what is not there yet are refused, so cut the record down until it reads.
+        for length in (1..=parts.len()).rev() {
+            let end = items.find(&format!("i:{length};")).unwrap_or(items.len());
+            let record = format!("a:{length}:{{{}}}", &items[..end]);
+            if let Ok(value) = read(record.as_bytes(), limits) {
+                let (nodes, depth, text) = measure(&value);
+                prop_assert!(nodes <= 300 && depth <= 12 && text <= 4000, "{} {} {}", nodes, depth, text);
+            }
+        }
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
         let _ = read(&bytes, Limits::default());
