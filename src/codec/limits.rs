@@ -182,12 +182,13 @@ pub struct Budget {
     limits: Limits,
     depth: usize,
     nodes: usize,
+    copied: usize,
 }
 
 impl Budget {
     /// A fresh budget.
     pub const fn new(limits: Limits) -> Self {
-        Self { limits, depth: 0, nodes: 0 }
+        Self { limits, depth: 0, nodes: 0, copied: 0 }
     }
 
     /// The limits this budget started from.
@@ -211,6 +212,22 @@ impl Budget {
         self.nodes = self.nodes.saturating_add(many);
         if self.nodes > self.limits.nodes {
             return Err(cursor.fail(Fault::NodesExceeded { limit: self.limits.nodes }));
+        }
+        Ok(())
+    }
+
+    /// Counts bytes of text that appear in the tree without being in the input once more: what a reference repeats, or
+    /// the names that a type definition lends to each of its instances. All together may not exceed `Limits::bytes`.
+    ///
+    /// # Errors
+    /// [`Fault::LengthExceeded`] past the limit.
+    pub fn copy(&mut self, bytes: usize, cursor: &Cursor<'_>) -> Result<(), DecodeError> {
+        self.copied = self.copied.saturating_add(bytes);
+        if self.copied > self.limits.bytes {
+            return Err(cursor.fail(Fault::LengthExceeded {
+                declared: self.copied as u64,
+                available: self.limits.bytes as u64,
+            }));
         }
         Ok(())
     }

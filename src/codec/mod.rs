@@ -15,13 +15,18 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+mod civil;
 mod digits;
+pub mod gob;
 mod graph;
 pub mod igbinary;
 pub mod inflate;
+pub mod java;
 pub mod json;
 mod limits;
 pub mod lzf;
+pub mod marshal;
+pub mod msgpack;
 pub mod php;
 mod php_graph;
 pub mod php_session;
@@ -29,6 +34,7 @@ pub mod pickle;
 pub mod seal;
 #[cfg(test)]
 mod shown;
+mod uuid;
 mod value;
 
 pub use limits::{Budget, Cursor, DecodeError, Fault, Limits};

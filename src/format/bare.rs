@@ -86,3 +86,56 @@ impl SessionFormat for Bare {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FormatOptions, Framework};
+    use crate::format::fixture::{at, key, present, profile};
+
+    fn bare(options: FormatOptions) -> Bare {
+        Bare::new(&profile(Framework::Json, options)).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_id_is_rejected_before_a_key_is_made() {
+        let bare = bare(FormatOptions::default());
+        let long = "a".repeat(257);
+        let ids = [
+            "", "../../x", ".", "a:b", "%00", "a%2Fb", "\"a\"", "a b", "a,sid=b", "a*", "{id}", "a\\", &long,
+        ];
+        for id in ids {
+            let rejected = present(&bare, &format!("sid={id}"));
+            assert!(matches!(rejected, Some(Err(Reject::MalformedCookie(_)))), "{id}");
+        }
+        for line in ["", "sid", "sid =a", "SID=a", "=sid=a", "xsid=a"] {
+            assert!(present(&bare, line).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_configurable() {
+        let options = FormatOptions {
+            cookie: Some(at("__Host-s".into())),
+            key: Some(at("app:{id}:session".into())),
+            ..FormatOptions::default()
+        };
+        let bare = bare(options);
+        for id in ["a", "7f9c24e5-1c2b-4b1f-9d0e-8a1d2c3b4e5f", "+/a=", "v1.abc~_", &"a".repeat(256)] {
+            assert_eq!(key(&bare, &format!("__Host-s={id}")), Ok(format!("app:{id}:session")));
+        }
+        assert_eq!(bare.cookie_names(), ["__Host-s"]);
+    }
+
+    #[test]
+    fn a_record_that_is_no_map_is_no_session() {
+        let bare = bare(FormatOptions::default());
+        let Some(Ok(lookup)) = present(&bare, "sid=a") else { panic!("a session") };
+        for record in ["", "null", "[]", "1", "\"a\"", "{"] {
+            let decoded = bare.decode(&Record::String(record.into()), &lookup);
+            assert!(matches!(decoded, Err(Reject::Undecodable(_))), "{record}");
+        }
+        assert!(matches!(bare.decode(&Record::Hash(Vec::new()), &lookup), Err(Reject::WrongType)));
+        assert!(bare.decode(&Record::String(b"{}".to_vec()), &lookup).is_ok());
+    }
+}

@@ -2,13 +2,17 @@
 
 use crate::config::{ConfigError, Framework, Profile};
 use crate::format::actix::Actix;
+use crate::format::aspnet::Aspnet;
 use crate::format::bare::Bare;
 use crate::format::better_auth::BetterAuth;
 use crate::format::express::Express;
 use crate::format::fastify::Fastify;
+use crate::format::go_scs::Scs;
+use crate::format::gorilla::Gorilla;
 use crate::format::koa::Koa;
 use crate::format::laravel::Laravel;
 use crate::format::php::Php;
+use crate::format::spring::Spring;
 use crate::format::symfony::Symfony;
 use crate::format::{SessionFormat, options};
 
@@ -19,25 +23,24 @@ use crate::format::{SessionFormat, options};
 pub fn build(profile: &Profile) -> Result<Box<dyn SessionFormat>, Vec<ConfigError>> {
     match profile.framework.value {
         Framework::Actix => boxed(Actix::new(profile)),
+        Framework::Aspnet => boxed(Aspnet::new(profile)),
         Framework::BetterAuth => boxed(BetterAuth::new(profile)),
         Framework::Express => boxed(Express::new(profile)),
         Framework::Fastify => boxed(Fastify::new(profile)),
+        Framework::GoScs => boxed(Scs::new(profile)),
+        Framework::Gin | Framework::Gorilla => boxed(Gorilla::new(profile)),
         Framework::Json => boxed(Bare::new(profile)),
         Framework::Koa => boxed(Koa::new(profile)),
         Framework::Laravel => boxed(Laravel::new(profile)),
         Framework::Php => boxed(Php::new(profile)),
+        Framework::Spring => boxed(Spring::new(profile)),
         Framework::Symfony => boxed(Symfony::new(profile)),
         Framework::Django
         | Framework::Flask
         | Framework::Starlette
         | Framework::Rails
         | Framework::Rack
-        | Framework::Spring
-        | Framework::GoScs
-        | Framework::Gorilla
-        | Framework::Gin
         | Framework::Tower
-        | Framework::Aspnet
         | Framework::Msgpack
         | Framework::Jwt => Err(vec![not_in_this_build(profile)]),
     }

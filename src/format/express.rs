@@ -1,7 +1,7 @@
 //! express-session with connect-redis; NestJS and Passport keep their sessions with it too.
 //!
-//! Captured from express-session 1.15 to 1.18 with connect-redis 3, 4, 6, 7, 8 and 9 on redis and ioredis, NestJS 10 and
-//! Passport 0.7; the rest is from express-session 1.18's and cookie-signature 1.0's source.
+//! Captured from express-session 1.15 and 1.19 with connect-redis 3, 4, 6, 7, 8 and 9 on express 4 and 5, NestJS 10 and
+//! Passport 0.7; the rest is from express-session 1.19's and cookie-signature 1.0's source.
 //! * Cookie `connect.sid`: `s:` + id + `.` + base64 (standard, unpadded) of HMAC-SHA256(secret, id), percent-encoded. The
 //!   id is whatever `genid` makes, dots included, so the signature begins behind the last one. `secret` may be a list.
 //! * Key: `prefix` (`sess:`) + id; ioredis puts its `keyPrefix` before it.
@@ -93,5 +93,43 @@ impl SessionFormat for Express {
 
     fn subject_convention(&self) -> Option<&'static str> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FormatOptions, Framework};
+    use crate::format::fixture::{key, present, profile, secret};
+
+    fn express() -> Express {
+        let options = FormatOptions { secrets: secret("keyboard cat"), ..FormatOptions::default() };
+        Express::new(&profile(Framework::Express, options)).unwrap()
+    }
+
+    fn cookie(id: &str) -> String {
+        let tag = MacKey::new(Hash::Sha256, b"keyboard cat").sign(&[id.as_bytes()]);
+        let value = format!("s:{id}.{}", Base64::StandardNoPad.encode(&tag));
+        let value = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
+        format!("connect.sid={value}")
+    }
+
+    #[test]
+    fn what_the_app_would_not_unsign_is_rejected_before_a_key_is_made() {
+        let express = express();
+        for value in ["", "s", "s:", "s:.", "s:a", "s:a.", "s:.a", "j:{}", "a.b", "S:a.b", "s%3Aa.b"] {
+            let rejected = present(&express, &format!("connect.sid={value}"));
+            assert!(matches!(rejected, Some(Err(_))), "{value}");
+        }
+        assert!(present(&express, "sid=1").is_none());
+        let nobody = present(&express, &cookie(""));
+        assert!(matches!(nobody, Some(Err(Reject::MalformedCookie(_)))));
+    }
+
+    #[test]
+    fn an_id_may_hold_dots_and_whatever_else_genid_makes() {
+        for id in ["a.b.c", ".a", "a.", "user:1/2+3", "é ;,"] {
+            assert_eq!(key(&express(), &cookie(id)), Ok(format!("sess:{id}")), "{id}");
+        }
     }
 }

@@ -100,3 +100,41 @@ impl SessionFormat for Fastify {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FormatOptions, Framework};
+    use crate::format::fixture::{at, key, profile, secret};
+
+    #[test]
+    fn the_cookies_prefix_is_neither_signed_nor_in_the_key() {
+        let options = FormatOptions {
+            cookie_prefix: Some(at("s:".into())),
+            secrets: secret("secret"),
+            ..FormatOptions::default()
+        };
+        let fastify = Fastify::new(&profile(Framework::Fastify, options)).unwrap();
+        let tag = Base64::StandardNoPad.encode(&MacKey::new(Hash::Sha256, b"secret").sign(&[b"a.b"]));
+        assert_eq!(key(&fastify, &format!("sessionId=s:a.b.{tag}")), Ok("sess:a.b".into()));
+        let bare = key(&fastify, &format!("sessionId=a.b.{tag}"));
+        assert!(matches!(bare, Err(Reject::MalformedCookie(_))));
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_read_is_not_taken_for_none() {
+        let end = |expires: Value| {
+            let cookie = Value::Map(vec![("expires".into(), expires)]);
+            ends_at(&Value::Map(vec![("cookie".into(), cookie)]))
+        };
+        assert_eq!(end(Value::Null), Ok(None));
+        assert_eq!(
+            end(Value::Text("2001-01-01T00:00:00.000Z".into())),
+            Ok(Some(UnixMillis::from_secs(978_307_200)))
+        );
+        assert_eq!(end(Value::Int(5)), Ok(Some(UnixMillis::new(5))));
+        for value in [Value::Text("soon".into()), Value::Bool(true), Value::Float(1.5), Value::List(vec![])] {
+            assert!(end(value).is_err());
+        }
+    }
+}

@@ -106,3 +106,55 @@ impl SessionFormat for Koa {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FormatOptions, Framework};
+    use crate::format::fixture::{at, key, present, profile, secret};
+
+    fn koa(signed: bool) -> Koa {
+        let secrets = if signed { secret("k1") } else { Vec::new() };
+        let options = FormatOptions { signed: Some(at(signed)), secrets, ..FormatOptions::default() };
+        Koa::new(&profile(Framework::Koa, options)).unwrap()
+    }
+
+    fn signed(name: &str) -> String {
+        let tag = MacKey::new(Hash::Sha1, b"k1").sign(&[name.as_bytes(), b"=web:1"]);
+        format!("koa.sess=web:1; koa.sess.sig={}", Base64::UrlNoPad.encode(&tag))
+    }
+
+    #[test]
+    fn a_signature_made_for_another_cookie_does_not_verify() {
+        assert_eq!(key(&koa(true), &signed("koa.sess")), Ok("web:1".into()));
+        assert_eq!(key(&koa(true), &signed("other")), Err(Reject::BadSignature { secrets: 1 }));
+    }
+
+    #[test]
+    fn a_second_signature_is_a_second_value() {
+        let line = format!("{}; koa.sess.sig=x", signed("koa.sess"));
+        assert_eq!(key(&koa(true), &line), Err(Reject::DuplicateCookie));
+    }
+
+    #[test]
+    fn an_unsigned_app_has_no_signature_to_miss() {
+        assert_eq!(key(&koa(false), "koa.sess=1"), Ok("1".into()));
+        assert!(matches!(present(&koa(true), "koa.sess=1"), Some(Err(Reject::MalformedCookie(_)))));
+        assert!(matches!(present(&koa(false), "koa.sess="), Some(Err(Reject::MalformedCookie(_)))));
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_read_is_not_taken_for_none() {
+        let Some(Ok(lookup)) = present(&koa(false), "koa.sess=1") else { panic!("a session") };
+        let end = |text: &str| {
+            let record = Record::String(format!("{{\"_expire\":{text},\"a\":1}}").into());
+            koa(false).decode(&record, &lookup).map(|decoded| decoded.ends_at)
+        };
+        assert_eq!(end("1795305825440").unwrap(), Some(UnixMillis::new(1_795_305_825_440)));
+        assert_eq!(end("-1").unwrap(), Some(UnixMillis::new(0)));
+        assert_eq!(end("null").unwrap(), None);
+        for text in ["\"1\"", "1.5", "[]", "true", "99999999999999999999"] {
+            assert!(end(text).is_err(), "{text}");
+        }
+    }
+}

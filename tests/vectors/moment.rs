@@ -4,9 +4,10 @@
 //! the shortest session (half an hour) and the expired ones (decades). In this order:
 //! 1. a command that sets an absolute end (`EXAT`, `PXAT`, `EXPIREAT`, `PEXPIREAT`), less the TTL seen right after it;
 //! 2. a Set-Cookie with `Expires` and `Max-Age`: their difference; with `Expires` alone: less the TTL of the step's key;
-//! 3. the earliest timestamp since 2024 in a command (a creation time).
+//! 3. the latest `creationTime` of a hash, a Java long or its digits;
+//! 4. the earliest timestamp since 2024 in a command (a creation time).
 //!
-//! 1 and 2 take the latest of the file. A file without any has nothing that expires but what is decades old: 2024 will do.
+//! 1 to 3 take the latest of the file. A file without any has nothing that expires but what is decades old: 2024 will do.
 
 use cloakroom::clock::UnixMillis;
 use cloakroom::format::date;
@@ -19,9 +20,22 @@ pub(crate) fn of(file: &Json) -> UnixMillis {
     let steps: Vec<_> = file["steps"].as_array().into_iter().flatten().collect();
     let latest = |read: fn(&Json) -> Vec<u64>| steps.iter().flat_map(|step| read(step)).max();
     let earliest = |read: fn(&Json) -> Vec<u64>| steps.iter().flat_map(|step| read(step)).min();
-    let moment =
-        latest(ends_in_commands).or_else(|| latest(ends_in_cookies)).or_else(|| earliest(timestamps));
+    let moment = latest(ends_in_commands)
+        .or_else(|| latest(ends_in_cookies))
+        .or_else(|| creations(file).into_iter().max())
+        .or_else(|| earliest(timestamps));
     UnixMillis::new(moment.unwrap_or(YEAR_2024))
+}
+
+fn creations(file: &Json) -> Vec<u64> {
+    let entries = file["states"].as_object().into_iter().flatten().flat_map(|(_, state)| state.as_array());
+    let times = entries.flatten().filter_map(|entry| entry["hash_hex"]["creationTime"].as_str());
+    let read = |hex: &str| {
+        let bytes = crate::gateway::unhex(hex);
+        let digits = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
+        digits.or_else(|| Some(u64::from_be_bytes(*bytes.last_chunk()?)))
+    };
+    times.filter_map(read).collect()
 }
 
 fn ends_in_commands(step: &Json) -> Vec<u64> {

@@ -1,31 +1,6 @@
 use super::*;
-use crate::config::{DuplicateCookie, StoreId};
 use crate::format::build;
-
-const TABLE: At = At { file: 0, start: 0, end: 9 };
-const VALUE: At = At { file: 0, start: 20, end: 30 };
-
-fn profile(framework: Framework, options: FormatOptions) -> Profile {
-    Profile {
-        name: "shop".into(),
-        at: TABLE,
-        framework: at(framework),
-        store: StoreId(0),
-        options,
-        subject: None,
-        sub: at("{subject}".into()),
-        attributes: Vec::new(),
-        duplicate_cookie: DuplicateCookie::Reject,
-    }
-}
-
-const fn at<T>(value: T) -> Located<T> {
-    Located { value, at: VALUE }
-}
-
-fn secret(text: &str) -> Vec<Located<Secret>> {
-    vec![at(Secret::new(text.into()))]
-}
+use crate::format::fixture::{TABLE, VALUE, at, profile, secret};
 
 fn errors(framework: Framework, options: FormatOptions) -> Vec<ConfigError> {
     build(&profile(framework, options)).err().expect("a mistake")

@@ -1,0 +1,172 @@
+//! Spring Session Data Redis: `RedisSessionRepository` and `RedisIndexedSessionRepository`, with Spring Security.
+//!
+//! Captured from spring-session-data-redis 3.5.4 with spring-security 6.4.13 on JDK 17: both repositories, the JDK's
+//! serializer and `GenericJackson2JsonRedisSerializer`. Bare ids, routes and OIDC users are from the source.
+//! * Cookie `SESSION`: base64 (standard, padded) of the id, not signed; `engine = "plain_cookie"` is for
+//!   `useBase64Encoding = false`. A `jvmRoute` is a dot and a name behind the UUID and not part of the id.
+//! * Several cookies of the name Spring tries one by one until a session lives. Which one that is only Redis can say,
+//!   so two different values are refused here, whatever `duplicate_cookie` says.
+//! * Key: `spring:session:sessions:` + id, a hash: `creationTime`, `lastAccessedTime` (milliseconds),
+//!   `maxInactiveInterval` (seconds; negative: never), and `sessionAttr:NAME`, each serialised by itself. Without the
+//!   three it is the rest of a write that raced with a deletion. An interval of 0 is a logout of the indexed repository,
+//!   whose hash stays for five minutes with everything in it. An empty attribute is a removed one.
+//! * User: the name of `SPRING_SECURITY_CONTEXT`'s authentication, as its `getName()` gives it, if it is authenticated and
+//!   not anonymous. A principal of the app's own class counts if it has a field `username`; for any other, name a `subject`.
+
+use crate::clock::UnixMillis;
+use crate::codec::seal::Base64;
+use crate::codec::{Limits, Value, java, json};
+use crate::config::{ConfigError, DuplicateCookie, Profile};
+use crate::format::cookies::{self, CookieRules};
+use crate::format::options::{KeyTemplate, Options};
+use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, jackson, record};
+use crate::request::Cookies;
+use crate::store::{Record, RecordKind};
+use std::time::Duration;
+
+const CONTEXT: &str = "SPRING_SECURITY_CONTEXT";
+const ANONYMOUS: &str = "org.springframework.security.authentication.AnonymousAuthenticationToken";
+const SAML_PREFIX: &str = "org.springframework.security.saml2.";
+
+/// Spring Session.
+#[derive(Debug)]
+pub struct Spring {
+    cookie: String,
+    key: KeyTemplate,
+    base64: bool,
+    serializer: Serializer,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Serializer {
+    Jdk,
+    Json,
+}
+
+impl Spring {
+    /// Reads `cookie`, `key`, `engine` and `serializer`.
+    ///
+    /// # Errors
+    /// Every mistake in them.
+    pub fn new(profile: &Profile) -> Result<Self, Vec<ConfigError>> {
+        let mut options = Options::new(profile);
+        let cookie = options.cookie("SESSION");
+        let key = options.key("spring:session:sessions:{id}");
+        let base64 = options.engine(&[("base64_cookie", true), ("plain_cookie", false)]).unwrap_or(true);
+        let serializer = options
+            .serializer(&[("jdk", Serializer::Jdk), ("json", Serializer::Json)])
+            .unwrap_or(Serializer::Jdk);
+        options.finish(|| Self { cookie, key, base64, serializer })
+    }
+
+    fn find(&self, value: &[u8]) -> Result<Lookup, Reject> {
+        let id = match self.base64 {
+            true => Base64::Standard.decode(value).ok_or(Reject::MalformedCookie("not base64"))?,
+            false => value.to_vec(),
+        };
+        let id = without_route(&id).to_vec();
+        if id.is_empty() || !id.iter().all(u8::is_ascii_graphic) {
+            return Err(Reject::MalformedCookie("no session id"));
+        }
+        Ok(Lookup { keys: vec![self.key.key(&id)], id: SessionId::new(id), secret: None, ends_at: None })
+    }
+
+    fn value(&self, bytes: &[u8]) -> Result<Value, Reject> {
+        match self.serializer {
+            Serializer::Jdk => java::read(bytes, Limits::default()),
+            Serializer::Json => json::decode(bytes, Limits::default()).map(jackson::untyped),
+        }
+        .map_err(Reject::Undecodable)
+    }
+
+    fn number(&self, fields: &[(Vec<u8>, Vec<u8>)], name: &[u8]) -> Result<i64, Reject> {
+        let field = fields.iter().find(|(field, value)| field == name && !value.is_empty());
+        match field.map(|(_, value)| self.value(value)).transpose()? {
+            Some(Value::Int(number)) => Ok(number),
+            _ => Err(record::malformed("no `creationTime`, `lastAccessedTime` or `maxInactiveInterval`")),
+        }
+    }
+}
+
+/// The id before `.route`; only a UUID's, since an id of another kind may have dots of its own.
+fn without_route(id: &[u8]) -> &[u8] {
+    match id.split_at_checked(36) {
+        Some((uuid, [b'.', _, ..])) if uuid.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') => {
+            uuid
+        }
+        _ => id,
+    }
+}
+
+/// When a session last used at `last` ends that may idle for `interval` seconds.
+fn end(last: i64, interval: i64) -> Result<Option<UnixMillis>, Reject> {
+    match u64::try_from(interval) {
+        Err(_) => Ok(None),
+        Ok(0) => Err(Reject::Expired),
+        Ok(interval) => {
+            let last = UnixMillis::new(u64::try_from(last).unwrap_or(0));
+            Ok(Some(last.plus(Duration::from_secs(interval))))
+        }
+    }
+}
+
+/// `AbstractAuthenticationToken.getName()`
+fn name(principal: &Value) -> Option<Value> {
+    let Value::Object { class, .. } = principal else {
+        return principal.as_text().map(|name| Value::Text(name.to_owned()));
+    };
+    if let Some(key) = principal.get("nameAttributeKey") {
+        let key = key.as_text()?;
+        let attribute = |claims: Option<&Value>| claims?.get(key).cloned();
+        return attribute(principal.get("attributes"))
+            .or_else(|| attribute(principal.get("idToken")?.get("claims")));
+    }
+    let field = if class.starts_with(SAML_PREFIX) { "name" } else { "username" };
+    principal.get(field).filter(|name| name.as_text().is_some()).cloned()
+}
+
+impl SessionFormat for Spring {
+    fn cookie_names(&self) -> Vec<String> {
+        vec![self.cookie.clone()]
+    }
+
+    fn record_kind(&self) -> RecordKind {
+        RecordKind::Hash
+    }
+
+    fn present(&self, cookies: &Cookies) -> Presented {
+        let picked = cookies::pick(cookies, &self.cookie, CookieRules::SPRING, DuplicateCookie::Reject);
+        Presented::from_cookie(picked, |value| self.find(value))
+    }
+
+    fn decode(&self, record: &Record, _lookup: &Lookup) -> Result<Decoded, Reject> {
+        let Record::Hash(fields) = record else { return Err(Reject::WrongType) };
+        self.number(fields, b"creationTime")?;
+        let last = self.number(fields, b"lastAccessedTime")?;
+        let ends_at = end(last, self.number(fields, b"maxInactiveInterval")?)?;
+        let mut attributes = Vec::new();
+        for (field, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            let Some(name) = field.strip_prefix(b"sessionAttr:") else { continue };
+            let name = std::str::from_utf8(name)
+                .map_err(|_| record::malformed("an attribute's name is not text"))?;
+            attributes.push((name.to_owned(), self.value(value)?));
+        }
+        Ok(Decoded { data: Value::Map(attributes), ends_at })
+    }
+
+    fn subject(&self, data: &Value) -> Option<Value> {
+        let authentication = data.get(CONTEXT)?.get("authentication")?;
+        let Value::Object { class, .. } = authentication else { return None };
+        if class == ANONYMOUS || authentication.get("authenticated") != Some(&Value::Bool(true)) {
+            return None;
+        }
+        name(authentication.get("principal")?)
+    }
+
+    fn subject_convention(&self) -> Option<&'static str> {
+        Some("SPRING_SECURITY_CONTEXT.authentication.principal, its name")
+    }
+}
+
+#[cfg(test)]
+mod tests;
