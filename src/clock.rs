@@ -35,6 +35,15 @@ impl UnixMillis {
         self.0 / 1000
     }
 
+    /// RFC 3339 in UTC with milliseconds, as `2026-11-21T01:02:03.004Z`.
+    pub fn rfc3339(self) -> String {
+        let (days, in_day) = (self.0 / 86_400_000, self.0 % 86_400_000);
+        let (year, month, day) = civil(days);
+        let (secs, millis) = (in_day / 1000, in_day % 1000);
+        let (hour, minute, second) = (secs / 3600, secs / 60 % 60, secs % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+
     /// The instant `by` later; saturates at the end of time.
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
@@ -49,6 +58,20 @@ impl UnixMillis {
     pub const fn until(self, later: Self) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
     }
+}
+
+/// Year, month and day of a count of days since the epoch, in the proleptic Gregorian calendar: eras of 400 years that
+/// start in March, so that the leap day is the last of its year.
+const fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
 }
 
 /// Reads the wall clock; the manual kind stands still until a test moves it.
@@ -93,6 +116,18 @@ mod tests {
     #[test]
     fn seconds_round_down_so_that_no_token_outlives_its_session() {
         assert_eq!(UnixMillis::new(1999).as_secs(), 1);
+    }
+
+    #[test]
+    fn dates_are_right_around_leap_days() {
+        for (secs, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199, "2024-02-29T23:59:59.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(UnixMillis::from_secs(secs).rfc3339(), text);
+        }
     }
 
     #[test]

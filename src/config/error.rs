@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// A place in one of the configuration's files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct At {
     /// Index of the file in [`Sources`].
     pub file: usize,

@@ -10,8 +10,20 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the resolved types, the children use them.
 
+mod check;
 mod error;
+mod load;
+mod pending;
+mod place;
+mod raw;
+mod report;
+mod schema;
 mod secret;
+mod structure;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod units;
 mod words;
 
 use std::net::SocketAddr;
@@ -19,9 +31,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{At, ConfigError, Located, Sources};
+pub use load::{from_text, load, load_with};
+pub use report::render;
+pub use schema::schema;
 pub use secret::Secret;
 pub use words::{
-    Access, Algorithm, CsrfMode, Framework, Freshness, Outage, PathException, Preflight, TokenProfile,
+    Access, Algorithm, CsrfMode, DuplicateCookie, Framework, Freshness, Outage, PathException, Preflight,
+    TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -176,15 +192,6 @@ pub enum AttributeSource {
     Const(serde_json::Value),
 }
 
-/// `duplicate_cookie`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DuplicateCookie {
-    /// Two different values are refused.
-    Reject,
-    /// The framework's own choice, first or last.
-    AsFramework,
-}
-
 /// What a format may be told about its framework's bytes (FORMATS.md §0 names). A format refuses what it does not use.
 #[derive(Debug, Default)]
 pub struct FormatOptions {
@@ -260,6 +267,8 @@ pub struct TokenOptions {
 pub struct Upstream {
     /// X.
     pub name: String,
+    /// Where the table starts, for mistakes that only its room can see.
+    pub at: At,
     /// Where it listens; at least one.
     pub endpoints: Vec<Endpoint>,
     /// Sent as `Host` instead of the client's.
@@ -277,7 +286,7 @@ pub struct Upstream {
 pub struct Endpoint {
     /// `https://`
     pub tls: bool,
-    /// Host name or address.
+    /// Host name or address, lower case; an IPv6 address without its brackets.
     pub host: String,
     /// Port.
     pub port: u16,
@@ -298,7 +307,7 @@ pub struct Route {
     pub upstream: UpstreamId,
     /// Who may pass.
     pub access: Access,
-    /// Which profiles, in order of priority.
+    /// Which profiles, in order of priority; all of them on an open route that names none, for their cookies.
     pub sessions: Vec<ProfileId>,
     /// The `aud` claim; at least one.
     pub audience: Vec<String>,

@@ -44,8 +44,18 @@ pub enum CsrfMode {
     Off,
 }
 
-/// Whose sessions a profile reads.
+/// What two session cookies with different values mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DuplicateCookie {
+    /// Two different values are refused.
+    Reject,
+    /// The framework's own choice, first or last.
+    AsFramework,
+}
+
+/// Whose sessions a profile reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framework {
     /// express-session with connect-redis; NestJS and Passport too.
@@ -54,7 +64,7 @@ pub enum Framework {
     Koa,
     /// @fastify/session.
     Fastify,
-    /// better-auth with a secondary storage.
+    /// better-auth with secondary storage.
     BetterAuth,
     /// Django's cache, cached_db and redis_sessions engines.
     Django,
@@ -62,35 +72,35 @@ pub enum Framework {
     Flask,
     /// starsessions.
     Starlette,
-    /// Rails with redis-actionpack, redis-session-store or the cache store; Devise too.
+    /// Rails' redis stores and its cache store.
     Rails,
-    /// Rack with redis-rack.
+    /// Rack::Session::Redis.
     Rack,
-    /// Laravel's redis session driver.
+    /// Laravel's redis and cache session drivers.
     Laravel,
-    /// Plain PHP with phpredis.
+    /// Plain PHP with phpredis as the session handler.
     Php,
     /// Symfony's RedisSessionHandler.
     Symfony,
-    /// Spring Session Data Redis, both repositories.
+    /// Spring Session Data Redis.
     Spring,
-    /// alexedwards/scs with its redis stores.
+    /// alexedwards/scs.
     GoScs,
-    /// gorilla/sessions with redistore.
+    /// gorilla/sessions with a Redis store.
     Gorilla,
-    /// gin-contrib/sessions with its redis store.
+    /// gin-contrib/sessions with its Redis store.
     Gin,
     /// actix-session.
     Actix,
     /// tower-sessions.
     Tower,
-    /// ASP.NET Core.
+    /// ASP.NET Core's distributed session.
     Aspnet,
     /// A bare id in the cookie, JSON in the store, every name configurable.
     Json,
     /// A bare id in the cookie, MessagePack in the store, every name configurable.
     Msgpack,
-    /// A JWT kept in the session cookie.
+    /// A JWT of the app's own in the cookie.
     Jwt,
 }
 

@@ -39,7 +39,6 @@ use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
 use crate::request::Cookies;
 use crate::store::{Record, RecordKind, StoreKey};
-
 use std::borrow::Cow;
 
 pub use build::build;
@@ -170,9 +169,51 @@ pub enum Reject {
     UnknownSession,
     /// The record is longer than `value_bytes`.
     ValueTooLarge {
-        /// The limit, in bytes.
-        limit: usize,
+        /// How long it is.
+        bytes: usize,
     },
     /// The key holds another type than the framework writes.
     WrongType,
+}
+
+impl Reject {
+    /// Stable kebab-case code for logs and metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BadSignature { .. } => "bad-signature",
+            Self::DuplicateCookie => "duplicate-cookie",
+            Self::Expired => "expired",
+            Self::MalformedCookie(_) => "malformed-cookie",
+            Self::SubjectNotScalar => "subject-not-scalar",
+            Self::Undecodable(_) => "undecodable",
+            Self::UnknownSession => "unknown-session",
+            Self::ValueTooLarge { .. } => "value-too-large",
+            Self::WrongType => "wrong-type",
+        }
+    }
+}
+
+impl std::fmt::Display for Reject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BadSignature { secrets: 1 } => {
+                f.write_str("the cookie's MAC does not verify with the one secret there is")
+            }
+            Self::BadSignature { secrets } => {
+                write!(f, "the cookie's MAC does not verify with any of {secrets} secrets")
+            }
+            Self::DuplicateCookie => f.write_str("the session cookie comes twice with different values"),
+            Self::Expired => f.write_str("the session has ended"),
+            Self::MalformedCookie(what) => write!(f, "the cookie is not what the framework writes: {what}"),
+            Self::SubjectNotScalar => {
+                f.write_str("the subject path leads to a list, a map or a flag, not to a user id")
+            }
+            Self::Undecodable(error) => write!(f, "the record is not what the framework writes: {error}"),
+            Self::UnknownSession => f.write_str("no record under the key"),
+            Self::ValueTooLarge { bytes } => {
+                write!(f, "the record is {bytes} bytes long, more than `value_bytes`")
+            }
+            Self::WrongType => f.write_str("the key holds another type than the framework writes"),
+        }
+    }
 }

@@ -1,11 +1,200 @@
 //! One canonical view of a request, parsed once at the edge.
+//!
+//! Job: take what hyper read (after `listen`'s head guard let it pass) and either refuse it as a message or make an
+//! [`Inbound`]: method, host, path, cookies, the chain of proxies it came through, a request id, the WebSocket
+//! handshake if it is one. Later, when everything is decided, turn it into [`Stripped`]: the same request without
+//! anything a client could use to speak in the gateway's name. Not the job: knowing routes, sessions or tokens.
+//!
+//! Threat: two readers of one message. If the gateway judges `/public/%2e%2e/admin` and the app serves `/admin`, the
+//! gateway guarded nothing; the same goes for two Hosts, an absolute-form target, a `Connection: authorization`, an
+//! `X_User` beside `X-User`. So whatever is known to be read in two ways is refused, nothing is normalised, and the bytes
+//! judged are the bytes forwarded.
+//!
+//! Invariant: nothing behind this room looks at raw bytes again, and `upstream` takes nothing but a [`Stripped`].
+//!
+//! The folder is a *roof*: this file uses its children, no child uses it.
 
 mod conn;
 mod cookie;
 mod error;
+mod header;
+mod host;
+mod id;
+mod navigation;
+mod path;
 mod strip;
+mod trust;
+mod upgrade;
 
 pub use conn::Conn;
 pub use cookie::Cookies;
 pub use error::ParseError;
-pub use strip::{Stripped, Upgrade};
+pub use header::{Reserved, has_token};
+pub use host::Host;
+pub use id::{RequestId, RequestIds};
+pub use navigation::{is_grpc, is_navigation, is_safe};
+pub use path::{Path, PathExceptions, exception_text, fold};
+pub use strip::{StripRules, Stripped, Upgrade};
+pub use trust::Origin;
+
+use http::request::Parts;
+use http::{Method, Request, Version};
+use hyper::body::Incoming;
+use ipnet::IpNet;
+
+/// A request that is one well-formed message in one reading.
+#[derive(Debug)]
+pub struct Inbound {
+    head: Parts,
+    body: Incoming,
+    conn: Conn,
+    host: Host,
+    path: Path,
+    cookies: Cookies,
+    origin: Origin,
+    id: RequestId,
+    accept: Option<String>,
+}
+
+/// A request that is refused as a message, with what is left of it for the log and the answer.
+#[derive(Debug)]
+pub struct Malformed {
+    /// What is wrong.
+    pub error: ParseError,
+    /// The head as hyper read it.
+    pub head: Parts,
+}
+
+impl Inbound {
+    /// Judges a request that came over `conn` and gives it the name `id`.
+    ///
+    /// # Errors
+    /// [`Malformed`], always the client's doing.
+    pub fn parse(
+        request: Request<Incoming>,
+        conn: Conn,
+        trusted: &[IpNet],
+        id: RequestId,
+    ) -> Result<Self, Box<Malformed>> {
+        let (head, body) = request.into_parts();
+        let judged = judge(&head);
+        match judged {
+            Err(error) => Err(Box::new(Malformed { error, head })),
+            Ok((host, path, accept)) => {
+                let cookies = Cookies::from_headers(&head.headers);
+                let origin = Origin::read(&conn, &head.headers, trusted);
+                Ok(Self { head, body, conn, host, path, cookies, origin, id, accept })
+            }
+        }
+    }
+
+    /// The method, byte for byte.
+    pub const fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The client's fields, all of them.
+    pub const fn headers(&self) -> &http::HeaderMap {
+        &self.head.headers
+    }
+
+    /// The host.
+    pub const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The path.
+    pub const fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The cookies.
+    pub const fn cookies(&self) -> &Cookies {
+        &self.cookies
+    }
+
+    /// Where it came from.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Its name.
+    pub const fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Whether it is a WebSocket handshake.
+    pub const fn is_upgrade(&self) -> bool {
+        self.accept.is_some()
+    }
+
+    /// Takes away whatever could pass for the gateway's word, and what this hop or this route does not pass on; then sets
+    /// the gateway's own forwarding fields.
+    pub fn strip(mut self, rules: &StripRules<'_>) -> Stripped {
+        strip::strip(&mut self.head, rules);
+        self.origin.write(&self.conn, &self.host, &mut self.head.headers);
+        self.head.headers.insert(strip::X_REQUEST_ID.clone(), self.id.header());
+        self.head.uri = self.path.raw().clone().into();
+        let client = self.head.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        let upgrade = self.accept.zip(client).map(|(accept, client)| Upgrade { client, accept });
+        Stripped { head: self.head, body: self.body, upgrade }
+    }
+
+    /// The method that a CORS preflight asks for; `None` if this is no preflight.
+    pub fn preflight_method(&self) -> Option<Method> {
+        navigation::preflight_method(&self.head)
+    }
+
+    /// Drops everything but the body, so that it can be drained before a refusal is written; `None` if the client waits
+    /// for a 100 before it sends one, which reading would promise.
+    pub fn into_body(self) -> Option<Incoming> {
+        let waits = self.head.headers.contains_key(http::header::EXPECT);
+        (!waits).then_some(self.body)
+    }
+}
+
+/// What can be said of the head alone.
+fn judge(head: &Parts) -> Result<(Host, Path, Option<String>), ParseError> {
+    if head.version != Version::HTTP_11 && head.version != Version::HTTP_10 {
+        return Err(ParseError::UnsupportedVersion);
+    }
+    if matches!(head.method, Method::CONNECT | Method::TRACE) || !is_known_shape(&head.method) {
+        return Err(ParseError::MethodRefused);
+    }
+    let host = host_of(head)?;
+    let target = head.uri.path_and_query().ok_or(ParseError::BadTarget)?;
+    if target.as_str() == "*" {
+        return Err(ParseError::BadTarget);
+    }
+    let path = Path::parse(target)?;
+    let expectations = head.headers.get_all(http::header::EXPECT);
+    if expectations.iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(ParseError::UnknownExpectation);
+    }
+    let accept = upgrade::expected_accept(head)?;
+    Ok((host, path, accept))
+}
+
+/// Methods are case-sensitive tokens; one that only case tells from a standard method is a trick, not a method.
+fn is_known_shape(method: &Method) -> bool {
+    method.as_str().len() <= 32
+        && method.as_str().bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+}
+
+fn host_of(head: &Parts) -> Result<Host, ParseError> {
+    let mut hosts = head.headers.get_all(http::header::HOST).iter();
+    let host = hosts.next().ok_or(ParseError::HostMissing)?;
+    if hosts.next().is_some() {
+        return Err(ParseError::HostRepeated);
+    }
+    let host = Host::parse(host)?;
+    if let Some(authority) = head.uri.authority() {
+        let target = http::HeaderValue::from_str(authority.as_str()).map_err(|_| ParseError::BadTarget)?;
+        let default_port = if head.uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let named = Host::parse(&target).map_err(|_| ParseError::BadTarget)?;
+        if !named.same_authority(&host, default_port) {
+            return Err(ParseError::TargetHostMismatch);
+        }
+    }
+    Ok(host)
+}

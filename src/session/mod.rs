@@ -1,7 +1,35 @@
 //! From a cookie to a verdict.
+//!
+//! Job: for the profiles of a route, in their order: take the session cookie, verify it, read the record, decode it,
+//! judge its end and its subject, and say one of three things: *absent* (nobody claims to be anybody), *rejected* (a claim
+//! that the app itself would not take), *verified*. Not the job: what a route makes of that (`guard`), HTTP.
+//!
+//! What a verified session proves: the app issued this cookie, its record was in the store at `checked_at`, the record
+//! is one the framework writes, it has not ended, and it names this subject. It does not prove that the user still
+//! exists in the app's own database: only the app knows that.
+//!
+//! Threats, each with its line of defence: fixation and tossing (two cookies of one name with different values are
+//! refused); guessing (the signature is verified before the store is asked); replay after logout (the record is gone, and
+//! its absence is an answer, not an error); a store outage taken for a logout (it is a [`SessionError`], a type of its
+//! own). Session ids are never logged: a [`Fingerprint`] is.
+//!
+//! Invariant: only [`Authenticator`] makes a [`VerifiedSession`]. The cache never decides: a decoded session is reused only
+//! while the record's bytes, read just now, are equal to those it was decoded from.
+//!
+//! The folder is a *roof*.
 
+mod attribute;
+mod authenticator;
+mod cache;
+mod fingerprint;
+mod profile;
 mod subject;
 mod verified;
 
+pub use attribute::claim_of;
+pub use authenticator::{Authenticated, Authenticator, SessionError, Verdict};
+pub use cache::SessionCache;
+pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use profile::Profile;
 pub use subject::{SubjectPath, user_id};
-pub use verified::{Fingerprint, Session, VerifiedSession};
+pub use verified::{Session, VerifiedSession};

@@ -2,29 +2,8 @@
 
 use crate::clock::UnixMillis;
 use crate::config::ProfileId;
+use crate::session::fingerprint::Fingerprint;
 use std::sync::Arc;
-
-/// The keyed hash of a session id: the only form in which an id is ever logged, and the `sid` claim. 22 characters of
-/// base64url, the same at every gateway of one deployment.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Fingerprint(Arc<str>);
-
-impl Fingerprint {
-    pub(super) fn new(text: String) -> Self {
-        Self(text.into())
-    }
-
-    /// The text; it identifies a session but does not open it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What is known of one session while its record's bytes stay the same. `T` is whatever else lives and dies with it: the
 /// minted tokens, which this room need not know.
@@ -68,6 +47,18 @@ impl<T> VerifiedSession<T> {
         checked_at: UnixMillis,
     ) -> Self {
         Self { session, ends_at, checked_at }
+    }
+
+    /// For tests of the rooms above: a proof of nothing, which does not exist outside them.
+    #[cfg(test)]
+    pub(crate) const fn pretend(session: Arc<Session<T>>, ends_at: Option<UnixMillis>) -> Self {
+        Self { session, ends_at, checked_at: UnixMillis::new(0) }
+    }
+
+    /// For tests of the rooms above: the same session with another end.
+    #[cfg(test)]
+    pub(crate) fn ending_at(&self, ends_at: Option<UnixMillis>) -> Self {
+        Self { ends_at, ..self.clone() }
     }
 
     /// The session.

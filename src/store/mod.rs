@@ -9,9 +9,15 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+mod error;
 mod key;
+mod memory;
+mod redis;
 
+pub use self::error::StoreError;
 pub use self::key::StoreKey;
+pub use self::memory::MemoryStore;
+pub use self::redis::{RedisOptions, RedisStore};
 
 /// How a record is kept, hence which command reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,4 +66,42 @@ pub struct Stored {
     pub record: Record,
     /// Milliseconds until the store drops the key, counted from the reply; `None` if it has no TTL.
     pub ttl_ms: Option<u64>,
+}
+
+/// What a store that answered said.
+#[derive(Clone, Debug)]
+pub enum Reading {
+    /// The record.
+    Found(Stored),
+    /// No such key: a healthy store said so.
+    Missing,
+    /// The record is longer than `value_bytes` and was dropped.
+    TooLarge {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// The key holds another type.
+    WrongType,
+}
+
+/// Any store, as a worker holds it.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// Inside the process.
+    Memory(MemoryStore),
+    /// A Redis.
+    Redis(RedisStore),
+}
+
+impl Store {
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not be asked; that says nothing about the session.
+    pub async fn read(&self, key: &StoreKey, kind: RecordKind) -> Result<Reading, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.read(key, kind)),
+            Self::Redis(redis) => redis.read(key, kind).await,
+        }
+    }
 }

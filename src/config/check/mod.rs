@@ -1,0 +1,76 @@
+//! From the raw tables to a `Config`, or to every mistake at once.
+//!
+//! Each file here reads one table. A wrong value is noted and a harmless one goes on in its place, so that one
+//! pass finds everything; `load` hands the result out only if nothing was noted.
+
+mod http;
+mod names;
+mod profile;
+mod route;
+mod secret;
+mod server;
+mod store;
+mod table;
+mod token;
+mod upstream;
+
+use std::path::Path;
+
+use crate::config::check::names::{Names, gather};
+use crate::config::check::table::Checker;
+use crate::config::place::File;
+use crate::config::raw::RawConfig;
+use crate::config::structure::Findings;
+use crate::config::{Config, ConfigError, Sources};
+
+pub(crate) use secret::process_environment;
+
+/// One file's tables.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) file: File,
+    pub(crate) raw: RawConfig,
+}
+
+/// What a check starts from.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    /// The files, the main one first.
+    pub(crate) documents: &'a [Document],
+    /// What walking them found.
+    pub(crate) notes: &'a [Findings],
+    /// Their texts, to say in words where something is.
+    pub(crate) sources: &'a Sources,
+    /// Where relative paths start.
+    pub(crate) directory: &'a Path,
+    /// The environment variables.
+    pub(crate) environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Checks all tables; the configuration is only to be used if there are no errors.
+pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
+    let mut checker = Checker::new(*given);
+    let stores = gather(&mut checker, "stores", |raw| &raw.stores);
+    let profiles = gather(&mut checker, "sessions", |raw| &raw.sessions);
+    let upstreams = gather(&mut checker, "upstreams", |raw| &raw.upstreams);
+    let store_names = Names::of(given, "store", "stores", &stores);
+    let profile_names = Names::of(given, "session profile", "sessions", &profiles);
+    let upstream_names = Names::of(given, "upstream", "upstreams", &upstreams);
+
+    let (server, internal) = server::check(&mut checker);
+    let tokens = token::check(&mut checker);
+    let config = Config {
+        server,
+        internal,
+        stores: stores.iter().map(|entry| store::check(&mut checker, entry)).collect(),
+        profiles: profiles.iter().map(|entry| profile::check(&mut checker, entry, &store_names)).collect(),
+        tokens,
+        trusted_origins: server::trusted_origins(&mut checker),
+        upstreams: upstreams.iter().map(|entry| upstream::check(&mut checker, entry)).collect(),
+        routes: Vec::new(),
+    };
+    let routes = route::check(&mut checker, &config, &profile_names, &upstream_names);
+    let config = Config { routes, ..config };
+    profile::distinct_subjects(&mut checker, &config);
+    (config, checker.into_errors())
+}

@@ -1,0 +1,162 @@
+//! `[sessions.X]`.
+
+use crate::config::check::names::{Entry, Names};
+use crate::config::check::table::{Checker, Table};
+use crate::config::raw::{Placed, RawAttribute, RawProfile, SecretRef};
+use crate::config::{
+    Access, AttributeSource, Config, ConfigError, DuplicateCookie, FormatOptions, Located, Profile,
+    ProfileId, Secret, StoreId,
+};
+
+/// Checks one profile. Its format's options go on as they are: only the format knows which it uses.
+pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawProfile>, stores: &Names<'_>) -> Profile {
+    let raw = entry.raw;
+    let mut table = entry.table(checker, "sessions");
+    let file = entry.file;
+    let store = match &raw.store {
+        Some(name) => stores.resolve(&mut table, file.at(name), "store", name.get()),
+        None => stores.only(&mut table, "store"),
+    };
+    let secrets = secrets(&mut table, "secrets", raw.secrets.as_deref());
+    let encryption_secrets = secrets_beside(&mut table, raw);
+    Profile {
+        name: entry.name.to_owned(),
+        at: entry.at,
+        framework: file.located(&raw.framework),
+        store: StoreId(store.unwrap_or(0)),
+        options: FormatOptions {
+            cookie: raw.cookie.as_ref().map(|raw| file.located(raw)),
+            key: raw.key.as_ref().map(|raw| file.located(raw)),
+            secrets,
+            encryption_secrets,
+            signed: raw.signed.as_ref().map(|raw| file.located(raw)),
+            cookie_prefix: raw.cookie_prefix.as_ref().map(|raw| file.located(raw)),
+            engine: raw.engine.as_ref().map(|raw| file.located(raw)),
+            serializer: raw.serializer.as_ref().map(|raw| file.located(raw)),
+            store_serializer: raw.store_serializer.as_ref().map(|raw| file.located(raw)),
+            compressor: raw.compressor.as_ref().map(|raw| file.located(raw)),
+            cipher: raw.cipher.as_ref().map(|raw| file.located(raw)),
+            encrypted: raw.encrypted.as_ref().map(|raw| file.located(raw)),
+        },
+        subject: raw.subject.as_ref().map(|raw| path(&mut table, "subject", raw)),
+        sub: sub(&mut table, raw),
+        attributes: attributes(&mut table, raw),
+        duplicate_cookie: raw.duplicate_cookie.as_ref().map_or(DuplicateCookie::Reject, |raw| *raw.get()),
+    }
+}
+
+/// Notes profiles that would call two people by one name: the same audience, the same template of `sub`.
+pub(crate) fn distinct_subjects(checker: &mut Checker<'_>, config: &Config) {
+    let mut told: Vec<(usize, usize)> = Vec::new();
+    for (audience, first, second) in collisions(config) {
+        let pair = (first.0.min(second.0), first.0.max(second.0));
+        let (Some(one), Some(other)) = (config.profiles.get(pair.0), config.profiles.get(pair.1)) else {
+            continue;
+        };
+        if told.contains(&pair) {
+            continue;
+        }
+        told.push(pair);
+        let found = format!(
+            "`{}` and `{}` both reach the audience `{audience}` with the same `sub`, `{}`",
+            one.name, other.name, other.sub.value
+        );
+        let accepted = "templates that differ, or one user could be taken for another";
+        let key = format!("sessions.{}.sub", other.name);
+        let hint = format!("sub = \"{}:{{subject}}\"", other.name);
+        checker.push(ConfigError::new(other.sub.at, key, found, accepted).hint(hint));
+    }
+}
+
+/// Pairs of different profiles with the same template that get tokens for the same audience.
+fn collisions(config: &Config) -> Vec<(String, ProfileId, ProfileId)> {
+    let mut reached: Vec<(&str, ProfileId)> = Vec::new();
+    for route in config.routes.iter().filter(|route| route.access != Access::Open) {
+        for audience in &route.audience {
+            reached.extend(route.sessions.iter().map(|profile| (audience.as_str(), *profile)));
+        }
+    }
+    let template = |id: ProfileId| config.profiles.get(id.0).map(|profile| profile.sub.value.as_str());
+    let mut pairs = Vec::new();
+    for (index, (audience, first)) in reached.iter().enumerate() {
+        for (other_audience, second) in reached.iter().skip(index + 1) {
+            if audience == other_audience && first != second && template(*first) == template(*second) {
+                pairs.push(((*audience).to_owned(), *first, *second));
+            }
+        }
+    }
+    pairs
+}
+
+fn secrets(table: &mut Table<'_, '_>, key: &str, raw: Option<&[Placed<SecretRef>]>) -> Vec<Located<Secret>> {
+    let mut secrets = Vec::new();
+    for raw in raw.into_iter().flatten() {
+        let at = table.file.at(raw);
+        secrets.extend(table.secret(key, raw).map(|value| Located { value, at }));
+    }
+    secrets
+}
+
+fn secrets_beside(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<Located<Secret>> {
+    let beside = raw.secrets.as_ref().map_or(0, Vec::len);
+    let list = raw.encryption_secrets.as_deref();
+    if let Some(extra) = list.and_then(|list| list.get(beside)) {
+        let found = "there is no entry of `secrets` beside this one";
+        table.refuse(
+            table.file.at(extra),
+            "encryption_secrets",
+            found,
+            "as many entries as `secrets` at most",
+        );
+    }
+    secrets(table, "encryption_secrets", list)
+}
+
+/// A dotted path; its steps are the format's and session's to follow.
+fn path(table: &mut Table<'_, '_>, key: &str, raw: &Placed<String>) -> Located<String> {
+    if raw.get().is_empty() {
+        table.refuse(table.file.at(raw), key, "an empty path", "a path in the session, as \"user.email\"");
+    }
+    table.file.located(raw)
+}
+
+fn sub(table: &mut Table<'_, '_>, raw: &RawProfile) -> Located<String> {
+    let Some(raw) = &raw.sub else { return Located { value: "{subject}".to_owned(), at: table.at } };
+    let (at, text) = (table.file.at(raw), raw.get());
+    let accepted = "text with `{subject}` in it, as \"shop:{subject}\"";
+    if !text.contains("{subject}") {
+        table.refuse(at, "sub", format!("`{text}` would be the same for every user"), accepted);
+    } else if text.replace("{subject}", "").contains(['{', '}']) {
+        table.refuse(at, "sub", format!("`{text}` has a placeholder that is unknown"), accepted);
+    }
+    table.file.located(raw)
+}
+
+fn attributes(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<(String, AttributeSource)> {
+    let mut named: Vec<_> = raw.attributes.iter().collect();
+    named.sort_by_key(|(name, _)| name.span().start);
+    let mut attributes = Vec::new();
+    for (name, source) in named {
+        if name.get().is_empty() {
+            table.refuse(
+                table.file.at(name),
+                "attributes",
+                "an empty name",
+                "a name for claims and conditions",
+            );
+        }
+        let source = match source.get() {
+            RawAttribute::Path(path) => {
+                if path.is_empty() {
+                    let accepted = "a path in the session, as \"user.email\", or { const = value }";
+                    let key = format!("attributes.{}", name.get());
+                    table.refuse(table.file.at(source), &key, "an empty path", accepted);
+                }
+                AttributeSource::Path(path.clone())
+            }
+            RawAttribute::Const(value) => AttributeSource::Const(value.clone()),
+        };
+        attributes.push((name.get().clone(), source));
+    }
+    attributes
+}

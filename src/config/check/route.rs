@@ -1,0 +1,321 @@
+//! `[[routes]]`.
+
+use std::collections::HashSet;
+
+use crate::config::check::http;
+use crate::config::check::names::Names;
+use crate::config::check::table::{Checker, Table};
+use crate::config::check::token;
+use crate::config::raw::{OneOrMany, Placed, RawRoute};
+use crate::config::suggest::list;
+use crate::config::{
+    Access, At, Config, CsrfMode, Located, Outage, Preflight, ProfileId, Route, TokenOptions, UpstreamId,
+};
+
+/// Checks all routes, in the order of the files. Whether two of them are ambiguous is the route table's to say.
+pub(crate) fn check(
+    checker: &mut Checker<'_>,
+    config: &Config,
+    profiles: &Names<'_>,
+    upstreams: &Names<'_>,
+) -> Vec<Route> {
+    let mut routes = Vec::new();
+    // What is wrong with the claims of `[tokens]` is said once, not once a route.
+    let mut told = HashSet::new();
+    for document in checker.given.documents {
+        for raw in &document.raw.routes {
+            let at = document.file.at(raw);
+            let mut table = Table { checker, file: document.file, name: "routes".to_owned(), at };
+            let route = route(&mut table, raw.get(), config, profiles, upstreams);
+            attributes(&mut table, &route, config, &mut told);
+            contradictions(&mut table, raw.get(), &route);
+            routes.push(route);
+        }
+    }
+    routes
+}
+
+fn route(
+    table: &mut Table<'_, '_>,
+    raw: &RawRoute,
+    config: &Config,
+    profiles: &Names<'_>,
+    upstreams: &Names<'_>,
+) -> Route {
+    let file = table.file;
+    let access = raw.access.as_ref().map_or(Access::Required, |raw| *raw.get());
+    let upstream = upstreams.resolve(table, file.at(&raw.upstream), "upstream", raw.upstream.get());
+    let given = token::Given {
+        profile: raw.profile.as_ref(),
+        header: raw.header.as_ref(),
+        ttl: raw.ttl.as_ref(),
+        claims: raw.claims.as_deref(),
+    };
+    let limits = raw.limits.as_ref().map(Placed::get);
+    let total = limits.and_then(|limits| limits.total.as_ref()).filter(|raw| raw.get().0 != "none");
+    Route {
+        at: table.at,
+        path: path(table, &raw.path),
+        hosts: hosts(table, raw),
+        methods: methods(table, raw),
+        upstream: UpstreamId(upstream.unwrap_or(0)),
+        access,
+        sessions: sessions(table, raw, access, profiles),
+        audience: audience(table, raw),
+        token: token_options(table, given, config),
+        freshness: raw.freshness.as_ref().map(|raw| *raw.get()),
+        outage: raw.outage.as_ref().map(|raw| *raw.get()),
+        require: require(table, raw),
+        forward_cookie: raw.forward_cookie.as_ref().map_or(access == Access::Open, |raw| *raw.get()),
+        forward_authorization: raw.forward_authorization.as_ref().is_some_and(|raw| *raw.get()),
+        csrf: raw.csrf.as_ref().map_or(CsrfMode::FetchMetadata, |raw| *raw.get()),
+        preflight: raw.preflight.as_ref().map_or(Preflight::Forward, |raw| *raw.get()),
+        login: raw.login.as_ref().map(|raw| login(table, raw)),
+        allow_in_path: raw.allow_in_path.clone().unwrap_or_default(),
+        body_limit: table.size_or_none("limits.body", limits.and_then(|limits| limits.body.as_ref())),
+        total_timeout: total
+            .map(|raw| table.duration("limits.total", Some(raw), std::time::Duration::from_secs(60))),
+    }
+}
+
+fn token_options(table: &mut Table<'_, '_>, given: token::Given<'_>, config: &Config) -> TokenOptions {
+    token::options(table, given, &config.tokens.defaults)
+}
+
+fn path(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Located<String> {
+    let text = raw.get();
+    if !text.starts_with('/') {
+        let found = format!("`{text}` does not begin with `/`");
+        table.refuse_with(
+            table.file.at(raw),
+            "path",
+            found,
+            "a path, as \"/x\" or \"/x/*\"",
+            "a host goes into `host`",
+        );
+    }
+    table.file.located(raw)
+}
+
+/// The elements of one or many, each with its place.
+fn elements<'r>(table: &Table<'_, '_>, raw: &'r Placed<OneOrMany<String>>) -> Vec<(&'r str, At)> {
+    let place =
+        |one: &Placed<String>| if one.span().is_empty() { table.file.at(raw) } else { table.file.at(one) };
+    raw.get().0.iter().map(|one| (one.get().as_str(), place(one))).collect()
+}
+
+fn hosts(table: &mut Table<'_, '_>, raw: &RawRoute) -> Vec<Located<String>> {
+    let Some(raw) = &raw.host else { return Vec::new() };
+    let elements = elements(table, raw);
+    if elements.is_empty() {
+        table.refuse(table.file.at(raw), "host", "an empty list", "at least one host; leave it out for any");
+    }
+    let accepted = "a host, as \"shop.example.com\", or \"*.example.com\"";
+    let mut hosts = Vec::new();
+    for (text, at) in elements {
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        let hint = match http::authority(name) {
+            Some((host, None)) => {
+                let host = if host.contains(':') { format!("[{host}]") } else { host };
+                let value = if name.len() < text.len() { format!("*.{host}") } else { host };
+                hosts.push(Located { value, at });
+                continue;
+            }
+            Some((_, Some(_))) => "without its port: routes do not tell ports apart",
+            None if text == "*" => "leave `host` out for any host",
+            None if text.contains('*') => "`*` stands for one whole label, and only at the front",
+            None if text.contains("//") => "a host alone, without scheme and path",
+            None if !text.is_ascii() => "as it is sent: in punycode, `xn--...`",
+            None => "letters, digits, `-` and `.`",
+        };
+        table.refuse_with(at, "host", format!("`{text}` is not a host pattern"), accepted, hint);
+    }
+    hosts
+}
+
+fn methods(table: &mut Table<'_, '_>, raw: &RawRoute) -> Vec<::http::Method> {
+    let Some(raw) = &raw.methods else { return Vec::new() };
+    let accepted = "methods in capitals, as \"GET\" or \"POST\"";
+    if raw.get().is_empty() {
+        table.refuse(
+            table.file.at(raw),
+            "methods",
+            "an empty list",
+            "at least one method; leave it out for any",
+        );
+    }
+    let mut methods = Vec::new();
+    for raw in raw.get() {
+        let (at, text) = (table.file.at(raw), raw.get().as_str());
+        let upper = text.to_ascii_uppercase();
+        match ::http::Method::from_bytes(text.as_bytes()) {
+            Ok(::http::Method::CONNECT | ::http::Method::TRACE) => {
+                let found = format!("`{text}` is never forwarded");
+                table.refuse(at, "methods", found, "any method but CONNECT and TRACE");
+            }
+            Ok(method) if text == upper => methods.push(method),
+            Ok(_) => {
+                let found = format!("`{text}` is not in capitals, and methods are told apart by them");
+                table.refuse_with(at, "methods", found, accepted, format!("did you mean `{upper}`?"));
+            }
+            Err(_) => table.refuse(at, "methods", format!("`{text}` is not a method"), accepted),
+        }
+    }
+    methods
+}
+
+fn sessions(
+    table: &mut Table<'_, '_>,
+    raw: &RawRoute,
+    access: Access,
+    profiles: &Names<'_>,
+) -> Vec<ProfileId> {
+    let Some(raw) = &raw.sessions else {
+        return match access {
+            Access::Open => (0..profiles.len()).map(ProfileId).collect(),
+            Access::Optional | Access::Session | Access::Required => {
+                profiles.only(table, "sessions").map(ProfileId).into_iter().collect()
+            }
+        };
+    };
+    if raw.get().is_empty() && access != Access::Open {
+        let at = table.file.at(raw);
+        table.refuse_with(
+            at,
+            "sessions",
+            "an empty list",
+            "at least one profile",
+            "nobody needs one: access = \"open\"",
+        );
+    }
+    let mut ids = Vec::new();
+    for raw in raw.get() {
+        let (at, name) = (table.file.at(raw), raw.get());
+        let Some(id) = profiles.resolve(table, at, "sessions", name).map(ProfileId) else { continue };
+        if ids.contains(&id) {
+            table.refuse(at, "sessions", format!("`{name}` is there twice"), "each profile once");
+        } else {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+fn audience(table: &mut Table<'_, '_>, raw: &RawRoute) -> Vec<String> {
+    let Some(audience) = &raw.audience else { return vec![raw.upstream.get().clone()] };
+    let elements = elements(table, audience);
+    if elements.is_empty() {
+        let accepted = "at least one audience; leave it out for the upstream's name";
+        table.refuse(table.file.at(audience), "audience", "an empty list", accepted);
+    }
+    for (text, at) in &elements {
+        if text.is_empty() || !http::is_visible(text) {
+            table.refuse(
+                *at,
+                "audience",
+                format!("`{text}` is not an audience"),
+                "a name or URL without spaces",
+            );
+        }
+    }
+    elements.into_iter().map(|(text, _)| text.to_owned()).collect()
+}
+
+fn require(table: &mut Table<'_, '_>, raw: &RawRoute) -> Vec<(Located<String>, Vec<serde_json::Value>)> {
+    let mut named: Vec<_> = raw.require.iter().collect();
+    named.sort_by_key(|(name, _)| name.span().start);
+    let mut conditions = Vec::new();
+    for (name, values) in named {
+        let key = format!("require.{}", name.get());
+        let at = table.file.at(values);
+        let nested = |value: &serde_json::Value| value.is_array() || value.is_object();
+        if values.get().is_empty() {
+            table.refuse(
+                at,
+                &key,
+                "an empty list, which nobody could meet",
+                "at least one value that will do",
+            );
+        } else if values.get().iter().any(nested) {
+            table.refuse(at, &key, "a list or table among the values", "strings, numbers and booleans");
+        }
+        conditions.push((table.file.located(name), values.get().clone()));
+    }
+    conditions
+}
+
+fn login(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Located<String> {
+    let (at, text) = (table.file.at(raw), raw.get());
+    let accepted = "a path, as \"/login?next={path}\", or an absolute http:// or https:// URL";
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let rooted = text.starts_with('/') && !text.starts_with("//");
+    let absolute = host
+        .and_then(|rest| rest.split(['/', '?', '#']).next())
+        .is_some_and(|h| http::authority(h).is_some());
+    if !(rooted || absolute) || !http::is_visible(text) || text.contains('\\') {
+        table.refuse(at, "login", format!("`{text}` is not a place to send a browser to"), accepted);
+    } else if text.replace("{path}", "").contains(['{', '}']) {
+        table.refuse(
+            at,
+            "login",
+            format!("`{text}` has a placeholder that is unknown"),
+            "`{path}` and no other",
+        );
+    }
+    table.file.located(raw)
+}
+
+/// Notes claims and conditions that a profile of the route has no attribute for.
+fn attributes(table: &mut Table<'_, '_>, route: &Route, config: &Config, told: &mut HashSet<(At, usize)>) {
+    if route.access == Access::Open {
+        return;
+    }
+    let claims = route.token.claims.iter().map(|claim| ("claims", claim));
+    let conditions = route.require.iter().map(|(name, _)| ("require", name));
+    for (key, name) in claims.chain(conditions) {
+        for id in &route.sessions {
+            let Some(profile) = config.profiles.get(id.0) else { continue };
+            let known = profile.attributes.iter().any(|(attribute, _)| *attribute == name.value);
+            let taken_out = table.checker.lost("sessions.*.attributes", &name.value);
+            let unsure = profile.attributes.is_empty() && table.checker.damaged(profile.at);
+            if known || taken_out || unsure || !told.insert((name.at, id.0)) {
+                continue;
+            }
+            let found = format!("profile `{}` has no attribute `{}`", profile.name, name.value);
+            let accepted = list(profile.attributes.iter().map(|(attribute, _)| attribute.as_str()));
+            let hint = format!(
+                "add it: [sessions.{}] attributes = {{ {} = \"path.in.session\" }}",
+                profile.name, name.value
+            );
+            table.refuse_with(name.at, key, found, accepted, hint);
+        }
+    }
+}
+
+/// Notes keys that contradict each other.
+fn contradictions(table: &mut Table<'_, '_>, raw: &RawRoute, route: &Route) {
+    let file = table.file;
+    if let Some(outage) = &raw.outage
+        && *outage.get() == Outage::Anonymous
+        && route.access != Access::Optional
+    {
+        let found = "`anonymous` is only for routes that let anonymous callers pass";
+        let accepted = "`deny`, or access = \"optional\" beside it";
+        table.refuse(file.at(outage), "outage", found, accepted);
+    }
+    if let Some(forward) = &raw.forward_authorization
+        && *forward.get()
+        && route.access != Access::Open
+        && route.token.header == ::http::header::AUTHORIZATION
+    {
+        let found = "this route's token goes into Authorization itself";
+        let hint = "give the token another header, as header = \"x-internal-token\"";
+        table.refuse_with(file.at(forward), "forward_authorization", found, "false", hint);
+    }
+    if route.access == Access::Open
+        && let Some((name, _)) = route.require.first()
+    {
+        let found = "an open route asks nobody anything, so this condition would not hold";
+        table.refuse(name.at, "require", found, "access = \"session\" or \"required\" beside it");
+    }
+}

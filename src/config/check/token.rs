@@ -1,0 +1,192 @@
+//! `[tokens]`, and the token keys of routes.
+
+use std::time::Duration;
+
+use crate::config::check::http;
+use crate::config::check::table::{Checker, Table};
+use crate::config::place::File;
+use crate::config::raw::{DurationText, Placed, RawKeys, RawTokens};
+use crate::config::{Algorithm, KeySource, Located, TokenOptions, TokenProfile, Tokens};
+
+/// Claims that the gateway sets itself, or that would mean something else to a service than an attribute does.
+const OWN_CLAIMS: &[&str] = &[
+    "act",
+    "anonymous",
+    "aud",
+    "client_id",
+    "cnf",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "may_act",
+    "nbf",
+    "sid",
+    "sub",
+];
+/// Headers that the gateway writes itself, besides those of any request.
+const OWN_HEADERS: &[&str] = &["forwarded", "traceparent", "tracestate", "via", "x-real-ip", "x-request-id"];
+/// A token is for seconds; a day is beyond any use, and a slip of the unit.
+const TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Claims count in seconds.
+const TTL_MIN: Duration = Duration::from_secs(1);
+const KIB: u64 = 1024;
+
+/// Checks `[tokens]`.
+pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
+    let main = checker.main();
+    let absent = RawTokens::default();
+    let file = main.map_or(File(0), |(file, _)| file);
+    let placed = main.and_then(|(_, raw)| raw.tokens.as_ref());
+    let raw = placed.map_or(&absent, Placed::get);
+    let at = placed.map_or(file.range(&(0..0)), |placed| file.at(placed));
+    let mut table = Table { checker, file, name: "tokens".to_owned(), at };
+    let base = TokenOptions {
+        profile: TokenProfile::AtJwt,
+        header: ::http::header::AUTHORIZATION,
+        ttl: Duration::from_secs(30),
+        claims: Vec::new(),
+    };
+    let given = Given {
+        profile: raw.profile.as_ref(),
+        header: raw.header.as_ref(),
+        ttl: raw.ttl.as_ref(),
+        claims: raw.claims.as_deref(),
+    };
+    Tokens {
+        issuer: issuer(&mut table, raw),
+        jwks_uri: jwks_uri(&mut table, raw),
+        defaults: options(&mut table, given, &base),
+        algorithm: match &raw.algorithm {
+            Some(raw) => file.located(raw),
+            None => Located { value: Algorithm::ES256, at },
+        },
+        max_bytes: table.size("max_bytes", raw.max_bytes.as_ref(), 4 * KIB, 512..=64 * KIB),
+        keys: keys(&mut table, raw.keys.as_ref()),
+        publish_jwks: raw.publish_jwks.as_ref().is_some_and(|raw| *raw.get()),
+    }
+}
+
+/// What a table says about tokens.
+pub(crate) struct Given<'a> {
+    pub(crate) profile: Option<&'a Placed<TokenProfile>>,
+    pub(crate) header: Option<&'a Placed<String>>,
+    pub(crate) ttl: Option<&'a Placed<DurationText>>,
+    pub(crate) claims: Option<&'a [Placed<String>]>,
+}
+
+/// What a table says about tokens, and `base` where it says nothing.
+pub(crate) fn options(table: &mut Table<'_, '_>, given: Given<'_>, base: &TokenOptions) -> TokenOptions {
+    let ttl = table.duration("ttl", given.ttl, base.ttl);
+    if let Some(raw) = given.ttl
+        && !(TTL_MIN..=TTL_MAX).contains(&ttl)
+    {
+        let found = format!("`{}` is out of range", raw.get().0);
+        table.refuse(
+            table.file.at(raw),
+            "ttl",
+            found,
+            "from 1s to 24h; the shorter, the sooner a logout counts",
+        );
+    }
+    TokenOptions {
+        profile: given.profile.map_or(base.profile, |raw| *raw.get()),
+        header: given.header.and_then(|raw| header(table, raw)).unwrap_or_else(|| base.header.clone()),
+        ttl,
+        claims: given.claims.map_or_else(|| base.claims.clone(), |raw| claims(table, raw)),
+    }
+}
+
+fn header(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<::http::HeaderName> {
+    let (at, text) = (table.file.at(raw), raw.get());
+    let accepted = "`authorization`, or a name of your own, as \"x-internal-token\"";
+    let Ok(name) = ::http::HeaderName::from_bytes(text.as_bytes()) else {
+        table.refuse(at, "header", format!("`{text}` is not a header name"), accepted);
+        return None;
+    };
+    let own = OWN_HEADERS.contains(&name.as_str())
+        || ["proxy-", "x-forwarded", "cloakroom-", "sec-"]
+            .iter()
+            .any(|start| name.as_str().starts_with(start));
+    if own || http::is_structural(name.as_str()) {
+        table.refuse(at, "header", format!("`{text}` means something else in every request"), accepted);
+        return None;
+    }
+    Some(name)
+}
+
+fn claims(table: &mut Table<'_, '_>, raw: &[Placed<String>]) -> Vec<Located<String>> {
+    let mut claims: Vec<Located<String>> = Vec::new();
+    for raw in raw {
+        let name = raw.get();
+        if OWN_CLAIMS.contains(&name.as_str()) {
+            let found = format!("`{name}` is a claim of the gateway's own");
+            let hint = "give the attribute another name";
+            table.refuse_with(table.file.at(raw), "claims", found, "names of attributes", hint);
+        } else if claims.iter().any(|claim| claim.value == *name) {
+            table.refuse(table.file.at(raw), "claims", format!("`{name}` is there twice"), "each claim once");
+        } else {
+            claims.push(table.file.located(raw));
+        }
+    }
+    claims
+}
+
+fn issuer(table: &mut Table<'_, '_>, raw: &RawTokens) -> String {
+    let Some(raw) = &raw.issuer else { return "https://gateway.internal".to_owned() };
+    let text = raw.get();
+    if text.is_empty() || !http::is_visible(text) {
+        let accepted = "a URL or name without spaces, as \"https://gateway.internal\"";
+        table.refuse(table.file.at(raw), "issuer", format!("`{text}` is not an issuer"), accepted);
+    }
+    text.clone()
+}
+
+fn jwks_uri(table: &mut Table<'_, '_>, raw: &RawTokens) -> Option<String> {
+    let raw = raw.jwks_uri.as_ref()?;
+    let text = raw.get();
+    let host = text.split_once("://").map(|(scheme, rest)| (scheme, rest.split(['/', '?', '#']).next()));
+    let valid = matches!(host, Some(("http" | "https", Some(host))) if http::authority(host).is_some());
+    if !valid || !http::is_visible(text) {
+        let accepted = "an absolute URL, as \"https://gateway.internal/.well-known/jwks.json\"";
+        table.refuse(table.file.at(raw), "jwks_uri", format!("`{text}` is not an absolute URL"), accepted);
+    }
+    Some(text.clone())
+}
+
+fn keys(table: &mut Table<'_, '_>, raw: Option<&Placed<RawKeys>>) -> KeySource {
+    let file = table.file;
+    let at = raw.map_or(table.at, |raw| file.at(raw));
+    let absent = RawKeys::default();
+    let raw = raw.map_or(&absent, Placed::get);
+    match (&raw.directory, &raw.files) {
+        (None, None) => {
+            KeySource::Directory(Located { value: table.checker.given.directory.join("keys"), at })
+        }
+        (Some(directory), None) => KeySource::Directory(Located {
+            value: table.path("keys.directory", directory),
+            at: file.at(directory),
+        }),
+        (directory, Some(files)) => {
+            if directory.is_some() {
+                table.refuse(
+                    file.at(files),
+                    "keys.files",
+                    "`directory` is there too",
+                    "one of `directory` and `files`",
+                );
+            }
+            if files.get().is_empty() {
+                table.refuse(
+                    file.at(files),
+                    "keys.files",
+                    "an empty list",
+                    "at least one PEM file with a private key",
+                );
+            }
+            let path =
+                |raw: &Placed<String>| Located { value: table.path("keys.files", raw), at: file.at(raw) };
+            KeySource::Files(files.get().iter().map(path).collect())
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The exact mirror of gateway.toml: one struct a table, one field a key, nothing resolved.
+//!
+//! These types are the one source of three things: what the loader accepts (`structure` walks their JSON Schema),
+//! what editors know (`schema`), and the reference, which is the doc comment of each field: what it does, its unit,
+//! its default, when to change it. A key that is not here does not exist.
+
+mod route;
+mod server;
+mod session;
+mod store;
+mod token;
+mod upstream;
+mod value;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use route::RawRoute;
+pub(crate) use server::{RawCsrf, RawInternal, RawLimits, RawServer};
+pub(crate) use session::{RawAttribute, RawProfile};
+pub(crate) use store::RawStore;
+pub(crate) use token::{RawKeys, RawTokens};
+pub(crate) use upstream::{RawTimeouts, RawUpstream};
+pub(crate) use value::{DurationText, OneOrMany, Placed, SecretRef, SizeText, UrlRef};
+
+/// Tables of one kind by their names.
+pub(crate) type Named<T> = BTreeMap<Placed<String>, Placed<T>>;
+
+/// The configuration of a Cloakroom gateway.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "gateway.toml")]
+pub(crate) struct RawConfig {
+    /// More files to read, so that teams can own their routes: plain files and `dir/*.toml`, relative to this file.
+    /// They may hold routes, upstreams, sessions and stores; all files share one namespace. Default: none.
+    #[serde(rename = "include")]
+    #[schemars(extend("default" = []))]
+    pub(crate) _include: Option<Vec<Placed<String>>>,
+    /// The public listener and what every request is held to.
+    pub(crate) server: Option<Placed<RawServer>>,
+    /// The listener for services: JWKS, discovery, liveness, readiness and metrics. Without this table it is off.
+    pub(crate) internal: Option<Placed<RawInternal>>,
+    /// The Redis servers that hold the app's sessions, by a name of your own.
+    #[serde(default)]
+    pub(crate) stores: Named<RawStore>,
+    /// The session profiles, by a name of your own: how each app keeps its sessions.
+    #[serde(default)]
+    pub(crate) sessions: Named<RawProfile>,
+    /// The internal tokens that services get.
+    pub(crate) tokens: Option<Placed<RawTokens>>,
+    /// What counts as the same site.
+    pub(crate) csrf: Option<Placed<RawCsrf>>,
+    /// The services behind the gateway, by a name of your own; also the default `aud` claim.
+    #[serde(default)]
+    pub(crate) upstreams: Named<RawUpstream>,
+    /// Which requests go where, and who may send them. The most specific route wins, whatever the order.
+    #[serde(default)]
+    pub(crate) routes: Vec<Placed<RawRoute>>,
+}

@@ -1,0 +1,107 @@
+//! `[[routes]]`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::raw::value::{DurationText, OneOrMany, Placed, SizeText};
+use crate::config::{Access, CsrfMode, Freshness, Outage, PathException, Preflight, TokenProfile};
+
+/// Which requests go to which service, and who may send them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRoute {
+    /// Path pattern: `/x` exactly, `/x/*` for /x and all below, `/u/{id}/posts` for any one segment. Required.
+    pub(crate) path: Placed<String>,
+    /// Host or list of hosts it is for, `"*.example.com"` for one label more. Default: any host.
+    pub(crate) host: Option<Placed<OneOrMany<String>>>,
+    /// Methods it is for, in capitals; GET includes HEAD. Default: any but CONNECT and TRACE.
+    pub(crate) methods: Option<Placed<Vec<Placed<String>>>>,
+    /// Name of the upstream it leads to. Required.
+    pub(crate) upstream: Placed<String>,
+    /// Who may pass: everybody without a token (`open`), everybody with a token where there is a session
+    /// (`optional`), any live session (`session`), or only who is logged in (`required`). Default: `"required"`.
+    #[schemars(extend("default" = "required"))]
+    pub(crate) access: Option<Placed<Access>>,
+    /// Session profiles to try, in order; the first verified one counts. Default: the only profile there is.
+    pub(crate) sessions: Option<Placed<Vec<Placed<String>>>>,
+    /// What is accepted as proof of who is calling. Default: `["session"]`.
+    #[serde(rename = "accept")]
+    #[schemars(extend("default" = ["session"]))]
+    pub(crate) _accept: Option<Vec<Accept>>,
+    /// The `aud` claim, one or a list. Default: the upstream's name.
+    pub(crate) audience: Option<Placed<OneOrMany<String>>>,
+    /// Longest life of a token on this route. Default: as `[tokens]` says.
+    pub(crate) ttl: Option<Placed<DurationText>>,
+    /// Attributes to copy into claims on this route. Default: as `[tokens]` says.
+    pub(crate) claims: Option<Vec<Placed<String>>>,
+    /// What kind of JWT this route's service gets. Default: as `[tokens]` says.
+    pub(crate) profile: Option<Placed<TokenProfile>>,
+    /// The header that carries the token on this route. Default: as `[tokens]` says.
+    pub(crate) header: Option<Placed<String>>,
+    /// Whether Redis is asked on every request (`strict`) or not (`lease`). Default: as the store says; `strict` for
+    /// money transfers and the like.
+    pub(crate) freshness: Option<Placed<Freshness>>,
+    /// What a request gets while the store cannot be asked. Default: as the store says.
+    pub(crate) outage: Option<Placed<Outage>>,
+    /// Attributes the session must have, each with the values that will do, as `{ roles = ["admin", "staff"] }`;
+    /// every one named must match. Default: none.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub(crate) require: BTreeMap<Placed<String>, Placed<Vec<serde_json::Value>>>,
+    /// Whether the rules are enforced. Default: `"enforce"`.
+    #[serde(rename = "mode")]
+    #[schemars(extend("default" = "enforce"))]
+    pub(crate) _mode: Option<Mode>,
+    /// Whether the service gets the session cookie; all other cookies are kept. Default: true on open routes, else
+    /// false; true for an app that still reads its own session.
+    pub(crate) forward_cookie: Option<Placed<bool>>,
+    /// Whether the service gets the client's own Authorization; only where no token goes into that header. Default:
+    /// false.
+    #[schemars(extend("default" = false))]
+    pub(crate) forward_authorization: Option<Placed<bool>>,
+    /// What is done against cross-site requests: refuse them (`fetch-metadata`), only log them (`log`), nothing
+    /// (`off`). Default: `"fetch-metadata"`.
+    #[schemars(extend("default" = "fetch-metadata"))]
+    pub(crate) csrf: Option<Placed<CsrfMode>>,
+    /// What is done with CORS preflights, which carry no cookie: `forward` them without token, or `refuse`. Default:
+    /// `"forward"`.
+    #[schemars(extend("default" = "forward"))]
+    pub(crate) preflight: Option<Placed<Preflight>>,
+    /// Where a browser navigation goes instead of getting 401, as `"/login?next={path}"`. Default: nowhere, a 401 page;
+    /// API calls always get 401.
+    pub(crate) login: Option<Placed<String>>,
+    /// Encodings in the path that are refused elsewhere, for apps that need them. Default: none.
+    #[schemars(extend("default" = []))]
+    pub(crate) allow_in_path: Option<Vec<PathException>>,
+    /// This route's own limits.
+    pub(crate) limits: Option<Placed<RawRouteLimits>>,
+}
+
+/// A route's own limits.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRouteLimits {
+    /// Longest request body; larger ones get 413. Default: as `[server.limits]` says.
+    pub(crate) body: Option<Placed<SizeText>>,
+    /// Longest life of a whole exchange, response included; tunnels are exempt. Default: `"none"`, no limit.
+    #[schemars(extend("default" = "none"))]
+    pub(crate) total: Option<Placed<DurationText>>,
+}
+
+/// What is accepted as proof of who is calling.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Accept {
+    /// The session cookie.
+    Session,
+}
+
+/// Whether a route's rules are enforced.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mode {
+    /// They are.
+    Enforce,
+}

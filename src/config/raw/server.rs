@@ -1,0 +1,83 @@
+//! `[server]`, `[internal]` and `[csrf]`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::raw::value::{DurationText, Placed, SizeText};
+
+/// The public listener and what every request is held to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawServer {
+    /// Addresses to listen on for clients. Default: `["127.0.0.1:8080"]`; `"[::]:8080"` is all interfaces.
+    #[schemars(extend("default" = ["127.0.0.1:8080"]))]
+    pub(crate) listen: Option<Placed<Vec<Placed<String>>>>,
+    /// How many worker threads, each with its own connections. Default: 0, one per core; set it where the gateway
+    /// shares its machine.
+    #[schemars(extend("default" = 0))]
+    pub(crate) workers: Option<Placed<u32>>,
+    /// Networks whose `Forwarded` and `X-Forwarded-*` are believed, as `10.0.0.0/8`. Default: none; name the load
+    /// balancer in front of the gateway, and nothing wider.
+    #[schemars(extend("default" = []))]
+    pub(crate) trusted_proxies: Option<Vec<Placed<String>>>,
+    /// More header names that services trust and clients must never set, as `x-user-*`; they are removed from every
+    /// request, beside those always reserved. Default: none.
+    #[schemars(extend("default" = []))]
+    pub(crate) reserved_headers: Option<Vec<Placed<String>>>,
+    /// How far `iat` is set back in tokens, for services whose clocks are behind. Default: 5s.
+    #[schemars(extend("default" = "5s"))]
+    pub(crate) skew: Option<Placed<DurationText>>,
+    /// How much a client may ask for.
+    pub(crate) limits: Option<Placed<RawLimits>>,
+}
+
+/// How much a client may ask for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLimits {
+    /// Longest request head, from the method to the empty line. Default: 32KiB; raise it for apps with large cookies.
+    #[schemars(extend("default" = "32KiB"))]
+    pub(crate) header_bytes: Option<Placed<SizeText>>,
+    /// Most header fields in a request. Default: 100.
+    #[schemars(extend("default" = 100))]
+    pub(crate) headers: Option<Placed<u32>>,
+    /// From the first byte of a request head to its last. Default: 10s.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) header_timeout: Option<Placed<DurationText>>,
+    /// How long a client's connection may wait between two requests. Default: 60s; keep it above the idle timeout of
+    /// a load balancer in front.
+    #[schemars(extend("default" = "60s"))]
+    pub(crate) idle_timeout: Option<Placed<DurationText>>,
+    /// How long a request body may stand still. Default: 30s.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) body_timeout: Option<Placed<DurationText>>,
+    /// Longest request body; larger ones get 413. Default: `"none"`, no limit; a route may set its own.
+    #[schemars(extend("default" = "none"))]
+    pub(crate) body: Option<Placed<SizeText>>,
+    /// Most client connections at once. Default: 20000; each costs two file descriptors.
+    #[schemars(extend("default" = 20000))]
+    pub(crate) connections: Option<Placed<u32>>,
+    /// How long a shutdown waits for running requests and tunnels before it cuts them. Default: 30s; keep it below the
+    /// grace period of the supervisor.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) drain_timeout: Option<Placed<DurationText>>,
+}
+
+/// The listener for services.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawInternal {
+    /// Address to listen on for services; never expose it to clients. Default: `"127.0.0.1:9900"`.
+    #[schemars(extend("default" = "127.0.0.1:9900"))]
+    pub(crate) listen: Option<Placed<String>>,
+}
+
+/// What counts as the same site.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCsrf {
+    /// Other origins whose pages may send requests with the session cookie, as `"https://app.example.com"`. Default:
+    /// none; the gateway's own host needs no entry.
+    #[schemars(extend("default" = []))]
+    pub(crate) trusted_origins: Option<Vec<Placed<String>>>,
+}

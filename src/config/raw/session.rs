@@ -1,0 +1,138 @@
+//! `[sessions.X]`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::config::raw::value::{Placed, SecretRef};
+use crate::config::{DuplicateCookie, Framework};
+
+/// How one app keeps its sessions. What is left out is as the framework does it by default.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawProfile {
+    /// Whose session format it is. Required; `json` reads a bare id in the cookie and JSON in Redis.
+    pub(crate) framework: Placed<Framework>,
+    /// The store that holds the records. Default: the only store there is.
+    pub(crate) store: Option<Placed<String>>,
+    /// The app's signing or encryption secrets as references, newest first; all are tried, so that rotation needs no
+    /// downtime. Default: none, for frameworks that sign nothing.
+    #[schemars(extend("default" = []))]
+    pub(crate) secrets: Option<Vec<Placed<SecretRef>>>,
+    /// AES block keys as references, each beside the entry of `secrets` at the same place. Default: none, the cookie
+    /// is only signed.
+    #[schemars(extend("default" = []))]
+    pub(crate) encryption_secrets: Option<Vec<Placed<SecretRef>>>,
+    /// Name of the session cookie. Default: the framework's.
+    pub(crate) cookie: Option<Placed<String>>,
+    /// Template of the Redis key, `{id}` being the session id; every prefix of the app's Redis client belongs in it.
+    /// Default: the framework's.
+    pub(crate) key: Option<Placed<String>>,
+    /// Whether the cookie is signed, where the framework leaves the choice. Default: the framework's.
+    pub(crate) signed: Option<Placed<bool>>,
+    /// Text before the id in the cookie, neither signed nor part of the key. Default: none.
+    pub(crate) cookie_prefix: Option<Placed<String>>,
+    /// Which of the framework's stores wrote the record, as Django's `cached_db`. Default: the framework's.
+    pub(crate) engine: Option<Placed<String>>,
+    /// How the record is serialised, as `json`, `pickle`, `marshal` or `php`. Default: the framework's.
+    pub(crate) serializer: Option<Placed<String>>,
+    /// phpredis's own serialiser around the record. Default: none.
+    pub(crate) store_serializer: Option<Placed<String>>,
+    /// How the record is compressed, as `zlib`. Default: not.
+    pub(crate) compressor: Option<Placed<String>>,
+    /// Cipher of the cookie, and of the record where `encrypted`. Default: the framework's.
+    pub(crate) cipher: Option<Placed<String>>,
+    /// Whether the record is encrypted with `secrets`. Default: false.
+    pub(crate) encrypted: Option<Placed<bool>>,
+    /// Path of the user id in the decoded session, with dots, as `passport.user`. Default: the framework's own
+    /// convention.
+    pub(crate) subject: Option<Placed<String>>,
+    /// Template of the `sub` claim. Default: `"{subject}"`; profiles that reach one audience must differ, as
+    /// `"shop:{subject}"`, or user 7 of one app would be user 7 of the other.
+    #[schemars(extend("default" = "{subject}"))]
+    pub(crate) sub: Option<Placed<String>>,
+    /// The names that `claims` and `require` use, each with its path in the decoded session; or, as
+    /// `{ const = 1 }`, the same value for everybody. Default: none.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub(crate) attributes: BTreeMap<Placed<String>, Placed<RawAttribute>>,
+    /// What two session cookies with different values mean: no session (`reject`), or the framework's own choice of
+    /// them (`as-framework`). Default: `"reject"`.
+    #[schemars(extend("default" = "reject"))]
+    pub(crate) duplicate_cookie: Option<Placed<DuplicateCookie>>,
+    /// Who keeps an active session alive on routes that bypass the app: nobody (`off`). Default: `"off"`.
+    #[serde(rename = "idle_touch")]
+    #[schemars(extend("default" = "off"))]
+    pub(crate) _idle_touch: Option<IdleTouch>,
+}
+
+/// Who keeps an active session alive on routes that bypass the app.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum IdleTouch {
+    /// Nobody but the app.
+    Off,
+}
+
+/// Where an attribute comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum RawAttribute {
+    /// A path in the decoded session.
+    Path(String),
+    /// The same value for everybody.
+    Const(serde_json::Value),
+}
+
+impl<'de> Deserialize<'de> for RawAttribute {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            r#const: serde_json::Value,
+        }
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = RawAttribute;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path or { const = value }")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<RawAttribute, E> {
+                Ok(RawAttribute::Path(path.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawAttribute, A::Error> {
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawAttribute::Const(table.r#const))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for RawAttribute {
+    fn schema_name() -> Cow<'static, str> {
+        "Attribute".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-accepted": "a path in the session, as \"user.email\", or { const = value }",
+            "anyOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "const": { "description": "the same value for everybody" } },
+                    "required": ["const"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}

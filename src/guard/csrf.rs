@@ -1,0 +1,113 @@
+//! The defence against requests that another site makes a browser send, where a cookie becomes a token.
+//!
+//! Fetch-Metadata says whose page a request comes from; browsers set it and pages cannot. Where it is missing (plain
+//! HTTP hosts, old browsers) the Origin header is compared with Host. Neither: no browser, hence no ambient cookie to
+//! abuse. WebSocket handshakes are GETs that need no preflight (RFC 6455 §10.2), so their Origin is always compared.
+
+use crate::request::{Host, Inbound, is_safe};
+use http::header::ORIGIN;
+use http::{HeaderName, HeaderValue};
+
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// A request that another site's page made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrossSite;
+
+/// `csrf.trusted_origins`: other origins of the same people.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedOrigins(Vec<String>);
+
+impl TrustedOrigins {
+    /// These origins, each `scheme://host[:port]` in lower case without a default port.
+    pub const fn new(origins: Vec<String>) -> Self {
+        Self(origins)
+    }
+
+    /// Whether an Origin field names one of them.
+    pub fn contains(&self, origin: &HeaderValue) -> bool {
+        self.0.iter().any(|trusted| origin.as_bytes().eq_ignore_ascii_case(trusted.as_bytes()))
+    }
+
+    /// Judges a request whose cookie is about to become a token.
+    ///
+    /// # Errors
+    /// [`CrossSite`] if an unsafe request or a handshake comes from a page that is neither ours nor trusted.
+    pub fn judge(&self, inbound: &Inbound) -> Result<(), CrossSite> {
+        if is_safe(inbound.method()) && !inbound.is_upgrade() {
+            return Ok(());
+        }
+        let headers = inbound.headers();
+        let origin = headers.get(ORIGIN);
+        let site = headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+        self.judge_fields(site.filter(|_| !inbound.is_upgrade()), origin, inbound.host())
+    }
+
+    fn judge_fields(
+        &self,
+        site: Option<&[u8]>,
+        origin: Option<&HeaderValue>,
+        host: &Host,
+    ) -> Result<(), CrossSite> {
+        let trusted = origin.is_some_and(|origin| self.contains(origin));
+        let passes = match (site, origin) {
+            (Some(b"same-origin" | b"none"), _) => true,
+            (Some(_), _) => trusted,
+            (None, None) => true,
+            (None, Some(origin)) => trusted || is_own(origin, host),
+        };
+        if passes { Ok(()) } else { Err(CrossSite) }
+    }
+}
+
+/// Whether an Origin names the host that the request is for. The scheme is not compared: behind a proxy that ends TLS we
+/// may not know ours, and a page of the same host over plain HTTP could set cookies anyway.
+fn is_own(origin: &HeaderValue, host: &Host) -> bool {
+    let Ok(text) = origin.to_str() else { return false };
+    let (authority, port) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(authority), _) => (authority, 443),
+        (None, Some(authority)) => (authority, 80),
+        (None, None) => return false,
+    };
+    let named = HeaderValue::from_str(authority).ok().and_then(|value| Host::parse(&value).ok());
+    named.is_some_and(|named| named.same_authority(host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(site: Option<&str>, origin: Option<&'static str>, host: &'static str) -> bool {
+        let trusted = TrustedOrigins::new(vec!["https://www.shop.test".to_owned()]);
+        let origin = origin.map(HeaderValue::from_static);
+        let host = Host::parse(&HeaderValue::from_static(host)).unwrap();
+        trusted.judge_fields(site.map(str::as_bytes), origin.as_ref(), &host).is_ok()
+    }
+
+    #[test]
+    fn another_sites_page_is_refused() {
+        assert!(!judge(Some("cross-site"), Some("https://evil.test"), "shop.test"));
+        assert!(!judge(Some("same-site"), Some("https://evil.shop.test"), "shop.test"));
+        assert!(!judge(Some("cross-site"), None, "shop.test"));
+        assert!(!judge(Some("nonsense"), None, "shop.test"));
+        assert!(!judge(None, Some("https://evil.test"), "shop.test"));
+        assert!(!judge(None, Some("null"), "shop.test"));
+        assert!(!judge(None, Some("https://shop.test.evil.test"), "shop.test"));
+        assert!(!judge(None, Some("https://shop.test@evil.test"), "shop.test"));
+        assert!(!judge(None, Some("https://shop.test:8443"), "shop.test"));
+    }
+
+    #[test]
+    fn our_own_pages_and_trusted_ones_pass() {
+        assert!(judge(Some("same-origin"), Some("https://shop.test"), "shop.test"));
+        assert!(judge(Some("none"), None, "shop.test"));
+        assert!(judge(Some("same-site"), Some("https://www.shop.test"), "shop.test"));
+        assert!(judge(None, Some("https://Shop.test"), "shop.test"));
+        assert!(judge(None, Some("http://shop.test:8080"), "shop.test:8080"));
+    }
+
+    #[test]
+    fn what_is_no_browser_passes() {
+        assert!(judge(None, None, "shop.test"));
+    }
+}

@@ -1,0 +1,141 @@
+//! What services and the cluster ask this gateway: keys, discovery, health, metrics.
+//!
+//! Job: answer five paths on the `[internal]` listener, as a pure function from a request's head to a response, so
+//! that `listen` can serve it and a test can call it. Not the job: knowing whether the gateway is ready or what
+//! the metrics are; both are asked through closures, on each request, because they change.
+//!
+//! Liveness and readiness are different questions. `/live` says that the process answers, and nothing else: a restart
+//! would not bring a lost Redis back. `/ready` says that this gateway may be given traffic: configuration, keys and
+//! listeners are there and each store was reached once since start. A store that fails later does not take the
+//! gateway out of service, since open and bearer routes go on; it shows in `/ready?stores`, for alerts and for people.
+//!
+//! Threats: nothing here is secret, but the key set is what every service trusts, so it is served as it was made at load,
+//! and no header or query of a request changes a byte of it. The listener takes no credentials; it belongs on an
+//! address that only services can reach, and its default is loopback.
+
+use crate::token::Published;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body::Body;
+use http_body_util::Full;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+/// What Prometheus asks for first, and what `prometheus-client` writes.
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Whether the gateway may be given traffic, as of now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// What it waits for, in words (`store app was not reached yet`, `draining`); empty: ready.
+    pub waiting_for: Vec<String>,
+    /// Every store, as it is now.
+    pub stores: Vec<StoreHealth>,
+}
+
+/// A store, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Whether it can be asked.
+    pub reachable: bool,
+    /// What is wrong, or what works less well than configured; no secrets, since anybody may ask.
+    pub detail: Option<String>,
+}
+
+/// Tells the readiness of this moment.
+pub type AskReadiness = Box<dyn Fn() -> Readiness + Send + Sync>;
+/// Writes the metrics of this moment, as OpenMetrics text.
+pub type WriteMetrics = Box<dyn Fn() -> String + Send + Sync>;
+
+/// Answers the requests of services.
+pub struct Internal {
+    published: Published,
+    readiness: AskReadiness,
+    metrics: WriteMetrics,
+}
+
+impl Internal {
+    /// Serves these documents, and asks these two whenever it is asked.
+    pub fn new(published: Published, readiness: AskReadiness, metrics: WriteMetrics) -> Self {
+        Self { published, readiness, metrics }
+    }
+
+    /// The answer to a request for `path`, which may have a query. Infallible, and quick: nothing is waited for.
+    pub fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let Some(mut response) = self.find(path, query, method, headers) else {
+            return fresh(StatusCode::NOT_FOUND, TEXT, "not found\n".into());
+        };
+        if method == Method::HEAD {
+            let length = response.body().size_hint().exact().unwrap_or_default();
+            if response.status() != StatusCode::NOT_MODIFIED {
+                response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            *response.body_mut() = Full::default();
+        }
+        response
+    }
+
+    fn find(
+        &self,
+        path: &str,
+        query: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<Response<Full<Bytes>>> {
+        let document = self.published.find(path);
+        if document.is_none() && !matches!(path, "/live" | "/ready" | "/metrics") {
+            return None;
+        }
+        if method != Method::GET && method != Method::HEAD {
+            let mut response = fresh(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".into());
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Some(response);
+        }
+        Some(match (document, path) {
+            (Some(document), _) => document.answer(headers),
+            (None, "/live") => fresh(StatusCode::OK, TEXT, "live\n".into()),
+            (None, "/metrics") => fresh(StatusCode::OK, METRICS, (self.metrics)()),
+            (None, _) => {
+                let stores = query.split('&').any(|part| part == "stores" || part.starts_with("stores="));
+                ready(&(self.readiness)(), stores)
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for Internal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Internal").field("published", &self.published).finish_non_exhaustive()
+    }
+}
+
+/// 200 or 503. With `stores`, a store that cannot be asked makes it 503 too: for alerts, not for load balancers.
+fn ready(readiness: &Readiness, stores: bool) -> Response<Full<Bytes>> {
+    let all_reachable = readiness.stores.iter().all(|store| store.reachable);
+    let ready = readiness.waiting_for.is_empty() && (!stores || all_reachable);
+    let mut body = serde_json::json!({ "ready": ready, "waiting_for": readiness.waiting_for });
+    if let (true, Some(members)) = (stores, body.as_object_mut()) {
+        let each = readiness.stores.iter().map(|store| {
+            serde_json::json!({ "name": store.name, "reachable": store.reachable, "detail": store.detail })
+        });
+        members.insert("stores".into(), each.collect());
+    }
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    fresh(status, JSON, format!("{body}\n"))
+}
+
+/// An answer that is true now and must not be kept.
+fn fresh(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! From a TCP connection to requests that may be looked at, and back to an answer on the wire.
+//!
+//! Job: accept, count and cap connections, hold each to its deadlines, refuse every head and body whose bytes two
+//! parsers could read differently, hand the rest to a [`Handler`], and end gracefully. Not the job: what a path,
+//! a host or a cookie means (`request`), and what an answer looks like (`respond`): a refused head reaches the
+//! handler as an error, in its place in the order, and the handler answers it like any other.
+//!
+//! Threat: request smuggling, and exhaustion by slow or many clients. hyper's parser takes a bare LF for a line end, reads
+//! only the last Transfer-Encoding token, drops a Content-Length that came with one, and cuts a target at `#`;
+//! nothing of that shows in a `Request`. So no byte reaches hyper before this room has judged it: the `Guard`
+//! sits between the socket and hyper, and its `Sieve` tells message from message by itself. A head that is
+//! refused is replaced by a harmless one which carries `Connection: close`, and nothing behind it is read.
+//!
+//! Invariants. hyper never holds bytes of two messages at once. For every head it gets there is exactly one entry in
+//! the `Ledger`, and the service takes one per call; with none left it refuses. Bytes behind an upgrade
+//! request stay here until the upgrade is answered. A body that breaks its framing ends in an error, never in a
+//! clean end. Whatever refuses, closes.
+//!
+//! Life of a connection: `bind` opened the socket on every worker; `serve` accepts it, takes a permit, and spawns one
+//! local task, in which hyper polls the guard. The permit lives in the guard, and so in the tunnel that may come of
+//! it. On drain the worker empties its backlog, lets running exchanges end with `Connection: close`, closes idle
+//! connections at once, and waits for tunnels as long as `drain_timeout` allows. A panic costs its connection.
+//!
+//! The folder is a *roof*: only this file names the children to the outside.
+
+mod bind;
+mod chunks;
+mod connections;
+mod guard;
+mod handler;
+mod head;
+mod ledger;
+mod roster;
+mod serve;
+mod sieve;
+mod worker;
+
+pub use bind::{BindError, Listener};
+pub use connections::Connections;
+pub use handler::Handler;
+pub use serve::serve;
+pub use worker::spawn_worker;

@@ -1,0 +1,66 @@
+//! The connections of one worker, so that a drain can wake the sleeping ones.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::task::Waker;
+
+/// Who is connected to this worker. A connection looks at a plain flag when it is polled anyway; only the idle ones
+/// need waking, so no channel is polled per request.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    draining: Cell<bool>,
+    next: Cell<u64>,
+    wakers: RefCell<HashMap<u64, Waker>>,
+}
+
+impl Roster {
+    /// Adds a connection; it leaves when the entry is dropped.
+    pub(crate) fn join(self: &Rc<Self>) -> Entry {
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        Entry { roster: Rc::clone(self), id, known: false }
+    }
+
+    /// Whether the worker is going away.
+    pub(crate) fn draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Sets the flag and wakes everybody to see it.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        for waker in self.wakers.borrow().values() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// One connection's place.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    roster: Rc<Roster>,
+    id: u64,
+    known: bool,
+}
+
+impl Entry {
+    /// Remembers how to wake this connection. A spawned task keeps its waker for life, so once is enough.
+    pub(crate) fn wake_by(&mut self, waker: &Waker) {
+        if !self.known {
+            self.known = true;
+            self.roster.wakers.borrow_mut().insert(self.id, waker.clone());
+        }
+    }
+
+    /// Whether the worker is going away.
+    pub(crate) fn draining(&self) -> bool {
+        self.roster.draining()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.roster.wakers.borrow_mut().remove(&self.id);
+    }
+}

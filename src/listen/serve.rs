@@ -1,0 +1,301 @@
+//! One worker: accept, attend, drain.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_local;
+
+use crate::config::Limits;
+use crate::listen::connections::{Connections, Permit};
+use crate::listen::guard::Guard;
+use crate::listen::handler::Handler;
+use crate::listen::head::FIELDS_INLINE;
+use crate::listen::ledger::{Exchange, Ledger};
+use crate::listen::roster::{Entry, Roster};
+use crate::request::{Conn, ParseError};
+
+/// Pauses after a failed accept (no descriptor left, most often): doubled from the first to the last.
+const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+
+/// hyper's buffers hold at least this much; a longer head asks for more.
+const BUFFER_BYTES_MIN: usize = 64 * 1024;
+
+/// Serves one worker's sockets until `drain` becomes true or its sender is gone, and then until every connection and
+/// tunnel of this worker has ended, but no longer than `drain_timeout`. Must run on the worker's own local runtime
+/// ([`crate::listen::spawn_worker`]).
+///
+/// # Errors
+/// Only before the first accept: a socket that the runtime cannot register. A failing accept is waited out.
+pub async fn serve<H: Handler>(
+    sockets: Vec<TcpListener>,
+    limits: Arc<Limits>,
+    connections: Arc<Connections>,
+    handler: H,
+    mut drain: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let listeners: Vec<_> =
+        sockets.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<_>>()?;
+    let (alive, mut gone) = mpsc::channel(1);
+    let roster = Rc::new(Roster::default());
+    let drain_timeout = limits.drain_timeout;
+    let http = http(&limits);
+    let port = Rc::new(Port { limits, connections, handler, http, roster: Rc::clone(&roster), alive });
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| spawn_local(accept_all(listener, Rc::clone(&port), drain.clone())))
+        .collect();
+    drop(port);
+    let _ = drain.wait_for(|draining| *draining).await;
+    roster.drain();
+    for task in accepting {
+        if task.await.is_err() {
+            tracing::error!("an accept loop panicked");
+        }
+    }
+    // Nothing is ever sent: the channel closes with the last connection, which is the news.
+    if tokio::time::timeout(drain_timeout, gone.recv()).await.is_err() {
+        tracing::warn!("connections were cut after `drain_timeout`");
+    }
+    Ok(())
+}
+
+/// What every connection of a worker needs.
+struct Port<H> {
+    limits: Arc<Limits>,
+    connections: Arc<Connections>,
+    handler: H,
+    http: http1::Builder,
+    roster: Rc<Roster>,
+    alive: mpsc::Sender<Infallible>,
+}
+
+/// What lives as long as a client's stream, tunnel or not.
+type Tenant = (Permit, mpsc::Sender<Infallible>);
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // The guard keeps all deadlines: hyper's own needs a timer and knows neither idle time nor a held-back head.
+    http.header_read_timeout(None)
+        .half_close(false)
+        .keep_alive(true)
+        .pipeline_flush(false)
+        .max_buf_size(BUFFER_BYTES_MIN.max(limits.header_bytes.saturating_mul(2)));
+    if limits.headers > FIELDS_INLINE {
+        http.max_headers(limits.headers);
+    }
+    http
+}
+
+async fn accept_all<H: Handler>(
+    listener: tokio::net::TcpListener,
+    port: Rc<Port<H>>,
+    mut drain: watch::Receiver<bool>,
+) {
+    let (shortest, longest) = ACCEPT_PAUSES;
+    let mut pause = shortest;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = drain.wait_for(|draining| *draining) => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                pause = shortest;
+                welcome(stream, peer, &port);
+            }
+            Err(error) => {
+                if pause == shortest {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
+            }
+        }
+    }
+    empty_backlog(listener, &port);
+}
+
+/// The kernel has already greeted whoever waits here: closing the socket would reset them.
+fn empty_backlog<H: Handler>(listener: tokio::net::TcpListener, port: &Rc<Port<H>>) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            welcome(stream, peer, port);
+        }
+    }
+}
+
+/// Takes a connection in, or closes it at once where the cap is reached: a queue would only hide the overload.
+fn welcome<H: Handler>(stream: TcpStream, peer: SocketAddr, port: &Rc<Port<H>>) {
+    let Some(permit) = port.connections.admit() else { return };
+    let Ok(local) = stream.local_addr() else { return };
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "nodelay could not be set");
+    }
+    let tenant = (permit, port.alive.clone());
+    let conn = Conn { peer, local, tls: false };
+    spawn_local(attend(stream, conn, tenant, Rc::clone(port)));
+}
+
+/// One connection, from its first byte to its last or to the tunnel that it becomes.
+async fn attend<H, I>(stream: I, conn: Conn, tenant: Tenant, port: Rc<Port<H>>)
+where
+    H: Handler,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let ledger = Ledger::new();
+    let guard = Guard::new(stream, Arc::clone(&ledger), Arc::clone(&port.limits), tenant);
+    let handler = port.handler.clone();
+    let service = {
+        let ledger = Arc::clone(&ledger);
+        let roster = Rc::clone(&port.roster);
+        service_fn(move |request| {
+            let (exchange, verdict) = ledger.begin();
+            answer(handler.clone(), conn, verdict.map(|()| request), exchange, Rc::clone(&roster))
+        })
+    };
+    let connection = port.http.serve_connection(guard, service).with_upgrades();
+    let entry = port.roster.join();
+    drop(port);
+    match drive(pin!(connection), &ledger, entry).await {
+        Some(Err(error)) => tracing::debug!(peer = %conn.peer, %error, "a connection ended early"),
+        Some(Ok(())) => {}
+        None => tracing::error!(peer = %conn.peer, "a connection panicked and was closed"),
+    }
+}
+
+type Upgradable<I, S> = http1::UpgradeableConnection<I, S>;
+
+/// Polls hyper; on drain tells it once, as soon as nothing would be lost by that. `None`: it panicked.
+async fn drive<I, S, B>(
+    mut connection: Pin<&mut Upgradable<I, S>>,
+    ledger: &Ledger,
+    mut entry: Entry,
+) -> Option<hyper::Result<()>>
+where
+    S: hyper::service::HttpService<
+            Incoming,
+            ResBody = B,
+            Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        >,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
+{
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        entry.wake_by(cx.waker());
+        loop {
+            // Not polled again after a panic, so nobody sees what it left half-done.
+            match catch_unwind(AssertUnwindSafe(|| connection.as_mut().poll(cx))) {
+                Ok(Poll::Ready(ended)) => return Poll::Ready(Some(ended)),
+                Ok(Poll::Pending) if entry.draining() && !told && !ledger.undecided() => {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                Ok(Poll::Pending) => return Poll::Pending,
+                Err(_) => return Poll::Ready(None),
+            }
+        }
+    })
+    .await
+}
+
+/// One request. A panic of the handler costs this exchange and, behind its answer, the connection.
+async fn answer<H: Handler>(
+    handler: H,
+    conn: Conn,
+    request: Result<Request<Incoming>, ParseError>,
+    exchange: Exchange,
+    roster: Rc<Roster>,
+) -> Result<Response<Answer<H::Body>>, Aborted> {
+    let refused = request.is_err();
+    let mut handling = pin!(handler.handle(conn, request));
+    let handled =
+        std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        })
+        .await;
+    let panicked = handled.is_none();
+    if panicked {
+        tracing::error!(peer = %conn.peer, "a request's handler panicked");
+    }
+    let mut response = handled.or_else(|| handler.panicked()).ok_or(Aborted::Panicked)?;
+    let closing = refused || panicked || exchange.broken() || roster.draining();
+    if closing && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if !exchange.answered(response.status()) {
+        return Err(Aborted::UnaskedUpgrade);
+    }
+    Ok(response.map(|body| Answer { body, _exchange: exchange }))
+}
+
+/// Why an exchange ends without an answer, and the connection with it.
+#[derive(Debug)]
+enum Aborted {
+    /// The handler panicked and has no answer for that.
+    Panicked,
+    /// The handler switched protocols where the client's head does not allow it.
+    UnaskedUpgrade,
+}
+
+impl std::fmt::Display for Aborted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Panicked => "the handler panicked",
+            Self::UnaskedUpgrade => "protocols were switched without being asked",
+        })
+    }
+}
+
+impl std::error::Error for Aborted {}
+
+/// A response body that ends its exchange when hyper is done with it.
+struct Answer<B> {
+    body: B,
+    _exchange: Exchange,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests;

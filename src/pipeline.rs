@@ -1,0 +1,274 @@
+//! The path of a request, on one screen. Read this first.
+//!
+//! Every stage is called once, in order, and what it returns is the proof that it ran: no token without a
+//! [`VerifiedSession`], nothing sent without a [`Stripped`](crate::request::Stripped), nobody anonymous without the
+//! route's own permission. [`Gateway::handle`] never fails: whatever goes wrong on the way is a [`Refusal`], which is
+//! counted, logged once and written down in one place.
+
+mod gateway;
+mod record;
+mod refusal;
+
+pub use gateway::{Gateway, RouteState, Shared};
+
+use crate::guard::{Admitted, Denied, admit, meets_conditions};
+use crate::listen::Handler;
+use crate::request::{Conn, Inbound, ParseError, StripRules, exception_text};
+use crate::respond::{
+    Form, Reason, Rendering, ResponseBody, ResponseRules, clean, drain, render, seen_before,
+};
+use crate::route::{Anonymous, Found, Grant, Route};
+use crate::session::{Authenticated, VerifiedSession};
+use crate::token::{InternalToken, Slots, TokenError};
+use crate::upstream::Outbound;
+use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use record::Record;
+use refusal::{Cause, Refusal};
+
+static CLOAKROOM_VERDICT: HeaderName = HeaderName::from_static("cloakroom-verdict");
+
+/// The route a request takes, with what was made ready for it.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    route: &'a Route,
+    state: &'a RouteState,
+}
+
+/// In whose name a request goes out.
+enum Caller {
+    /// Nobody's, by the route's permission; on an open route that is not even stated.
+    Anonymous(Anonymous),
+    /// Nobody's: a CORS preflight, which carries no cookie and gets none.
+    Preflight(Anonymous),
+    /// A user's or guest's.
+    Known(InternalToken),
+}
+
+impl Handler for Gateway {
+    type Body = ResponseBody;
+
+    async fn handle(
+        &self,
+        conn: Conn,
+        request: Result<Request<Incoming>, ParseError>,
+    ) -> Response<ResponseBody> {
+        let started = tokio::time::Instant::now();
+        let mut record = Record::new(self.now(), self.ids.next());
+        let response = match request {
+            Err(error) => self.refuse(Refusal::malformed(error), Form::Problem, None, &mut record),
+            Ok(request) => match Inbound::parse(request, conn, self.trusted_proxies(), record.id) {
+                Err(malformed) => {
+                    record.read_head(&malformed.head);
+                    self.refuse(Refusal::malformed(malformed.error), Form::Problem, None, &mut record)
+                }
+                Ok(inbound) => self.answer(inbound, &mut record).await,
+            },
+        };
+        self.conclude(&record, response.status(), started.elapsed());
+        response
+    }
+
+    fn panicked(&self) -> Option<Response<ResponseBody>> {
+        let mut record = Record::new(self.now(), self.ids.next());
+        Some(self.refuse(Reason::Internal.into(), Form::Problem, None, &mut record))
+    }
+}
+
+impl Gateway {
+    /// A well-formed request: forwarded, or refused in a form that its caller can read.
+    async fn answer(&self, inbound: Inbound, record: &mut Record) -> Response<ResponseBody> {
+        record.read(&inbound);
+        let form = Form::of(inbound.method(), inbound.headers());
+        let origin =
+            inbound.headers().get(ORIGIN).filter(|origin| self.trusted_origins().contains(origin)).cloned();
+        match self.decide(&inbound, record).await {
+            Ok((way, caller)) => match self.send(inbound, way, &caller, record).await {
+                Ok(response) => response,
+                Err(refusal) => self.refuse(refusal, form, origin, record),
+            },
+            Err(refusal) => {
+                let refusal = self.offer_login(refusal, &inbound, record);
+                let mut response = self.refuse(refusal, form, origin, record);
+                if !drain(inbound.into_body()).await {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
+        }
+    }
+
+    /// First half of the path: route, session, guard, token. Nothing has been sent yet.
+    async fn decide(&self, inbound: &Inbound, record: &mut Record) -> Result<(Way<'_>, Caller), Refusal> {
+        let preflight = inbound.preflight_method();
+        let way = self.find(inbound, preflight.as_ref())?;
+        record.route = Some(way.route.id);
+        if preflight.is_some() && !way.state.is_open() {
+            let anonymous = way.route.preflight().ok_or(Reason::PreflightRefused)?;
+            return Ok((way, Caller::Preflight(anonymous)));
+        }
+        let caller = match self.admit(way, inbound, record).await? {
+            Admitted::Anonymous(anonymous) => Caller::Anonymous(anonymous),
+            Admitted::Known(session) => {
+                self.guard(way, inbound, &session, record)?;
+                Caller::Known(self.token(way, &session, record)?)
+            }
+        };
+        Ok((way, caller))
+    }
+
+    /// Second half: strip, upstream, respond.
+    async fn send(
+        &self,
+        inbound: Inbound,
+        Way { route, state }: Way<'_>,
+        caller: &Caller,
+        record: &mut Record,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let rules = &route.rules;
+        self.warn(&inbound, route);
+        let stripped = inbound.strip(&StripRules {
+            reserved: self.reserved(),
+            cookies: &state.cookies_kept_here,
+            all_cookies: matches!(caller, Caller::Preflight(_)),
+            authorization: rules.forward_authorization,
+            method_is_policy: !rules.methods.is_empty(),
+        });
+        let mut outbound = Outbound::new(stripped, state.body_limit, rules.total_timeout);
+        match caller {
+            Caller::Known(token) => outbound.set(token.header(), token.expose()),
+            Caller::Anonymous(_) if state.is_open() => {}
+            Caller::Anonymous(_) | Caller::Preflight(_) => {
+                outbound.set(&CLOAKROOM_VERDICT, &HeaderValue::from_static("anonymous"));
+            }
+        }
+        record.forwarded = true;
+        let mut response = self.forwarder.send(outbound, rules.upstream).await.map_err(Refusal::upstream)?;
+        let authenticated = matches!(caller, Caller::Known(_));
+        if authenticated && response.status() == StatusCode::UNAUTHORIZED {
+            record.disagreed(response.headers());
+        }
+        let rules = ResponseRules { foreign_cookies: &state.cookies_kept_here, authenticated };
+        if clean(response.headers_mut(), rules) {
+            self.warnings().set_cookie_dropped(route);
+        }
+        Ok(response.map(ResponseBody::Upstream))
+    }
+
+    /// A preflight is judged by the route of the request it asks for.
+    fn find(&self, inbound: &Inbound, preflight: Option<&Method>) -> Result<Way<'_>, Refusal> {
+        let method = preflight.unwrap_or_else(|| inbound.method());
+        match self.routes().find(inbound.host().name(), inbound.path(), method) {
+            Found::Nothing => Err(Reason::NotFound.into()),
+            Found::OtherMethods(allow) => {
+                Err(Refusal { allow: Some(allow), ..Reason::MethodNotAllowed.into() })
+            }
+            Found::Route(route) => match inbound.path().needs().beyond(route.allowed) {
+                Some(exception) => {
+                    Err(Refusal::malformed(ParseError::PathNeedsAllowance(exception_text(exception))))
+                }
+                None => Ok(Way { route, state: self.state(route).ok_or(Reason::NotFound)? }),
+            },
+        }
+    }
+
+    /// Session and access rule. An open route never asks a store.
+    async fn admit(
+        &self,
+        way: Way<'_>,
+        inbound: &Inbound,
+        record: &mut Record,
+    ) -> Result<Admitted<Slots>, Refusal> {
+        if let Grant::Open(anonymous) = way.state.grant {
+            return Ok(Admitted::Anonymous(anonymous));
+        }
+        let asked =
+            self.authenticator.authenticate(inbound.cookies(), &way.route.rules.sessions, record.now).await;
+        let verdict = asked.map(|Authenticated { verdict, profile, sid }| {
+            record.judged(&verdict, profile, sid);
+            verdict
+        });
+        admit(way.state.grant, way.state.outage, verdict).map_err(|denied| match denied {
+            Denied::Unauthenticated(reject) => {
+                Refusal { cause: reject.map(Cause::Reject), ..Reason::LoginRequired.into() }
+            }
+            Denied::StoreUnavailable(error) => {
+                record.unknown(error.profile, &error.sid);
+                Refusal::caused(Reason::StoreUnavailable, Cause::Store(error))
+            }
+        })
+    }
+
+    /// What a session must meet besides being live.
+    fn guard(
+        &self,
+        Way { route, .. }: Way<'_>,
+        inbound: &Inbound,
+        session: &VerifiedSession<Slots>,
+        record: &mut Record,
+    ) -> Result<(), Refusal> {
+        let judged = self.trusted_origins().judge(inbound);
+        if judged.is_err() && self.cross_site(route.rules.csrf, record) {
+            return Err(Reason::CrossSite.into());
+        }
+        meets_conditions(&route.rules, session.session())
+            .map_err(|attribute| Refusal::caused(Reason::Forbidden, Cause::Condition(attribute.to_owned())))
+    }
+
+    fn token(
+        &self,
+        Way { state, .. }: Way<'_>,
+        session: &VerifiedSession<Slots>,
+        record: &mut Record,
+    ) -> Result<InternalToken, Refusal> {
+        let template = state.template.ok_or(Reason::TokenFailed)?;
+        let token = self.minter().token_for(session, template, record.now).map_err(|error| match error {
+            TokenError::TooLarge { .. } => Refusal::caused(Reason::TokenTooLarge, Cause::Token(error)),
+            TokenError::SessionEnding => Reason::LoginRequired.into(),
+            TokenError::RandomFailed | TokenError::SigningFailed | TokenError::UnknownTemplate => {
+                Refusal::caused(Reason::TokenFailed, Cause::Token(error))
+            }
+        })?;
+        record.token = Some(token.clone());
+        Ok(token)
+    }
+
+    /// Says once what is taken from a request and which key would change it.
+    fn warn(&self, inbound: &Inbound, route: &Route) {
+        if !route.rules.forward_authorization && inbound.headers().contains_key(AUTHORIZATION) {
+            self.warnings().authorization_removed(route);
+        }
+        if inbound.origin().ignored_proto {
+            self.warnings().proto_ignored(inbound.origin().client);
+        }
+    }
+
+    /// A refused navigation goes to the route's login page, unless it has just been there.
+    fn offer_login(&self, refusal: Refusal, inbound: &Inbound, record: &Record) -> Refusal {
+        let route = record.route.and_then(|id| self.routes().routes().get(id.0));
+        let template = route.and_then(|route| self.state(route)).and_then(|state| state.login.as_ref());
+        match template {
+            Some(template)
+                if refusal.reason == Reason::LoginRequired
+                    && !seen_before(inbound.cookies(), inbound.path()) =>
+            {
+                Refusal { login: template.redirect(inbound.path()), ..refusal }
+            }
+            _ => refusal,
+        }
+    }
+
+    /// Writes a refusal down, and leaves its cause for the access line.
+    fn refuse(
+        &self,
+        refusal: Refusal,
+        form: Form,
+        cors: Option<HeaderValue>,
+        record: &mut Record,
+    ) -> Response<ResponseBody> {
+        let Refusal { reason, cause, allow, login } = refusal;
+        record.refused(reason, cause);
+        render(reason, Rendering { form, id: record.id, cors, login, allow })
+    }
+}

@@ -1,0 +1,389 @@
+//! What the path works with: what the process shares, and what a worker has of its own.
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, CsrfMode, Outage};
+use crate::guard::TrustedOrigins;
+use crate::pipeline::record::Record;
+use crate::request::{RequestIds, Reserved};
+use crate::respond::LoginTemplate;
+use crate::route::{Grant, Route, RouteTable};
+use crate::session::{Authenticator, FingerprintKey, Profile, SessionCache};
+use crate::store::Store;
+use crate::telemetry::{AccessLine, AccessLog, Metrics, RouteMetrics};
+use crate::token::{KeyRing, Minter, Slots, TemplateId, Templates};
+use crate::upstream::{Forwarder, Tunnels};
+use http::StatusCode;
+use ipnet::IpNet;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// One configuration, ready to serve; the same for all workers, and replaced as a whole.
+#[derive(Debug)]
+pub struct Shared {
+    /// What was configured; its routes and profiles live on in the tables below.
+    pub config: Config,
+    clock: Clock,
+    routes: RouteTable,
+    states: Vec<RouteState>,
+    profiles: Arc<[Profile]>,
+    minter: Arc<Minter>,
+    cache: Arc<SessionCache<Slots>>,
+    fingerprints: FingerprintKey,
+    reserved: Reserved,
+    trusted_origins: TrustedOrigins,
+    metrics: Arc<Metrics>,
+    tunnels: Tunnels,
+    warnings: Warnings,
+}
+
+/// What the path needs of one route.
+#[derive(Debug)]
+pub struct RouteState {
+    /// Its rules' permissions.
+    pub(super) grant: Grant,
+    pub(super) template: Option<TemplateId>,
+    /// Session cookies that this route neither forwards nor lets its upstream set.
+    pub(super) cookies_kept_here: Vec<String>,
+    pub(super) login: Option<LoginTemplate>,
+    pub(super) outage: Outage,
+    pub(super) body_limit: Option<u64>,
+    pub(super) metrics: RouteMetrics,
+    pub(super) upstream: String,
+}
+
+/// Things worth saying once, however often they happen.
+#[derive(Debug, Default)]
+pub(super) struct Warnings(Mutex<HashSet<String>>);
+
+/// How many different ones are remembered; a client cannot make us remember more.
+const WARNINGS_MAX: usize = 1024;
+
+impl Shared {
+    /// Makes every part of the path from a configuration.
+    ///
+    /// # Errors
+    /// What the rooms object to, all of it.
+    pub fn build(mut config: Config, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let ring = KeyRing::load(&config.tokens).map_err(|found| errors.extend(found)).ok();
+        let templates = Templates::build(&config).map_err(|found| errors.extend(found)).ok();
+        let profiles: Vec<Profile> = config
+            .profiles
+            .iter()
+            .enumerate()
+            .filter_map(|(at, profile)| {
+                Profile::build(crate::config::ProfileId(at), profile)
+                    .map_err(|found| errors.extend(found))
+                    .ok()
+            })
+            .collect();
+        let routes =
+            RouteTable::build(std::mem::take(&mut config.routes)).map_err(|found| errors.extend(found)).ok();
+        let tunnels = Tunnels::default();
+        errors.extend(Forwarder::new(&config.upstreams, tunnels.clone()).err().into_iter().flatten());
+        let (Some(ring), Some(templates), Some(routes)) = (ring, templates, routes) else {
+            return Err(errors);
+        };
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let fingerprints = FingerprintKey::new(ring.fingerprint_key().expose());
+        let minter = Arc::new(Minter::new(Arc::new(ring), templates));
+        let states =
+            routes.routes().iter().map(|route| RouteState::new(route, &config, &profiles, &minter, &metrics));
+        let states = states.collect();
+        let reserved = Reserved::new(
+            config.server.reserved_headers.iter().map(String::as_str).chain(token_headers(&config, &routes)),
+        );
+        Ok(Self {
+            clock,
+            states,
+            profiles: profiles.into(),
+            minter,
+            cache: Arc::new(SessionCache::new()),
+            fingerprints,
+            reserved,
+            trusted_origins: TrustedOrigins::new(config.trusted_origins.clone()),
+            metrics,
+            tunnels,
+            warnings: Warnings::default(),
+            routes,
+            config,
+        })
+    }
+
+    /// The keys.
+    pub fn ring(&self) -> &KeyRing {
+        self.minter.ring()
+    }
+
+    /// The routes.
+    pub const fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+
+    /// The profiles.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// The minter.
+    pub const fn minter(&self) -> &Arc<Minter> {
+        &self.minter
+    }
+
+    /// The running tunnels.
+    pub const fn tunnels(&self) -> &Tunnels {
+        &self.tunnels
+    }
+
+    /// How many decoded sessions are held.
+    pub fn sessions_held(&self) -> u64 {
+        self.cache.len()
+    }
+
+    /// The key of fingerprints.
+    pub const fn fingerprints(&self) -> &FingerprintKey {
+        &self.fingerprints
+    }
+}
+
+/// Headers that tokens travel in, so that no client can set one.
+fn token_headers<'a>(config: &'a Config, routes: &'a RouteTable) -> impl Iterator<Item = &'a str> {
+    let of_routes = routes.routes().iter().map(|route| route.rules.token.header.as_str());
+    of_routes.chain([config.tokens.defaults.header.as_str()])
+}
+
+impl RouteState {
+    fn new(route: &Route, config: &Config, profiles: &[Profile], minter: &Minter, metrics: &Metrics) -> Self {
+        let rules = &route.rules;
+        let mut cookies: Vec<String> =
+            profiles.iter().flat_map(|profile| profile.format.cookie_names()).collect();
+        cookies.sort_unstable();
+        cookies.dedup();
+        let store_outage = rules
+            .sessions
+            .first()
+            .and_then(|id| config.profiles.get(id.0))
+            .and_then(|profile| config.stores.get(profile.store.0))
+            .map(|store| store.outage);
+        Self {
+            grant: route.grant(),
+            template: minter.template_of(route.id),
+            cookies_kept_here: if rules.forward_cookie { Vec::new() } else { cookies },
+            login: rules.login.as_ref().map(|login| LoginTemplate::new(&login.value)),
+            outage: rules.outage.or(store_outage).unwrap_or(Outage::Deny),
+            body_limit: rules.body_limit.or(config.server.limits.body),
+            metrics: metrics.route(&rules.path.value),
+            upstream: config
+                .upstreams
+                .get(rules.upstream.0)
+                .map(|upstream| upstream.name.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.grant, Grant::Open(_))
+    }
+}
+
+/// A worker's gateway: the process's configuration and the worker's own connections. Clones share both.
+#[derive(Clone)]
+pub struct Gateway(Rc<Worker>);
+
+/// What a worker has of its own.
+pub struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) authenticator: Authenticator<Slots>,
+    pub(super) forwarder: Forwarder,
+    pub(super) ids: RequestIds,
+    pub(super) log: AccessLog,
+}
+
+impl std::ops::Deref for Gateway {
+    type Target = Worker;
+
+    fn deref(&self) -> &Worker {
+        &self.0
+    }
+}
+
+impl Gateway {
+    /// A worker's gateway. `stores` are the worker's own, indexed by [`crate::config::StoreId`].
+    ///
+    /// # Errors
+    /// As [`Forwarder::new`]; not if `shared` was built.
+    pub fn new(
+        shared: Arc<Shared>,
+        stores: Vec<Store>,
+        ids: RequestIds,
+        log: AccessLog,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let forwarder = Forwarder::new(&shared.config.upstreams, shared.tunnels.clone())?;
+        let authenticator = Authenticator::new(
+            Arc::clone(&shared.profiles),
+            stores,
+            Arc::clone(&shared.cache),
+            shared.fingerprints.clone(),
+        );
+        Ok(Self(Rc::new(Worker { shared, authenticator, forwarder, ids, log })))
+    }
+}
+
+impl Worker {
+    /// The access log, to be flushed by the worker's timer.
+    pub const fn log(&self) -> &AccessLog {
+        &self.log
+    }
+
+    pub(super) fn trusted_proxies(&self) -> &[IpNet] {
+        &self.shared.config.server.trusted_proxies
+    }
+
+    pub(super) fn now(&self) -> crate::clock::UnixMillis {
+        self.shared.clock.now()
+    }
+
+    pub(super) fn routes(&self) -> &RouteTable {
+        &self.shared.routes
+    }
+
+    pub(super) fn state(&self, route: &Route) -> Option<&RouteState> {
+        self.shared.states.get(route.id.0)
+    }
+
+    pub(super) fn minter(&self) -> &Minter {
+        &self.shared.minter
+    }
+
+    pub(super) fn reserved(&self) -> &Reserved {
+        &self.shared.reserved
+    }
+
+    pub(super) fn trusted_origins(&self) -> &TrustedOrigins {
+        &self.shared.trusted_origins
+    }
+
+    pub(super) fn warnings(&self) -> &Warnings {
+        &self.shared.warnings
+    }
+
+    /// Whether a cross-site request is refused, or only counted.
+    pub(super) fn cross_site(&self, mode: CsrfMode, record: &mut Record) -> bool {
+        if mode == CsrfMode::Log {
+            self.shared.metrics.cross_site_logged.inc();
+            record.cross_site_logged = true;
+        }
+        mode == CsrfMode::FetchMetadata
+    }
+
+    /// Counts a request and writes its access line.
+    pub(super) fn conclude(&self, record: &Record, status: StatusCode, took: Duration) {
+        let shared = &self.shared;
+        let route = record.route.and_then(|id| shared.routes.routes().get(id.0));
+        let state = record.route.and_then(|id| shared.states.get(id.0));
+        let pattern = route.map(|route| route.rules.path.value.as_str());
+        let profile = record.profile.and_then(|id| shared.profiles.get(id.0)).map(|profile| &*profile.name);
+        if let Some((reason, _)) = &record.refusal {
+            shared.metrics.count_refusal(pattern.unwrap_or("none"), reason.answer().code);
+        }
+        if let (Some(profile), Some(reject)) = (profile, record.reject) {
+            shared.metrics.count_reject(profile, reject);
+        }
+        if let Some(state) = state {
+            let counter =
+                if record.refusal.is_some() { &state.metrics.refused } else { &state.metrics.forwarded };
+            counter.inc();
+            state.metrics.duration.observe(took.as_secs_f64());
+            if record.disagreement.is_some() {
+                state.metrics.disagreed.inc();
+            }
+        }
+        if self.log.is_on() {
+            self.write_line(record, status, took, pattern, profile, state);
+        }
+    }
+
+    fn write_line(
+        &self,
+        record: &Record,
+        status: StatusCode,
+        took: Duration,
+        pattern: Option<&str>,
+        profile: Option<&str>,
+        state: Option<&RouteState>,
+    ) {
+        let cause = record.refusal.as_ref().and_then(|(_, cause)| cause.as_ref()).map(|cause| cause.text());
+        let reason = cause.as_deref().or(record.reject).or(record.disagreement.as_deref());
+        let text = |value: &Option<http::HeaderValue>| {
+            value.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let (host, client_request_id) = (text(&record.host), text(&record.client_request_id));
+        self.log.write(&AccessLine {
+            time: &record.now.rfc3339(),
+            request_id: &record.id.to_string(),
+            client_request_id: client_request_id.as_deref().map(AccessLine::clip),
+            client: &record.client.map(|client| client.to_string()).unwrap_or_default(),
+            method: record.method.as_ref().map_or("", |method| AccessLine::clip(method.as_str())),
+            host: AccessLine::clip(host.as_deref().unwrap_or_default()),
+            path: AccessLine::clip(record.target.as_ref().map_or("", |target| target.path())),
+            route: pattern,
+            decision: if record.refusal.is_some() { "refused" } else { "forwarded" },
+            verdict: record.verdict,
+            refusal: record.refusal.as_ref().map(|(reason, _)| reason.answer().code),
+            reason,
+            cross_site: record.cross_site_logged.then_some(true),
+            profile,
+            sid: record.sid.as_ref().map(crate::session::Fingerprint::as_str),
+            kid: record.token.as_ref().map(|token| &**token.kid()),
+            jti: record.token.as_ref().map(crate::token::InternalToken::jti),
+            upstream: record.forwarded.then_some(state).flatten().map(|state| state.upstream.as_str()),
+            status: status.as_u16(),
+            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        });
+    }
+}
+
+impl Warnings {
+    /// Says `text` if it was not said before.
+    fn once(&self, key: String, say: impl FnOnce()) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() < WARNINGS_MAX && said.insert(key) {
+            drop(said);
+            say();
+        }
+    }
+
+    pub(super) fn set_cookie_dropped(&self, route: &Route) {
+        let path = &route.rules.path.value;
+        self.once(format!("set-cookie {path}"), || {
+            tracing::warn!(
+                route = %path,
+                "dropped a Set-Cookie for a session cookie: this upstream never gets that cookie, so what it sets would log the \
+                 user out; set `forward_cookie = true` on the route if it owns the session"
+            );
+        });
+    }
+
+    pub(super) fn authorization_removed(&self, route: &Route) {
+        let path = &route.rules.path.value;
+        self.once(format!("authorization {path}"), || {
+            tracing::warn!(
+                route = %path,
+                "removed a client's Authorization; set `forward_authorization = true` on the route if its upstream checks it"
+            );
+        });
+    }
+
+    pub(super) fn proto_ignored(&self, peer: std::net::IpAddr) {
+        self.once(format!("proto {peer}"), || {
+            tracing::warn!(
+                %peer,
+                "ignored X-Forwarded-Proto from a peer that is not trusted; add it to `server.trusted_proxies` if it is your proxy"
+            );
+        });
+    }
+}

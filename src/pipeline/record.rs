@@ -1,0 +1,110 @@
+//! What the access line will say of a request, gathered on its way. Plain facts from an allow-list; nothing here decides.
+
+use crate::clock::UnixMillis;
+use crate::config::{ProfileId, RouteId};
+use crate::pipeline::refusal::Cause;
+use crate::request::{Inbound, RequestId};
+use crate::respond::Reason;
+use crate::session::{Fingerprint, Verdict};
+use crate::token::InternalToken;
+use http::header::WWW_AUTHENTICATE;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method};
+use std::net::IpAddr;
+
+/// The facts.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) now: UnixMillis,
+    pub(super) id: RequestId,
+    pub(super) client: Option<IpAddr>,
+    pub(super) client_request_id: Option<HeaderValue>,
+    pub(super) method: Option<Method>,
+    pub(super) host: Option<HeaderValue>,
+    pub(super) target: Option<PathAndQuery>,
+    pub(super) route: Option<RouteId>,
+    pub(super) verdict: Option<&'static str>,
+    pub(super) reject: Option<&'static str>,
+    pub(super) profile: Option<ProfileId>,
+    pub(super) sid: Option<Fingerprint>,
+    pub(super) token: Option<InternalToken>,
+    pub(super) forwarded: bool,
+    pub(super) cross_site_logged: bool,
+    pub(super) refusal: Option<(Reason, Option<Cause>)>,
+    /// What an upstream that refused our token said about it.
+    pub(super) disagreement: Option<String>,
+}
+
+impl Record {
+    pub(super) const fn new(now: UnixMillis, id: RequestId) -> Self {
+        Self {
+            now,
+            id,
+            client: None,
+            client_request_id: None,
+            method: None,
+            host: None,
+            target: None,
+            route: None,
+            verdict: None,
+            reject: None,
+            profile: None,
+            sid: None,
+            token: None,
+            forwarded: false,
+            cross_site_logged: false,
+            refusal: None,
+            disagreement: None,
+        }
+    }
+
+    /// What a malformed request shows.
+    pub(super) fn read_head(&mut self, head: &http::request::Parts) {
+        self.method = Some(head.method.clone());
+        self.host = head.headers.get(http::header::HOST).cloned();
+        self.target = head.uri.path_and_query().cloned();
+    }
+
+    pub(super) fn read(&mut self, inbound: &Inbound) {
+        self.client = Some(inbound.origin().client);
+        self.client_request_id = inbound.headers().get("x-request-id").cloned();
+        self.method = Some(inbound.method().clone());
+        self.host = Some(inbound.host().raw().clone());
+        self.target = Some(inbound.path().raw().clone());
+    }
+
+    pub(super) fn judged<T>(
+        &mut self,
+        verdict: &Verdict<T>,
+        profile: Option<ProfileId>,
+        sid: Option<Fingerprint>,
+    ) {
+        (self.verdict, self.reject) = match verdict {
+            Verdict::Absent => (Some("absent"), None),
+            Verdict::Rejected(reject) => (Some("rejected"), Some(reject.code())),
+            Verdict::Verified(_) => (Some("verified"), None),
+        };
+        self.profile = profile;
+        self.sid = sid;
+    }
+
+    /// The store could not be asked about this session.
+    pub(super) fn unknown(&mut self, profile: ProfileId, sid: &Fingerprint) {
+        self.verdict = Some("unknown");
+        self.profile = Some(profile);
+        self.sid = Some(sid.clone());
+    }
+
+    pub(super) fn refused(&mut self, reason: Reason, cause: Option<Cause>) {
+        self.refusal = Some((reason, cause));
+    }
+
+    /// The service does not accept the token we made: its own words, cut to what a line may hold.
+    pub(super) fn disagreed(&mut self, headers: &HeaderMap) {
+        let said = headers
+            .get(WWW_AUTHENTICATE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("no WWW-Authenticate");
+        self.disagreement = Some(said.chars().take(256).collect());
+    }
+}

@@ -1,0 +1,80 @@
+//! What goes wrong on the way, as a value.
+
+use crate::format::Reject;
+use crate::request::ParseError;
+use crate::respond::{LoginRedirect, Reason};
+use crate::session::SessionError;
+use crate::telemetry::chain;
+use crate::token::TokenError;
+use crate::upstream::UpstreamError;
+
+/// An answer of our own, and what led to it. It has no `Display`: the cause is for the log.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) cause: Option<Cause>,
+    /// The Allow field of a 405.
+    pub(super) allow: Option<String>,
+    /// Where a navigation goes instead.
+    pub(super) login: Option<LoginRedirect>,
+}
+
+/// What happened, in the words of the stage where it did.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// An attribute that `require` names has none of its values.
+    Condition(String),
+    /// The session was not accepted.
+    Reject(Reject),
+    /// The store could not be asked.
+    Store(SessionError),
+    /// The token could not be made.
+    Token(TokenError),
+    /// The upstream did not answer, or the client broke its body.
+    Upstream(UpstreamError),
+}
+
+impl Refusal {
+    pub(super) fn malformed(error: ParseError) -> Self {
+        Reason::Malformed(error).into()
+    }
+
+    pub(super) fn caused(reason: Reason, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..reason.into() }
+    }
+
+    pub(super) fn upstream(error: UpstreamError) -> Self {
+        let reason = match &error {
+            UpstreamError::ClientBody(fault) => Reason::Malformed(*fault),
+            UpstreamError::ConnectFailed { .. }
+            | UpstreamError::ConnectTimedOut
+            | UpstreamError::TlsFailed { .. } => Reason::UpstreamUnreachable,
+            UpstreamError::FirstByteTimedOut | UpstreamError::TotalTimedOut => Reason::UpstreamTimedOut,
+            UpstreamError::AmbiguousLength
+            | UpstreamError::BadUpgrade
+            | UpstreamError::BrokenResponse { .. }
+            | UpstreamError::TooManyInformational
+            | UpstreamError::UnaskedUpgrade => Reason::UpstreamBroken,
+        };
+        Self::caused(reason, Cause::Upstream(error))
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, cause: None, allow: None, login: None }
+    }
+}
+
+impl Cause {
+    /// The access line's `reason`: a code where there is one, else the chain of causes.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Condition(attribute) => format!("require: {attribute}"),
+            Self::Reject(reject) => reject.code().to_owned(),
+            Self::Store(error) => chain(error),
+            Self::Token(error) => chain(error),
+            Self::Upstream(error) => chain(error),
+        }
+    }
+}

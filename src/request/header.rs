@@ -1,0 +1,254 @@
+//! Names that only the gateway may say, and names that end at each hop.
+
+use http::{HeaderMap, HeaderName};
+
+/// Names reserved besides the fixed list: `server.reserved_headers` and the headers that tokens travel in.
+#[derive(Clone, Debug, Default)]
+pub struct Reserved {
+    exact: Vec<String>,
+    prefixes: Vec<String>,
+}
+
+impl Reserved {
+    /// Compiles patterns; a final `*` matches any rest.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut reserved = Self::default();
+        for pattern in patterns {
+            match pattern.strip_suffix('*') {
+                Some(prefix) => reserved
+                    .prefixes
+                    .push(fold(prefix.as_bytes()) + if prefix.ends_with('-') { "-" } else { "" }),
+                None => reserved.exact.push(fold(pattern.as_bytes())),
+            }
+        }
+        reserved
+    }
+
+    /// Whether a client may not set `name`: judged after folding everything that is not alphanumeric to `-`, since
+    /// CGI-like servers cannot tell `X_User`, `X.User` and `X-User` apart.
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        let raw = name.as_str();
+        if raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !raw.contains("--") {
+            return self.matches(raw.trim_matches('-'));
+        }
+        self.matches(&fold(raw.as_bytes()))
+    }
+
+    fn matches(&self, folded: &str) -> bool {
+        is_reserved(folded)
+            || self.exact.iter().any(|name| name == folded)
+            || self.prefixes.iter().any(|prefix| folded.starts_with(prefix.as_str()))
+    }
+}
+
+/// Lower case; every run of other than alphanumerics one `-`; none at the ends.
+fn fold(name: &[u8]) -> String {
+    let mut folded = String::with_capacity(name.len());
+    for byte in name {
+        if byte.is_ascii_alphanumeric() {
+            folded.push(char::from(byte.to_ascii_lowercase()));
+        } else if !folded.is_empty() && !folded.ends_with('-') {
+            folded.push('-');
+        }
+    }
+    if folded.ends_with('-') {
+        folded.pop();
+    }
+    folded
+}
+
+/// The fixed list (DESIGN §5), on a folded name.
+fn is_reserved(name: &str) -> bool {
+    if let Some(rest) = name.strip_prefix("x-") {
+        return match rest.as_bytes().first() {
+            Some(b'a') => rest.starts_with("auth-") && rest != "auth-token",
+            Some(b'c') => rest == "client-ip",
+            Some(b'e') => rest.starts_with("envoy-"),
+            Some(b'f') => rest == "forwarded" || rest.starts_with("forwarded-"),
+            Some(b'm') => rest.starts_with("middleware-"),
+            Some(b'o') => rest.starts_with("original-"),
+            Some(b'r') => {
+                matches!(rest, "real-ip" | "request-id")
+                    || rest.starts_with("rewrite-")
+                    || rest.starts_with("remote-")
+            }
+            Some(b'u') => rest == "user" || (rest.starts_with("user-") && rest != "user-agent"),
+            _ => false,
+        };
+    }
+    match name.as_bytes().first() {
+        Some(b'a') => name == "authorization",
+        Some(b'c') => name == "client-ip" || name.starts_with("cloakroom-"),
+        Some(b'f') => name == "forwarded",
+        Some(b'p') => name == "proxy" || name.starts_with("proxy-"),
+        Some(b'r') => name == "remote-user",
+        Some(b't') => matches!(name, "true-client-ip" | "txn-token"),
+        Some(b'v') => name == "via",
+        _ => false,
+    }
+}
+
+/// Fields of one hop (RFC 9110 §7.6.1), and those of an upgrade that is not ours to pass on.
+const HOP_BY_HOP: [&str; 8] =
+    ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "expect"];
+
+/// Fields that a Connection nomination cannot take away: without them the message has no meaning.
+const NEVER_NOMINATED: [&str; 4] = ["host", "content-length", "content-type", "content-encoding"];
+
+/// Fields that override the method, read by Rails, Express and others.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Takes away the fields that the client's Connection lines nominate, then those of this hop.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    for nominated in nominations(headers) {
+        headers.remove(nominated);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn nominations(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter(|line| !line.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .filter(|name| !NEVER_NOMINATED.contains(&name.as_str()))
+        .collect()
+}
+
+/// Takes away every name that only the gateway may say.
+pub(super) fn remove_reserved(headers: &mut HeaderMap, reserved: &Reserved, keep_authorization: bool) {
+    let removed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| {
+            reserved.contains(name) && !(keep_authorization && *name == http::header::AUTHORIZATION)
+        })
+        .cloned()
+        .collect();
+    for name in removed {
+        headers.remove(name);
+    }
+}
+
+/// Takes away fields that make an app see another method than the one judged.
+pub(super) fn remove_method_overrides(headers: &mut HeaderMap) {
+    for name in METHOD_OVERRIDES {
+        headers.remove(name);
+    }
+}
+
+/// Whether a comma-separated field holds `token`, in any case.
+pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn reserved(name: &str) -> bool {
+        Reserved::new([]).contains(&HeaderName::from_bytes(name.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn every_spelling_of_a_reserved_name_is_reserved() {
+        for name in [
+            "Authorization",
+            "authorization_",
+            "X_Forwarded_User",
+            "x-forwarded_user",
+            "X.Forwarded.User",
+            "Remote_User",
+            "Remote.User",
+            "X-Forwarded-For",
+            "X-Forwarded",
+            "Forwarded",
+            "Proxy",
+            "Proxy-Authorization",
+            "proxy-connection",
+            "X-Real-IP",
+            "True-Client-IP",
+            "Client-IP",
+            "X-Client-IP",
+            "X-Original-URL",
+            "X-Rewrite-URL",
+            "X-Envoy-Original-Path",
+            "X-Middleware-Subrequest",
+            "X-Auth-User",
+            "X-User",
+            "X-User-Id",
+            "X-Remote-User",
+            "Via",
+            "X-Request-Id",
+            "Txn-Token",
+            "Cloakroom-Verdict",
+            "cloakroom_verdict",
+            "x__user",
+            "-x-user-",
+        ] {
+            assert!(reserved(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_apps_use_themselves_pass() {
+        for name in [
+            "X-Auth-Token",
+            "X-User-Agent",
+            "User-Agent",
+            "X-CSRF-Token",
+            "X_Custom",
+            "x.custom",
+            "X-Requested-With",
+            "Cookie",
+        ] {
+            assert!(!reserved(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn configured_names_fold_like_the_others() {
+        let more = Reserved::new(["X-Tenant-*", "Internal_Id"]);
+        for name in ["x-tenant-id", "x_tenant_id", "internal-id", "internal.id"] {
+            assert!(more.contains(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
+        }
+        assert!(!more.contains(&HeaderName::from_static("x-tenants")));
+    }
+
+    #[test]
+    fn a_nomination_removes_client_fields_but_not_the_frame() {
+        let mut headers = HeaderMap::new();
+        headers.append("connection", "close, X-Secret".parse().unwrap());
+        headers.append("connection", ",cookie,, HOST".parse().unwrap());
+        for name in ["host", "cookie", "x-secret", "accept"] {
+            headers.insert(HeaderName::from_static(name), "v".parse().unwrap());
+        }
+        remove_hop_by_hop(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "host"]);
+    }
+
+    proptest! {
+        #[test]
+        fn separators_never_hide_a_reserved_name(
+            name in prop::sample::select(vec!["authorization", "x-forwarded-for", "x-user-id", "remote-user", "cloakroom-verdict"]),
+            separators in prop::collection::vec(prop::sample::select(vec!["-", "_", ".", "--", "_-", "~", "!"]), 4),
+        ) {
+            let mut spelled = String::new();
+            for (at, part) in name.split('-').enumerate() {
+                if at > 0 { spelled.push_str(separators[at - 1]); }
+                spelled.push_str(part);
+            }
+            prop_assert!(reserved(&spelled));
+        }
+    }
+}

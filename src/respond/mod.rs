@@ -1,0 +1,25 @@
+//! Answers that we write ourselves, and the last touch on those we pass on.
+//!
+//! Job: one table from a [`Reason`] to status, code, sentence and side; one renderer for the forms an answer may take
+//! (problem+json, a small page, a login redirect, a gRPC status); response hygiene. Not the job: deciding.
+//!
+//! Invariant: same outside, different inside. Every reject of a session gives the client the same `login-required`;
+//! the true reason goes to the log and the metrics. A [`Refusal`] has no `Display`, so a cause cannot slip into a body.
+//!
+//! The folder is a *roof*.
+
+mod body;
+mod drain;
+mod form;
+mod hygiene;
+mod login;
+mod reason;
+mod render;
+
+pub use body::ResponseBody;
+pub use drain::drain;
+pub use form::Form;
+pub use hygiene::{ResponseRules, clean};
+pub use login::{LoginRedirect, LoginTemplate, seen_before};
+pub use reason::{Answer, Reason, Side, TABLE};
+pub use render::{Rendering, render};

@@ -1,0 +1,278 @@
+//! The refusal table.
+
+use crate::request::ParseError;
+use http::StatusCode;
+
+/// Whose doing a refusal is: it decides who looks into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client's.
+    Client,
+    /// Ours, or our store's.
+    Gateway,
+    /// The service's.
+    Upstream,
+}
+
+/// Why we answer instead of the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// An unsafe request or handshake from another site's page.
+    CrossSite,
+    /// A condition of the route is not met.
+    Forbidden,
+    /// A bug of ours: the handling of the request panicked.
+    Internal,
+    /// No session that the route accepts.
+    LoginRequired,
+    /// The request is not one well-formed message.
+    Malformed(ParseError),
+    /// The path has a route, the method has none.
+    MethodNotAllowed,
+    /// No route.
+    NotFound,
+    /// A CORS preflight on a route that refuses them.
+    PreflightRefused,
+    /// The session's store could not be asked.
+    StoreUnavailable,
+    /// The session ended while its token was being made, or the token could not be signed.
+    TokenFailed,
+    /// The token would be larger than `max_bytes`.
+    TokenTooLarge,
+    /// The upstream broke the protocol.
+    UpstreamBroken,
+    /// The upstream did not answer in time.
+    UpstreamTimedOut,
+    /// No endpoint of the upstream could be reached.
+    UpstreamUnreachable,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Stable kebab-case code, also in `Cloakroom-Refusal`.
+    pub code: &'static str,
+    /// What the client is told.
+    pub sentence: &'static str,
+    /// Whose doing it is.
+    pub side: Side,
+}
+
+impl Reason {
+    /// The row of this reason. No `_` arm: a new reason does not compile until somebody chose its answer.
+    pub const fn answer(self) -> Answer {
+        use Side::{Client, Gateway, Upstream};
+        match self {
+            Self::CrossSite => {
+                row(StatusCode::FORBIDDEN, "cross-site", "This request came from another site.", Client)
+            }
+            Self::Forbidden => {
+                row(StatusCode::FORBIDDEN, "forbidden", "Your account does not have access to this.", Client)
+            }
+            Self::Internal => row(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on our side.",
+                Gateway,
+            ),
+            Self::LoginRequired => {
+                row(StatusCode::UNAUTHORIZED, "login-required", "Please log in and try again.", Client)
+            }
+            Self::Malformed(error) => malformed(error),
+            Self::MethodNotAllowed => row(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "This path does not take that method.",
+                Client,
+            ),
+            Self::NotFound => {
+                row(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.", Client)
+            }
+            Self::PreflightRefused => row(
+                StatusCode::FORBIDDEN,
+                "preflight-refused",
+                "Other sites' pages may not call this.",
+                Client,
+            ),
+            Self::StoreUnavailable => row(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-unavailable",
+                "Sessions cannot be checked right now. You are still logged in; please try again.",
+                Gateway,
+            ),
+            Self::TokenFailed => row(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "token-failed",
+                "Something went wrong on our side.",
+                Gateway,
+            ),
+            Self::TokenTooLarge => row(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "token-too-large",
+                "Something went wrong on our side.",
+                Gateway,
+            ),
+            Self::UpstreamBroken => row(
+                StatusCode::BAD_GATEWAY,
+                "upstream-broken",
+                "The service behind this page gave no usable answer.",
+                Upstream,
+            ),
+            Self::UpstreamTimedOut => row(
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream-timed-out",
+                "The service behind this page took too long.",
+                Upstream,
+            ),
+            Self::UpstreamUnreachable => row(
+                StatusCode::BAD_GATEWAY,
+                "upstream-unreachable",
+                "The service behind this page cannot be reached.",
+                Upstream,
+            ),
+        }
+    }
+
+    /// Whether the connection closes after the answer: after a framing or parse refusal nobody can say where the next request
+    /// starts.
+    pub const fn closes(self) -> bool {
+        matches!(self, Self::Malformed(_) | Self::Internal)
+    }
+}
+
+const fn row(status: StatusCode, code: &'static str, sentence: &'static str, side: Side) -> Answer {
+    Answer { status, code, sentence, side }
+}
+
+const fn malformed(error: ParseError) -> Answer {
+    let (status, code, sentence) = match error {
+        ParseError::BadChunk => (400, "bad-chunk", "The request body's chunks are malformed."),
+        ParseError::BadContentLength => {
+            (400, "bad-content-length", "Content-Length is not one plain number.")
+        }
+        ParseError::BadField => (400, "bad-field", "A header field is malformed."),
+        ParseError::BadHost => (400, "bad-host", "Host is not one valid name."),
+        ParseError::BadRequestLine => (400, "bad-request-line", "The request line is malformed."),
+        ParseError::BadTarget => (400, "bad-target", "The request target is malformed."),
+        ParseError::BadTransferEncoding => {
+            (400, "bad-transfer-encoding", "Transfer-Encoding is not exactly `chunked`.")
+        }
+        ParseError::BadUpgrade => (400, "bad-upgrade", "The WebSocket handshake is malformed."),
+        ParseError::BareLineEnd => (400, "bare-line-end", "A header line does not end in CRLF."),
+        ParseError::BodyIncomplete => (400, "body-incomplete", "The request body ended early."),
+        ParseError::BodyTimedOut => (408, "body-timed-out", "The request body took too long."),
+        ParseError::BodyTooLarge => (413, "body-too-large", "The request body is too large."),
+        ParseError::EncodingInHttp10 => {
+            (400, "encoding-in-http10", "Transfer-Encoding has no meaning in HTTP/1.0.")
+        }
+        ParseError::HeadTimedOut => (408, "head-timed-out", "The request's header took too long."),
+        ParseError::HeadTooLarge => (431, "head-too-large", "The request's header is too large."),
+        ParseError::HostMissing => (400, "host-missing", "The request has no Host."),
+        ParseError::HostRepeated => (400, "host-repeated", "The request has two Hosts."),
+        ParseError::LengthAndEncoding => {
+            (400, "length-and-encoding", "Content-Length and Transfer-Encoding exclude each other.")
+        }
+        ParseError::MethodRefused => (405, "method-refused", "This method is not served here."),
+        ParseError::PathDotSegment => (400, "path-dot-segment", "The path has a dot segment."),
+        ParseError::PathEmptySegment => (400, "path-empty-segment", "The path has an empty segment (`//`)."),
+        ParseError::PathNeedsAllowance(_) => (
+            400,
+            "path-needs-allowance",
+            "The path has a character that this route's `allow_in_path` does not list.",
+        ),
+        ParseError::PathUnsafe => (400, "path-unsafe", "The path has an unsafe character."),
+        ParseError::TargetHostMismatch => {
+            (400, "target-host-mismatch", "Host and the request target disagree.")
+        }
+        ParseError::TooManyHeaders => (431, "too-many-headers", "The request has too many header fields."),
+        ParseError::UnknownExpectation => {
+            (417, "unknown-expectation", "Only `Expect: 100-continue` is understood.")
+        }
+        ParseError::UnsupportedVersion => {
+            (505, "unsupported-version", "Only HTTP/1.0 and HTTP/1.1 are served here.")
+        }
+    };
+    // Every status above is a valid one; a typing mistake would show in the table's test.
+    let status = match StatusCode::from_u16(status) {
+        Ok(status) => status,
+        Err(_) => StatusCode::BAD_REQUEST,
+    };
+    row(status, code, sentence, Side::Client)
+}
+
+/// Every reason once, for the README's table and the tests.
+pub const TABLE: [Reason; 40] = {
+    use ParseError as P;
+    [
+        Reason::LoginRequired,
+        Reason::Forbidden,
+        Reason::CrossSite,
+        Reason::PreflightRefused,
+        Reason::NotFound,
+        Reason::MethodNotAllowed,
+        Reason::StoreUnavailable,
+        Reason::Internal,
+        Reason::TokenFailed,
+        Reason::TokenTooLarge,
+        Reason::UpstreamUnreachable,
+        Reason::UpstreamTimedOut,
+        Reason::UpstreamBroken,
+        Reason::Malformed(P::BadChunk),
+        Reason::Malformed(P::BadContentLength),
+        Reason::Malformed(P::BadField),
+        Reason::Malformed(P::BadHost),
+        Reason::Malformed(P::BadRequestLine),
+        Reason::Malformed(P::BadTarget),
+        Reason::Malformed(P::BadTransferEncoding),
+        Reason::Malformed(P::BadUpgrade),
+        Reason::Malformed(P::BareLineEnd),
+        Reason::Malformed(P::BodyIncomplete),
+        Reason::Malformed(P::BodyTimedOut),
+        Reason::Malformed(P::BodyTooLarge),
+        Reason::Malformed(P::EncodingInHttp10),
+        Reason::Malformed(P::HeadTimedOut),
+        Reason::Malformed(P::HeadTooLarge),
+        Reason::Malformed(P::HostMissing),
+        Reason::Malformed(P::HostRepeated),
+        Reason::Malformed(P::LengthAndEncoding),
+        Reason::Malformed(P::MethodRefused),
+        Reason::Malformed(P::PathDotSegment),
+        Reason::Malformed(P::PathEmptySegment),
+        Reason::Malformed(P::PathNeedsAllowance(";")),
+        Reason::Malformed(P::PathUnsafe),
+        Reason::Malformed(P::TargetHostMismatch),
+        Reason::Malformed(P::TooManyHeaders),
+        Reason::Malformed(P::UnknownExpectation),
+        Reason::Malformed(P::UnsupportedVersion),
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_reason_has_a_code_of_its_own_in_kebab_case() {
+        let codes: Vec<&str> = TABLE.iter().map(|reason| reason.answer().code).collect();
+        assert_eq!(codes.iter().collect::<HashSet<_>>().len(), codes.len());
+        for code in codes {
+            assert!(
+                code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_clients_doing_is_a_5xx_and_the_rest_a_4xx() {
+        for reason in TABLE {
+            let answer = reason.answer();
+            let expected = if answer.side == Side::Client { 4 } else { 5 };
+            let version = answer.code == "unsupported-version";
+            assert!(version || answer.status.as_u16() / 100 == expected, "{}", answer.code);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Which rules a request falls under.
+//!
+//! Job: host, then path, then method, to exactly one [`Route`]; the most specific wins; what is ambiguous does not
+//! load. Not the job: judging the path's bytes (`request`), deciding on access (`guard`).
+//!
+//! Threat: two spellings of one path. Apps like Express ignore case and a trailing slash, and most unescape what need
+//! not be escaped. If such a reading of the request falls under a stricter route than the bytes do, the answer is
+//! that there is no such path: a lax app must never serve `/Admin` under the rules of `/*`.
+//!
+//! Invariant: only a route whose access lets anonymous requests pass can hand out [`Anonymous`], the permission
+//! without which nothing is forwarded without a token.
+//!
+//! The folder is a *roof*.
+
+mod pattern;
+mod table;
+mod tree;
+
+pub use table::{Found, RouteTable};
+
+use crate::config::{Access, RouteId};
+use crate::request::PathExceptions;
+
+/// A route as the pipeline uses it.
+#[derive(Debug)]
+pub struct Route {
+    /// Its index in the configuration.
+    pub id: RouteId,
+    /// What was configured.
+    pub rules: crate::config::Route,
+    /// `allow_in_path`, compiled.
+    pub allowed: PathExceptions,
+}
+
+/// Permission to forward a request without a token. Only [`Route::grant`] and [`Route::preflight`] make one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anonymous(());
+
+/// Who may pass a route, with the permission to pass anonymously where it is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Everybody, without a token.
+    Open(Anonymous),
+    /// Everybody, with a token where there is a session.
+    Optional(Anonymous),
+    /// Whoever has a live session.
+    Session,
+    /// Whoever is logged in.
+    Required,
+}
+
+impl Route {
+    /// What the route's access grants.
+    pub const fn grant(&self) -> Grant {
+        match self.rules.access {
+            Access::Open => Grant::Open(Anonymous(())),
+            Access::Optional => Grant::Optional(Anonymous(())),
+            Access::Session => Grant::Session,
+            Access::Required => Grant::Required,
+        }
+    }
+
+    /// The permission for a CORS preflight to pass without cookie and token, if the route forwards them.
+    pub const fn preflight(&self) -> Option<Anonymous> {
+        match self.rules.preflight {
+            crate::config::Preflight::Forward => Some(Anonymous(())),
+            crate::config::Preflight::Refuse => None,
+        }
+    }
+
+    /// Whether `self` lets fewer pass than `other`, or others.
+    fn is_stricter_than(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.rules.access, other.rules.access);
+        mine > theirs || (mine == theirs && !self.rules.require.is_empty() && !self.same_conditions(other))
+    }
+
+    fn same_conditions(&self, other: &Self) -> bool {
+        let conditions = |route: &Self| {
+            route
+                .rules
+                .require
+                .iter()
+                .map(|(name, values)| (name.value.clone(), values.clone()))
+                .collect::<Vec<_>>()
+        };
+        conditions(self) == conditions(other)
+    }
+}

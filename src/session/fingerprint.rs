@@ -1,0 +1,81 @@
+//! The only form in which a session id leaves this room.
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::sync::Arc;
+
+/// Bytes of the MAC that are kept: 128 bits are plenty to tell sessions apart and give nothing to search for an id.
+const KEPT_BYTES: usize = 16;
+
+/// The keyed hash of a session id: what logs show, and the `sid` claim. 22 characters of base64url, the same at every
+/// gateway of one deployment.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Fingerprint(Arc<str>);
+
+impl Fingerprint {
+    /// For tests of the rooms above, which get theirs from a real key.
+    #[cfg(test)]
+    pub(crate) fn pretend(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text; it identifies a session but does not open it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The deployment's key for fingerprints.
+#[derive(Clone)]
+pub struct FingerprintKey(hmac::Key);
+
+impl FingerprintKey {
+    /// A key of these bytes; 32 random ones are right.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// The fingerprint of a session id within its profile: two apps may hand out the same id.
+    pub fn fingerprint(&self, profile: &str, id: &[u8]) -> Fingerprint {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(&u64::try_from(profile.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(profile.as_bytes());
+        context.update(id);
+        let tag = context.sign();
+        let kept = tag.as_ref().get(..KEPT_BYTES).unwrap_or_default();
+        Fingerprint(URL_SAFE_NO_PAD.encode(kept).into())
+    }
+}
+
+impl std::fmt::Debug for FingerprintKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FingerprintKey")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_id_in_two_profiles_has_two_fingerprints() {
+        let key = FingerprintKey::new(b"k");
+        assert_ne!(key.fingerprint("a", b"bc"), key.fingerprint("ab", b"c"));
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_the_deployments_key_only() {
+        let (one, same, other) =
+            (FingerprintKey::new(b"1"), FingerprintKey::new(b"1"), FingerprintKey::new(b"2"));
+        assert_eq!(one.fingerprint("p", b"id"), same.fingerprint("p", b"id"));
+        assert_ne!(one.fingerprint("p", b"id"), other.fingerprint("p", b"id"));
+        assert_eq!(one.fingerprint("p", b"id").as_str().len(), 22);
+    }
+}

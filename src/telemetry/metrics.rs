@@ -1,0 +1,195 @@
+//! Prometheus metrics. Handles are resolved when the configuration is loaded, so that a request pays for an atomic
+//! increment and no look-up; label sets are bounded by the configuration and by closed enums.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::Mutex;
+
+/// Labels of [`Metrics::requests`]'s kind.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteDecision {
+    route: String,
+    decision: &'static str,
+}
+
+/// Labels of a refusal.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteCode {
+    route: String,
+    code: &'static str,
+}
+
+/// Labels of a session that was not accepted.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProfileReject {
+    profile: String,
+    reject: &'static str,
+}
+
+/// Labels of a store's reads.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StoreOutcome {
+    store: String,
+    outcome: &'static str,
+}
+
+/// Label of what is counted by route.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfRoute {
+    route: String,
+}
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    requests: Family<RouteDecision, Counter>,
+    refusals: Family<RouteCode, Counter>,
+    rejects: Family<ProfileReject, Counter>,
+    /// Tokens signed.
+    pub signatures: Counter,
+    store_reads: Family<StoreOutcome, Counter>,
+    /// Cross-site requests seen where `csrf = "log"`.
+    pub cross_site_logged: Counter,
+    disagreements: Family<OfRoute, Counter>,
+    /// Client connections now open.
+    pub connections: Gauge,
+    durations: Family<OfRoute, Histogram, fn() -> Histogram>,
+}
+
+/// What one route counts.
+#[derive(Clone, Debug)]
+pub struct RouteMetrics {
+    /// Requests forwarded.
+    pub forwarded: Counter,
+    /// Requests refused.
+    pub refused: Counter,
+    /// Upstream 401s to requests that carried our token.
+    pub disagreed: Counter,
+    /// Seconds from the parsed head to the head of the answer.
+    pub duration: Histogram,
+}
+
+/// What one store counts.
+#[derive(Clone, Debug)]
+pub struct StoreMetrics {
+    /// Reads that the store answered.
+    pub answered: Counter,
+    /// Reads that it did not.
+    pub failed: Counter,
+}
+
+impl Metrics {
+    /// A fresh registry.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("cloakroom");
+        let durations: Family<OfRoute, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_25, 2.0, 17)));
+        let metrics = Self {
+            requests: Family::default(),
+            refusals: Family::default(),
+            rejects: Family::default(),
+            signatures: Counter::default(),
+            store_reads: Family::default(),
+            cross_site_logged: Counter::default(),
+            disagreements: Family::default(),
+            connections: Gauge::default(),
+            durations,
+            registry: Mutex::new(Registry::default()),
+        };
+        registry.register("requests", "Requests by route and decision", metrics.requests.clone());
+        registry.register("refusals", "Refusals by route and code", metrics.refusals.clone());
+        registry.register(
+            "session_rejects",
+            "Sessions not accepted, by profile and reject",
+            metrics.rejects.clone(),
+        );
+        registry.register("token_signatures", "Tokens signed", metrics.signatures.clone());
+        registry.register("store_reads", "Session reads by store and outcome", metrics.store_reads.clone());
+        registry.register(
+            "cross_site_logged",
+            "Cross-site requests let through by csrf = log",
+            metrics.cross_site_logged.clone(),
+        );
+        registry.register(
+            "token_disagreements",
+            "Upstream 401s to requests that carried our token",
+            metrics.disagreements.clone(),
+        );
+        registry.register("connections", "Client connections now open", metrics.connections.clone());
+        registry.register_with_unit(
+            "response_head",
+            "Time from the parsed head to the head of the answer, by route",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        Self { registry: Mutex::new(registry), ..metrics }
+    }
+
+    /// The handles of a route.
+    pub fn route(&self, pattern: &str) -> RouteMetrics {
+        let decided = |decision| RouteDecision { route: pattern.to_owned(), decision };
+        let route = OfRoute { route: pattern.to_owned() };
+        RouteMetrics {
+            forwarded: self.requests.get_or_create_owned(&decided("forwarded")),
+            refused: self.requests.get_or_create_owned(&decided("refused")),
+            disagreed: self.disagreements.get_or_create_owned(&route),
+            duration: self.durations.get_or_create_owned(&route),
+        }
+    }
+
+    /// The handles of a store.
+    pub fn store(&self, name: &str) -> StoreMetrics {
+        let labels = |outcome| StoreOutcome { store: name.to_owned(), outcome };
+        StoreMetrics {
+            answered: self.store_reads.get_or_create_owned(&labels("answered")),
+            failed: self.store_reads.get_or_create_owned(&labels("failed")),
+        }
+    }
+
+    /// Counts a refusal; `code` is one of the closed table's.
+    pub fn count_refusal(&self, route: &str, code: &'static str) {
+        self.refusals.get_or_create_owned(&RouteCode { route: route.to_owned(), code }).inc();
+    }
+
+    /// Counts a session that was not accepted.
+    pub fn count_reject(&self, profile: &str, reject: &'static str) {
+        self.rejects.get_or_create_owned(&ProfileReject { profile: profile.to_owned(), reject }).inc();
+    }
+
+    /// The whole page in Prometheus's text format.
+    pub fn page(&self) -> String {
+        let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut page = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut page, &registry);
+        page
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_what_was_counted() {
+        let metrics = Metrics::new();
+        metrics.route("/api/*").forwarded.inc();
+        assert!(
+            metrics.page().contains("cloakroom_requests_total{route=\"/api/*\",decision=\"forwarded\"} 1"),
+            "{}",
+            metrics.page()
+        );
+    }
+}

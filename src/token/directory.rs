@@ -1,0 +1,130 @@
+//! The keys of a directory, and the first one made where there is none.
+
+use crate::config::{Algorithm, ConfigError, Located};
+use crate::token::file::{self, KeyWarning};
+use crate::token::key::{Key, name, needed, recipe};
+use crate::token::pair::Pair;
+use std::cmp::Reverse;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Where mistakes about a directory belong.
+pub(super) const KEY: &str = "tokens.keys.directory";
+
+/// Every key of the directory, the one that signs first: the newest file that holds a key for `algorithm`. If there is none,
+/// one is made; of several gateways that start at once, all take the one that was there first.
+pub(super) fn load(
+    directory: &Located<PathBuf>,
+    algorithm: Algorithm,
+    warnings: &mut Vec<KeyWarning>,
+) -> Result<Vec<Key>, Vec<ConfigError>> {
+    let path = directory.value.as_path();
+    let mistake = |found: String| ConfigError::new(directory.at, KEY, found, "a directory for keys");
+    let files = prepare(path, warnings).and_then(|()| list(path)).map_err(|error| {
+        vec![
+            mistake(format!("`{}` cannot be used: {error}", path.display()))
+                .hint("make it yourself: install -d -m 700, owned by the user that runs the gateway"),
+        ]
+    })?;
+    let (mut keys, errors) = parse(files, directory, algorithm, warnings);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    if !keys.iter().any(|key| key.algorithm() == algorithm) {
+        keys.push(first(directory, algorithm, warnings).map_err(|error| vec![error])?);
+    }
+    // A stable sort: the newest of the right algorithm comes first, the rest keep their order.
+    keys.sort_by_key(|key| key.algorithm() != algorithm);
+    Ok(keys)
+}
+
+/// Makes the directory, for its owner alone, if it is not there.
+fn prepare(path: &Path, warnings: &mut Vec<KeyWarning>) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let mode = std::fs::metadata(path)?.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        warnings.push(KeyWarning::DirectoryWritable { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+/// Its PEM files, newest first. Hidden files are others' business: half-written keys, and Kubernetes' `..data`.
+fn list(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let file = entry?.path();
+        let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && file.extension().is_some_and(|extension| extension == "pem") {
+            // Followed, so that the age is that of the key and not of a link to it.
+            let modified = std::fs::metadata(&file)?.modified()?;
+            files.push((modified, file));
+        }
+    }
+    files.sort_by_cached_key(|(modified, file)| Reverse((*modified, file.clone())));
+    Ok(files.into_iter().map(|(_, file)| file).collect())
+}
+
+fn parse(
+    files: Vec<PathBuf>,
+    directory: &Located<PathBuf>,
+    algorithm: Algorithm,
+    warnings: &mut Vec<KeyWarning>,
+) -> (Vec<Key>, Vec<ConfigError>) {
+    let (mut keys, mut errors) = (Vec::new(), Vec::new());
+    for file in files {
+        let held = match file::read(&file, warnings) {
+            Ok(pem) => Pair::from_pem(&pem).map_err(|held| format!("holds {held}")),
+            // Another gateway, or an operator, removed it since the listing.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => Err(format!("cannot be read: {error}")),
+        };
+        match held {
+            Ok(pair) => {
+                let preferred = algorithm_of_name(&file).unwrap_or(algorithm);
+                let own = pair.algorithm(preferred);
+                keys.extend(Key::new(pair, own));
+            }
+            Err(words) => errors.push(
+                ConfigError::new(
+                    directory.at,
+                    KEY,
+                    format!("`{}` {words}", file.display()),
+                    "private keys without a passphrase in every `*.pem` of the directory",
+                )
+                .hint("take the file out of the directory"),
+            ),
+        }
+    }
+    (keys, errors)
+}
+
+/// An RSA key does RS256 and PS256, but one key should have one algorithm (RFC 7517 §4.4). So files that we make begin with it.
+fn algorithm_of_name(file: &Path) -> Option<Algorithm> {
+    let stem = file.file_name()?.as_encoded_bytes();
+    [Algorithm::PS256, Algorithm::RS256]
+        .into_iter()
+        .find(|algorithm| stem.starts_with(name(*algorithm).to_ascii_lowercase().as_bytes()))
+}
+
+/// The first key for `algorithm`: made here, or by another gateway a moment ago.
+fn first(
+    directory: &Located<PathBuf>,
+    algorithm: Algorithm,
+    warnings: &mut Vec<KeyWarning>,
+) -> Result<Key, ConfigError> {
+    let path = directory.value.join(format!("{}.pem", name(algorithm).to_ascii_lowercase()));
+    let mistake = |found: String| {
+        ConfigError::new(directory.at, KEY, found, format!("{} for {}", needed(algorithm), name(algorithm)))
+            .hint(format!("make one yourself: {}", recipe(algorithm)))
+    };
+    let made = Pair::generate(algorithm).ok_or_else(|| mistake("no key could be generated".into()))?;
+    file::create(&path, made.as_bytes()).map_err(|error| {
+        mistake(format!("no key there, and `{}` cannot be written: {error}", path.display()))
+    })?;
+    let pem = file::read(&path, warnings)
+        .map_err(|error| mistake(format!("`{}` cannot be read: {error}", path.display())))?;
+    let pair = Pair::from_pem(&pem).map_err(|held| mistake(format!("`{}` holds {held}", path.display())))?;
+    let kind = pair.kind();
+    Key::new(pair, algorithm).ok_or_else(|| mistake(format!("`{}` holds {kind}", path.display())))
+}

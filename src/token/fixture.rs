@@ -1,0 +1,164 @@
+//! What this room's tests share: a ring, a configuration and a session.
+
+use crate::clock::UnixMillis;
+use crate::config::{
+    Access, Algorithm, At, Config, CsrfMode, KeySource, Limits, Located, Preflight, ProfileId, Route, Server,
+    TokenOptions, TokenProfile, Tokens, UpstreamId,
+};
+use crate::session::{Fingerprint, Session, VerifiedSession};
+use crate::token::key::Key;
+use crate::token::keys::KeyRing;
+use crate::token::mint::Minter;
+use crate::token::pair::Pair;
+use crate::token::template::Templates;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const AT: At = At { file: 0, start: 1, end: 2 };
+
+pub(super) const ALGORITHMS: [Algorithm; 5] =
+    [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::PS256, Algorithm::RS256];
+
+pub(super) const fn located<T>(value: T) -> Located<T> {
+    Located { value, at: AT }
+}
+
+/// The committed test key for this algorithm.
+pub(super) fn pem(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::ES256 => include_str!("../../tests/keys/test-p256-sec1.pem"),
+        Algorithm::ES384 => include_str!("../../tests/keys/test-p384-sec1.pem"),
+        Algorithm::EdDSA => include_str!("../../tests/keys/test-ed25519-pkcs8.pem"),
+        Algorithm::PS256 | Algorithm::RS256 => include_str!("../../tests/keys/test-rsa2048-pkcs1.pem"),
+    }
+}
+
+pub(super) fn key(algorithm: Algorithm) -> Key {
+    Key::new(Pair::from_pem(pem(algorithm).as_bytes()).ok().unwrap(), algorithm).unwrap()
+}
+
+pub(super) fn tokens(keys: KeySource, algorithm: Algorithm) -> Tokens {
+    Tokens {
+        issuer: "https://gateway.internal".into(),
+        jwks_uri: None,
+        defaults: options(),
+        algorithm: located(algorithm),
+        max_bytes: 4096,
+        keys,
+        publish_jwks: false,
+    }
+}
+
+/// A ring of the committed keys for these algorithms, the first of which signs.
+pub(super) fn ring(algorithms: &[Algorithm]) -> Arc<KeyRing> {
+    let folder = tempfile::tempdir().unwrap();
+    let files = algorithms.iter().enumerate().map(|(index, algorithm)| {
+        let path = folder.path().join(format!("{index}.pem"));
+        write_private(&path, pem(*algorithm));
+        located(path)
+    });
+    let source = KeySource::Files(files.collect());
+    Arc::new(KeyRing::load(&tokens(source, algorithms[0])).unwrap())
+}
+
+pub(super) fn directory(path: PathBuf, algorithm: Algorithm) -> Tokens {
+    tokens(KeySource::Directory(located(path)), algorithm)
+}
+
+pub(super) fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+pub(super) fn options() -> TokenOptions {
+    TokenOptions {
+        profile: TokenProfile::AtJwt,
+        header: http::header::AUTHORIZATION,
+        ttl: Duration::from_secs(30),
+        claims: Vec::new(),
+    }
+}
+
+pub(super) fn route(audience: &str, access: Access) -> Route {
+    Route {
+        at: AT,
+        path: located("/*".into()),
+        hosts: Vec::new(),
+        methods: Vec::new(),
+        upstream: UpstreamId(0),
+        access,
+        sessions: vec![ProfileId(0)],
+        audience: vec![audience.into()],
+        token: options(),
+        freshness: None,
+        outage: None,
+        require: Vec::new(),
+        forward_cookie: false,
+        forward_authorization: false,
+        csrf: CsrfMode::Off,
+        preflight: Preflight::Forward,
+        login: None,
+        allow_in_path: Vec::new(),
+        body_limit: None,
+        total_timeout: None,
+    }
+}
+
+pub(super) fn config(routes: Vec<Route>) -> Config {
+    let second = Duration::from_secs(1);
+    Config {
+        server: Server {
+            listen: Vec::new(),
+            workers: 1,
+            trusted_proxies: Vec::new(),
+            reserved_headers: Vec::new(),
+            skew: Duration::from_secs(5),
+            limits: Limits {
+                header_bytes: 1,
+                headers: 1,
+                header_timeout: second,
+                idle_timeout: second,
+                body_timeout: second,
+                body: None,
+                connections: 1,
+                drain_timeout: second,
+            },
+        },
+        internal: None,
+        stores: Vec::new(),
+        profiles: Vec::new(),
+        tokens: directory(PathBuf::new(), Algorithm::ES256),
+        trusted_origins: Vec::new(),
+        upstreams: Vec::new(),
+        routes,
+    }
+}
+
+pub(super) fn minter(ring: Arc<KeyRing>, routes: Vec<Route>) -> Minter {
+    Minter::new(ring, Templates::build(&config(routes)).unwrap())
+}
+
+/// A live session of user 42 that ends at `ends_at`.
+pub(super) fn session<T: Default>(ends_at: Option<UnixMillis>) -> VerifiedSession<T> {
+    session_of(Some("42"), &[("email", json!("a@example.org"))], ends_at)
+}
+
+pub(super) fn session_of<T: Default>(
+    subject: Option<&str>,
+    attributes: &[(&str, Value)],
+    ends_at: Option<UnixMillis>,
+) -> VerifiedSession<T> {
+    let session = Session {
+        profile: ProfileId(0),
+        client_id: "shop".into(),
+        subject: subject.map(str::to_owned),
+        sub: subject.unwrap_or("guest:abcdefghijklmnopqrstuv").to_owned(),
+        sid: Fingerprint::pretend("abcdefghijklmnopqrstuv"),
+        attributes: attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
+        attached: T::default(),
+    };
+    VerifiedSession::pretend(Arc::new(session), ends_at)
+}

@@ -1,0 +1,137 @@
+//! One signing key: held, named, and able to say what it is in public.
+
+use crate::config::{Algorithm, TokenProfile};
+use crate::token::pair::Pair;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::sync::Arc;
+
+/// A private key with its `kid` (RFC 7638 thumbprint), its one algorithm, its public JWK and the encoded headers of
+/// the tokens it signs. Its debug print shows the `kid` only.
+pub struct Key {
+    kid: Arc<str>,
+    algorithm: Algorithm,
+    pair: Pair,
+    jwk: String,
+    header_at_jwt: String,
+    header_jwt: String,
+}
+
+impl Key {
+    /// The key for `algorithm`; `None` if this kind of key cannot sign with it.
+    pub(super) fn new(pair: Pair, algorithm: Algorithm) -> Option<Self> {
+        if !pair.signs(algorithm) {
+            return None;
+        }
+        let (thumbprint_input, public) = pair.public_members();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint_input.as_bytes());
+        let kid = URL_SAFE_NO_PAD.encode(digest);
+        let alg = name(algorithm);
+        let header =
+            |typ| URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","typ":"{typ}","kid":"{kid}"}}"#));
+        Some(Self {
+            jwk: format!(r#"{{"kid":"{kid}","use":"sig","alg":"{alg}",{public}}}"#),
+            header_at_jwt: header("at+jwt"),
+            header_jwt: header("JWT"),
+            kid: kid.into(),
+            algorithm,
+            pair,
+        })
+    }
+
+    /// The thumbprint that names it.
+    pub fn kid(&self) -> &Arc<str> {
+        &self.kid
+    }
+
+    /// The one algorithm it signs with.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The public JWK, as JSON.
+    pub(super) fn jwk(&self) -> &str {
+        &self.jwk
+    }
+
+    /// The encoded header of a token of this type.
+    pub(super) fn header(&self, profile: TokenProfile) -> &str {
+        match profile {
+            TokenProfile::AtJwt => &self.header_at_jwt,
+            TokenProfile::Jwt => &self.header_jwt,
+        }
+    }
+
+    /// Length of every signature, in bytes.
+    pub(super) fn signature_len(&self) -> usize {
+        match &self.pair {
+            Pair::Ed25519(_) | Pair::P256(_) => 64,
+            Pair::P384(_) => 96,
+            Pair::Rsa(pair) => pair.public_modulus_len(),
+        }
+    }
+
+    /// Signs, and hands the signature to `take`; `None` if the library could not.
+    pub(super) fn sign<R>(&self, message: &[u8], take: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let random = SystemRandom::new();
+        match &self.pair {
+            Pair::Ed25519(pair) => pair.try_sign(message).ok().map(|signature| take(signature.as_ref())),
+            Pair::P256(pair) | Pair::P384(pair) => {
+                pair.sign(&random, message).ok().map(|signature| take(signature.as_ref()))
+            }
+            Pair::Rsa(pair) => {
+                let padding: &'static dyn RsaEncoding = match self.algorithm {
+                    Algorithm::PS256 => &RSA_PSS_SHA256,
+                    Algorithm::RS256 => &RSA_PKCS1_SHA256,
+                    Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => return None,
+                };
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(padding, &random, message, &mut signature).ok().map(|()| take(&signature))
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({} {})", name(self.algorithm), self.kid)
+    }
+}
+
+/// The algorithm's name in JOSE.
+pub(super) const fn name(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::ES256 => "ES256",
+        Algorithm::ES384 => "ES384",
+        Algorithm::EdDSA => "EdDSA",
+        Algorithm::PS256 => "PS256",
+        Algorithm::RS256 => "RS256",
+    }
+}
+
+/// The key that an algorithm needs, in words.
+pub(super) const fn needed(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::ES256 => "an EC key on P-256",
+        Algorithm::ES384 => "an EC key on P-384",
+        Algorithm::EdDSA => "an Ed25519 key",
+        Algorithm::PS256 | Algorithm::RS256 => "an RSA key of 2048 bits or more",
+    }
+}
+
+/// The command that makes such a key.
+pub(super) const fn recipe(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::ES256 => "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem",
+        Algorithm::ES384 => "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out key.pem",
+        Algorithm::EdDSA => "openssl genpkey -algorithm ED25519 -out key.pem",
+        Algorithm::PS256 | Algorithm::RS256 => {
+            "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out key.pem"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! What services read to verify our tokens: the key set and the discovery document.
+
+use crate::token::keys::KeyRing;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+/// Five minutes: a new key is published a day ahead, so no cache of this age can miss it, and a removed one is gone soon.
+const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// A public document with a strong entity tag; both are made once, at load.
+#[derive(Clone, Debug)]
+pub struct Document {
+    body: Bytes,
+    etag: HeaderValue,
+}
+
+impl Document {
+    /// JSON text, tagged by its hash.
+    pub(super) fn new(json: String) -> Self {
+        use base64::Engine;
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, json.as_bytes());
+        let short = digest.as_ref().get(..16).unwrap_or_default();
+        let tag = format!("\"{}\"", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(short));
+        let etag = HeaderValue::try_from(tag).expect("base64url in quotes is a valid header value");
+        Self { body: json.into(), etag }
+    }
+
+    /// The text.
+    pub fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// The strong entity tag.
+    pub fn etag(&self) -> HeaderValue {
+        self.etag.clone()
+    }
+
+    /// 200 with the text, or 304 if the client has it already. For GET and HEAD alike; who answers a HEAD leaves the body out.
+    pub fn answer(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let known = self.is_known(headers);
+        let mut response = Response::new(Full::new(if known { Bytes::new() } else { self.body() }));
+        if known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        response.headers_mut().insert(ETAG, self.etag());
+        response.headers_mut().insert(CACHE_CONTROL, CACHE);
+        response
+    }
+
+    /// If-None-Match (RFC 9110 §13.1.2): a list, or `*`; compared weakly.
+    fn is_known(&self, headers: &HeaderMap) -> bool {
+        headers
+            .get_all(IF_NONE_MATCH)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .any(|tag| {
+                let tag = tag.trim_ascii();
+                tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes()
+            })
+    }
+}
+
+/// Both documents, by the paths they are found at.
+#[derive(Clone, Debug)]
+pub struct Published {
+    jwks: Document,
+    discovery: Document,
+}
+
+impl Published {
+    /// Where the key set is found.
+    pub const JWKS_PATH: &'static str = "/.well-known/jwks.json";
+    /// Where the discovery document is found.
+    pub const DISCOVERY_PATH: &'static str = "/.well-known/openid-configuration";
+
+    /// The documents of this ring. `jwks_uri` is where services fetch the set: the configured one, else made from the
+    /// internal listener by [`Published::jwks_uri`].
+    pub fn new(ring: &KeyRing, issuer: &str, jwks_uri: &str) -> Self {
+        // No endpoint here hands out codes or id tokens. The three lists are there because RFC 8414 §2 and OpenID
+        // Discovery §3 require them, and the libraries that read only `issuer` and `jwks_uri` check that they exist.
+        let discovery = serde_json::json!({
+            "issuer": issuer,
+            "jwks_uri": jwks_uri,
+            "response_types_supported": ["none"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ring.algorithms(),
+        });
+        Self { jwks: ring.document().clone(), discovery: Document::new(discovery.to_string()) }
+    }
+
+    /// `jwks_uri` for a gateway that was told none: on its internal listener.
+    pub fn jwks_uri(internal: std::net::SocketAddr) -> String {
+        format!("http://{internal}{}", Self::JWKS_PATH)
+    }
+
+    /// The document at this path, if it is one of the two.
+    pub fn find(&self, path: &str) -> Option<&Document> {
+        match path {
+            Self::JWKS_PATH => Some(&self.jwks),
+            Self::DISCOVERY_PATH => Some(&self.discovery),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(document: &Document, tag: &str) -> StatusCode {
+        let mut headers = HeaderMap::new();
+        headers.append(IF_NONE_MATCH, tag.parse().unwrap());
+        document.answer(&headers).status()
+    }
+
+    #[test]
+    fn a_document_is_sent_again_only_to_who_has_another() {
+        let document = Document::new("{}".into());
+        let own = document.etag().to_str().unwrap().to_owned();
+        assert_eq!(asked(&document, "\"other\""), StatusCode::OK);
+        assert_eq!(asked(&document, own.trim_matches('"')), StatusCode::OK);
+        for tag in [own.clone(), format!("W/{own}"), format!("\"other\" , {own}"), "*".into()] {
+            assert_eq!(asked(&document, &tag), StatusCode::NOT_MODIFIED, "{tag}");
+        }
+    }
+
+    #[test]
+    fn another_text_has_another_tag() {
+        assert_ne!(Document::new("{}".into()).etag(), Document::new("[]".into()).etag());
+    }
+
+    #[test]
+    fn the_key_sets_address_is_on_the_internal_listener() {
+        assert_eq!(
+            Published::jwks_uri("[::1]:9900".parse().unwrap()),
+            "http://[::1]:9900/.well-known/jwks.json"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! The tokens that live and die with a cached session.
+
+use crate::clock::UnixMillis;
+use crate::token::error::TokenError;
+use crate::token::mint::InternalToken;
+use crate::token::template::Template;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// More templates than this in use by one session, and the one that expires first makes room. A token is about 1 KB, so this
+/// bounds what a session weighs in the cache.
+const SLOTS_MAX: usize = 16;
+
+/// Tokens already minted for a session. Attached to it in the cache: what drops the session drops them.
+#[derive(Default)]
+pub struct Slots(Mutex<Vec<Slot>>);
+
+struct Slot {
+    token: InternalToken,
+    reuse_until: UnixMillis,
+}
+
+impl Slots {
+    /// The kept token, if there is one that is still good, else what `mint` makes, which is then kept.
+    ///
+    /// Good is: made from this very template (the same one in memory, since after a reload the same number may be another
+    /// audience), signed by the current key, less than half its life gone, and not beyond the session's end as it is
+    /// now, which may have moved since.
+    pub(super) fn reuse_or(
+        &self,
+        template: &Arc<Template>,
+        kid: &Arc<str>,
+        session_end: Option<UnixMillis>,
+        now: UnixMillis,
+        mint: impl FnOnce() -> Result<InternalToken, TokenError>,
+    ) -> Result<InternalToken, TokenError> {
+        // A panic in `mint` would leave the list as it was, so a poisoned lock is as good as a whole one.
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = slots.iter().find(|slot| Arc::ptr_eq(slot.token.template(), template));
+        if let Some(slot) = kept
+            && slot.is_good(kid, session_end, now)
+        {
+            return Ok(slot.token.clone());
+        }
+        let token = mint()?;
+        let life = now.until(token.expires_at());
+        slots.retain(|slot| !Arc::ptr_eq(slot.token.template(), template) && slot.token.expires_at() > now);
+        if slots.len() >= SLOTS_MAX {
+            let earliest = slots.iter().enumerate().min_by_key(|(_, slot)| slot.token.expires_at());
+            if let Some(index) = earliest.map(|(index, _)| index) {
+                slots.swap_remove(index);
+            }
+        }
+        slots.push(Slot { token: token.clone(), reuse_until: now.plus(life / 2) });
+        Ok(token)
+    }
+}
+
+impl Slot {
+    fn is_good(&self, kid: &Arc<str>, session_end: Option<UnixMillis>, now: UnixMillis) -> bool {
+        now < self.reuse_until
+            // A clock that was set back would make it a token from the future, which services refuse.
+            && now >= self.token.issued_at()
+            && self.token.kid() == kid
+            && session_end.is_none_or(|end| self.token.expires_at() <= end)
+    }
+}
+
+impl std::fmt::Debug for Slots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Slots")
+    }
+}
+
+#[cfg(test)]
+mod tests;

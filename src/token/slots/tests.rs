@@ -1,0 +1,123 @@
+use super::*;
+use crate::config::{Access, Algorithm, RouteId};
+use crate::session::VerifiedSession;
+use crate::token::fixture;
+use crate::token::mint::Minter;
+use std::time::Duration;
+
+const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
+
+fn minter(algorithm: Algorithm, audiences: &[&str]) -> Minter {
+    let routes = audiences.iter().map(|audience| fixture::route(audience, Access::Required));
+    fixture::minter(fixture::ring(&[algorithm]), routes.collect())
+}
+
+fn token(minter: &Minter, session: &VerifiedSession<Slots>, route: usize, now: UnixMillis) -> InternalToken {
+    minter.token_for(session, minter.template_of(RouteId(route)).unwrap(), now).unwrap()
+}
+
+fn after(millis: u64) -> UnixMillis {
+    NOW.plus(Duration::from_millis(millis))
+}
+
+#[test]
+fn one_signature_serves_every_request_of_the_first_half_of_its_life() {
+    let minter = minter(Algorithm::ES256, &["orders"]);
+    let session = fixture::session(None);
+    let first = token(&minter, &session, 0, NOW);
+    for millis in (0..15_000).step_by(100) {
+        assert_eq!(token(&minter, &session, 0, after(millis)).jti(), first.jti());
+    }
+    assert_eq!(minter.signatures(), 1);
+    assert_ne!(token(&minter, &session, 0, after(15_000)).jti(), first.jti());
+    assert_eq!(minter.signatures(), 2);
+}
+
+#[test]
+fn requests_that_arrive_together_pay_for_one_signature() {
+    let minter = minter(Algorithm::ES256, &["orders"]);
+    let session = fixture::session(None);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| token(&minter, &session, 0, NOW));
+        }
+    });
+    assert_eq!(minter.signatures(), 1);
+}
+
+#[test]
+fn a_token_beyond_the_sessions_new_end_is_not_reused() {
+    let minter = minter(Algorithm::ES256, &["orders"]);
+    let long: VerifiedSession<Slots> = fixture::session(Some(after(60_000)));
+    let first = token(&minter, &long, 0, NOW);
+    assert_eq!(first.expires_at(), after(30_000));
+    let exact = long.ending_at(Some(after(30_000)));
+    assert_eq!(token(&minter, &exact, 0, NOW).jti(), first.jti());
+    let shorter = long.ending_at(Some(after(29_999)));
+    assert_eq!(token(&minter, &shorter, 0, NOW).expires_at(), after(29_000));
+}
+
+#[test]
+fn a_new_key_drops_the_token() {
+    let session = fixture::session(None);
+    let old = token(&minter(Algorithm::ES256, &["orders"]), &session, 0, NOW);
+    let new = token(&minter(Algorithm::EdDSA, &["orders"]), &session, 0, NOW);
+    assert_ne!(old.kid(), new.kid());
+}
+
+#[test]
+fn a_kept_token_of_a_retired_key_is_not_good() {
+    let minter = minter(Algorithm::ES256, &["orders"]);
+    let session = fixture::session::<Slots>(None);
+    let token = token(&minter, &session, 0, NOW);
+    let slot = Slot { reuse_until: after(15_000), token };
+    assert!(slot.is_good(&Arc::clone(slot.token.kid()), None, NOW));
+    assert!(!slot.is_good(&"another".into(), None, NOW));
+}
+
+#[test]
+fn a_reload_that_renumbers_templates_hands_out_no_token_of_another_audience() {
+    let session = fixture::session(None);
+    let before = minter(Algorithm::ES256, &["orders", "billing"]);
+    let after_reload = minter(Algorithm::ES256, &["billing", "orders"]);
+    let orders = token(&before, &session, 0, NOW);
+    let billing = token(&after_reload, &session, 0, NOW);
+    assert_eq!(orders.template().audience, ["orders"]);
+    assert_eq!(billing.template().audience, ["billing"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_gets_a_token_of_its_own() {
+    let minter = minter(Algorithm::ES256, &["orders"]);
+    let session = fixture::session(None);
+    token(&minter, &session, 0, NOW);
+    let earlier = NOW.minus(Duration::from_secs(3600));
+    assert!(token(&minter, &session, 0, earlier).issued_at() <= earlier);
+    // Within the skew, as between two workers that read their clocks a moment apart, nothing is signed.
+    let signed = minter.signatures();
+    token(&minter, &session, 0, earlier.minus(Duration::from_millis(3)));
+    assert_eq!(minter.signatures(), signed);
+}
+
+#[test]
+fn a_session_keeps_one_token_for_each_of_few_templates() {
+    let names: Vec<String> = (0..=SLOTS_MAX).map(|index| format!("service-{index}")).collect();
+    let audiences: Vec<&str> = names.iter().map(String::as_str).collect();
+    let minter = minter(Algorithm::EdDSA, &audiences);
+    let session = fixture::session(None);
+    for round in 0..3 {
+        for route in 0..audiences.len() {
+            token(&minter, &session, route, after(15_000 * round));
+        }
+    }
+    assert_eq!(session.session().attached.0.lock().unwrap().len(), SLOTS_MAX);
+}
+
+#[test]
+fn an_error_is_not_kept() {
+    let minter = minter(Algorithm::ES256, &["orders"]);
+    let session: VerifiedSession<Slots> = fixture::session(Some(NOW));
+    let template = minter.template_of(RouteId(0)).unwrap();
+    assert_eq!(minter.token_for(&session, template, NOW).unwrap_err(), TokenError::SessionEnding);
+    assert!(minter.token_for(&session.ending_at(None), template, NOW).is_ok());
+}

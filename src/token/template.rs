@@ -1,0 +1,203 @@
+//! What the token of a route looks like.
+
+use crate::config::{Access, Config, ConfigError, Located, RouteId, TokenProfile};
+use http::HeaderName;
+use http::header::AUTHORIZATION;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Claims that say something about the token itself or that verifiers give a meaning of their own (RFC 7519 §4.1, RFC 7800,
+/// RFC 8693, RFC 9068, OpenID Connect Core §2, transaction tokens). An app that could set one of them could forge it.
+const RESERVED_CLAIMS: [&str; 27] = [
+    "act",
+    "anonymous",
+    "at_hash",
+    "aud",
+    "azp",
+    "c_hash",
+    "client_id",
+    "cnf",
+    "crit",
+    "events",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "may_act",
+    "nbf",
+    "nonce",
+    "rctx",
+    "req_wl",
+    "sid",
+    "sub",
+    "sub_id",
+    "sub_jwk",
+    "tctx",
+    "toe",
+    "txn",
+    "typ",
+];
+
+/// Everything about a token that does not depend on whom it is for, ready to be written.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Template {
+    /// `aud`, at least one.
+    pub audience: Vec<String>,
+    /// Longest life.
+    pub ttl: Duration,
+    /// `typ` and conformance.
+    pub profile: TokenProfile,
+    /// The header it travels in.
+    pub header: HeaderName,
+    /// Largest token, in bytes.
+    pub max_bytes: usize,
+    /// `iat` is set back by this.
+    pub skew: Duration,
+    /// Attribute names that become claims, in order, each with `,"name":` ready to be written.
+    claims: Vec<(String, String)>,
+    /// `{"iss":…,"aud":…,"sub":`
+    head: String,
+}
+
+impl Template {
+    /// The names of the attributes that become claims.
+    pub fn claim_names(&self) -> impl Iterator<Item = &str> {
+        self.claims.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Attribute names with the text that goes before their value.
+    pub(super) fn claims(&self) -> &[(String, String)] {
+        &self.claims
+    }
+
+    /// The text that goes before the subject.
+    pub(super) fn head(&self) -> &str {
+        &self.head
+    }
+
+    /// What goes before the token in its header: `Bearer` is Authorization's way (RFC 6750 §2.1); a header of one's own
+    /// holds the bare token.
+    pub(super) fn prefix(&self) -> &'static str {
+        if self.header == AUTHORIZATION { "Bearer " } else { "" }
+    }
+
+    fn of(config: &Config, route: &crate::config::Route) -> Self {
+        let text = |value: &str| serde_json::Value::from(value).to_string();
+        let audience = match route.audience.as_slice() {
+            [one] => text(one),
+            several => serde_json::Value::from(several.to_vec()).to_string(),
+        };
+        let claims = route.token.claims.iter();
+        Self {
+            audience: route.audience.clone(),
+            ttl: route.token.ttl,
+            profile: route.token.profile,
+            header: route.token.header.clone(),
+            max_bytes: config.tokens.max_bytes,
+            skew: config.server.skew,
+            claims: claims.map(|name| (name.value.clone(), format!(",{}:", text(&name.value)))).collect(),
+            head: format!(r#"{{"iss":{},"aud":{audience},"sub":"#, text(&config.tokens.issuer)),
+        }
+    }
+}
+
+/// One of the templates of a minter. Only [`Templates`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TemplateId(usize);
+
+/// The distinct templates of a configuration, and which route has which.
+#[derive(Debug)]
+pub struct Templates {
+    distinct: Vec<Arc<Template>>,
+    by_route: Vec<Option<TemplateId>>,
+}
+
+impl Templates {
+    /// The templates of all routes; routes whose tokens are alike share one, so they share signatures too.
+    ///
+    /// # Errors
+    /// Claim names that are reserved or come twice, each at its place.
+    pub fn build(config: &Config) -> Result<Self, Vec<ConfigError>> {
+        let errors = claim_errors(config);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut distinct: Vec<Arc<Template>> = Vec::new();
+        let mut by_route = Vec::with_capacity(config.routes.len());
+        for route in &config.routes {
+            by_route.push(match route.access {
+                Access::Open => None,
+                Access::Optional | Access::Session | Access::Required => {
+                    let template = Template::of(config, route);
+                    let known = distinct.iter().position(|known| **known == template);
+                    Some(TemplateId(known.unwrap_or_else(|| {
+                        distinct.push(Arc::new(template));
+                        distinct.len() - 1
+                    })))
+                }
+            });
+        }
+        Ok(Self { distinct, by_route })
+    }
+
+    /// The template of a route; `None` for an open one.
+    pub fn of(&self, route: RouteId) -> Option<TemplateId> {
+        self.by_route.get(route.0).copied().flatten()
+    }
+
+    /// The template itself.
+    pub fn get(&self, id: TemplateId) -> Option<&Arc<Template>> {
+        self.distinct.get(id.0)
+    }
+
+    /// How many distinct ones there are.
+    pub const fn len(&self) -> usize {
+        self.distinct.len()
+    }
+
+    /// Whether no route has a token.
+    pub const fn is_empty(&self) -> bool {
+        self.distinct.is_empty()
+    }
+}
+
+/// Mistakes in `[tokens] claims` and in every route's; a route that inherits them does not repeat the report.
+fn claim_errors(config: &Config) -> Vec<ConfigError> {
+    let lists = std::iter::once(("tokens.claims", &config.tokens.defaults.claims))
+        .chain(config.routes.iter().map(|route| ("routes.claims", &route.token.claims)));
+    let mut errors: Vec<ConfigError> = Vec::new();
+    for (key, claims) in lists {
+        for error in list_errors(key, claims) {
+            if !errors.iter().any(|known| known.at == error.at) {
+                errors.push(error);
+            }
+        }
+    }
+    errors
+}
+
+fn list_errors(key: &str, claims: &[Located<String>]) -> Vec<ConfigError> {
+    let mut seen = HashSet::new();
+    let mut errors = Vec::new();
+    for claim in claims {
+        let name = claim.value.as_str();
+        if RESERVED_CLAIMS.contains(&name) {
+            errors.push(
+                ConfigError::new(
+                    claim.at,
+                    key,
+                    format!("`{name}` is a claim that the gateway itself or a standard gives a meaning"),
+                    "attribute names that are no registered claims of tokens",
+                )
+                .hint(format!("give the attribute another name in its profile, as `app_{name}`")),
+            );
+        } else if !seen.insert(name) {
+            errors.push(ConfigError::new(claim.at, key, format!("`{name}` comes twice"), "each name once"));
+        }
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests;

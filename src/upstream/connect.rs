@@ -1,0 +1,130 @@
+//! New connections to an endpoint.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use crate::config::{self, At, ConfigError};
+use crate::upstream::error::UpstreamError;
+use crate::upstream::pool::Link;
+use crate::upstream::wire::{Stream, Turn, Wire};
+
+/// Largest response head, and most that hyper holds of a body. Its own default would let one upstream pin 400 KiB a
+/// connection; nginx takes 4 to 8 KiB of head.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// How to reach one endpoint.
+pub(crate) struct Connector {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    timeout: Duration,
+}
+
+impl Connector {
+    /// # Errors
+    /// If the host cannot be a TLS server's name.
+    pub(crate) fn new(
+        upstream: &config::Upstream,
+        endpoint: &config::Endpoint,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+    ) -> Result<Self, ConfigError> {
+        let host = endpoint.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = match tls.filter(|_| endpoint.tls) {
+            None => None,
+            Some(tls) => {
+                let name = ServerName::try_from(host.clone()).map_err(|_| {
+                    let key = format!("upstreams.{}.endpoints", upstream.name);
+                    ConfigError::new(upstream.at, key, format!("`{host}`"), "a DNS name or an address")
+                })?;
+                Some((TlsConnector::from(Arc::clone(tls)), name))
+            }
+        };
+        Ok(Self { host, port: endpoint.port, tls, timeout: upstream.connect_timeout })
+    }
+
+    /// Connects, TLS included, and starts the connection's driver.
+    pub(crate) async fn connect(&self) -> Result<Link, UpstreamError> {
+        let end = Instant::now() + self.timeout;
+        let stream = timeout_at(end, self.open(end)).await.unwrap_or(Err(UpstreamError::ConnectTimedOut))?;
+        let turn = Turn::new();
+        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn)));
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER_BYTES_MAX)
+            .max_header_size(BUFFER_BYTES_MAX)
+            .handshake(wire)
+            .await
+            .map_err(|error| UpstreamError::ConnectFailed { source: io::Error::other(error) })?;
+        tokio::task::spawn_local(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "upstream connection broke");
+            }
+        });
+        Ok(Link::new(sender, turn))
+    }
+
+    async fn open(&self, end: Instant) -> Result<Stream, UpstreamError> {
+        let stream = self.dial(end).await?;
+        // Heads and bodies leave in separate writes; a delayed one would cost a round trip.
+        stream.set_nodelay(true).map_err(|source| UpstreamError::ConnectFailed { source })?;
+        let Some((tls, name)) = &self.tls else { return Ok(Stream::Plain(stream)) };
+        let stream =
+            tls.connect(name.clone(), stream).await.map_err(|source| UpstreamError::TlsFailed { source })?;
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    /// Tries the name's addresses in order, each with an equal share of the time left, so that one black hole among them
+    /// does not use it up.
+    async fn dial(&self, end: Instant) -> Result<TcpStream, UpstreamError> {
+        let addresses: Vec<SocketAddr> = lookup_host((self.host.as_str(), self.port))
+            .await
+            .map_err(|source| UpstreamError::ConnectFailed { source })?
+            .collect();
+        let mut failure = UpstreamError::ConnectFailed { source: io::ErrorKind::NotFound.into() };
+        for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+            let share =
+                end.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(source)) => failure = UpstreamError::ConnectFailed { source },
+                Err(_) => failure = UpstreamError::ConnectTimedOut,
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// Trusts the system's certificate authorities, offers HTTP/1.1 only.
+///
+/// # Errors
+/// If the system has none: then no `https://` upstream could ever be reached.
+pub(crate) fn system_tls(at: At) -> Result<Arc<rustls::ClientConfig>, ConfigError> {
+    let mut roots = rustls::RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 {
+        let found = "an https:// endpoint, but the system has no root certificates";
+        return Err(ConfigError::new(at, "upstreams", found, "certificates where the system keeps them")
+            .hint("install the package `ca-certificates`, or set SSL_CERT_FILE"));
+    }
+    Ok(Arc::new(client_tls(roots)))
+}
+
+/// A TLS client for upstreams under these roots.
+pub(crate) fn client_tls(roots: rustls::RootCertStore) -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has ciphers for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls
+}

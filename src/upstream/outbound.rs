@@ -1,0 +1,68 @@
+//! A request that is ready to leave.
+
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::request::{Stripped, Upgrade};
+use crate::upstream::upload::Upload;
+use crate::upstream::websocket;
+
+/// A clean request and what it is held to on its way.
+#[derive(Debug)]
+pub struct Outbound {
+    head: Parts,
+    body: Incoming,
+    upgrade: Option<Upgrade>,
+    body_limit: Option<u64>,
+    total: Option<Duration>,
+}
+
+impl Outbound {
+    /// Sends `stripped` with at most `body_limit` bytes of body, within `total` from the first byte out to the last byte
+    /// back. Tunnels know no `total`.
+    pub fn new(stripped: Stripped, body_limit: Option<u64>, total: Option<Duration>) -> Self {
+        let (head, body, upgrade) = stripped.into_parts();
+        Self { head, body, upgrade, body_limit, total }
+    }
+
+    /// Sets a field of the gateway's own; whatever a client sent under that name was stripped.
+    pub fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.head.headers.insert(name.clone(), value.clone());
+    }
+
+    pub(crate) fn total(&self) -> Option<Duration> {
+        self.total
+    }
+
+    /// The message for hyper, and the handshake if it is one. `host` goes before the client's.
+    pub(crate) fn into_request(mut self, host: Option<&HeaderValue>) -> (Request<Upload>, Option<Upgrade>) {
+        // Whatever the client spoke, this hop speaks 1.1; and nothing the server side hung on the request may act here.
+        self.head.version = Version::HTTP_11;
+        self.head.extensions.clear();
+        if let Some(host) = host {
+            self.head.headers.insert(HOST, host.clone());
+        }
+        frame(&mut self.head, &self.body);
+        if self.upgrade.is_some() {
+            websocket::ask(&mut self.head.headers);
+        }
+        (Request::from_parts(self.head, Upload::new(self.body, self.body_limit)), self.upgrade)
+    }
+}
+
+/// Exactly one framing, made from what hyper read: the client's Content-Length where there is one (hyper puts it back from
+/// the body's size if it was lost), else chunked, said aloud since hyper would drop a chunked body of a GET.
+fn frame(head: &mut Parts, body: &Incoming) {
+    head.headers.remove(TRANSFER_ENCODING);
+    if body.is_end_stream() || body.size_hint().exact().is_some() {
+        return;
+    }
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.remove(TRAILER);
+    head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+}

@@ -1,0 +1,275 @@
+//! The bytes between us and an endpoint, watched while a response's head goes by.
+//!
+//! hyper reads heads leniently: a bare LF ends a line, and interim responses are skipped without end. Its callback for
+//! interim responses costs four allocations a request. Here every head passes byte by byte anyway, so the same rules
+//! are kept for the price of one `memchr` per header line, and once the final head is through, for nothing.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// Interim responses (103 and the like) before the final one. Servers send one or two.
+const INFORMATIONAL_MAX: u8 = 8;
+
+/// Offset of the status code in `HTTP/1.1 200 OK`.
+const STATUS_AT: usize = 9;
+
+const ASKED: u8 = 1;
+const IN_HEAD: u8 = 2;
+const PASSING: u8 = 3;
+
+/// How far the current exchange on a connection is; the forwarder holds one end, the connection's driver the other.
+/// Both live on one thread, but hyper wants streams that could move.
+#[derive(Debug)]
+pub(crate) struct Turn(AtomicU8);
+
+impl Turn {
+    /// A connection that has carried nothing yet.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicU8::new(PASSING)))
+    }
+
+    /// A request is about to be sent: the next byte read begins a response.
+    pub(crate) fn ask(&self) {
+        self.0.store(ASKED, Ordering::Relaxed);
+    }
+
+    /// Whether the upstream is still silent since [`Turn::ask`].
+    pub(crate) fn is_silent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == ASKED
+    }
+}
+
+/// What is wrong with a response's head that hyper would let pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadFault {
+    /// A line ends in LF without CR.
+    BareLineEnd,
+    /// More than [`INFORMATIONAL_MAX`] interim responses.
+    TooManyInformational,
+}
+
+impl std::fmt::Display for HeadFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::BareLineEnd => "a line of the head ends in a bare LF",
+            Self::TooManyInformational => "too many interim responses",
+        })
+    }
+}
+
+impl std::error::Error for HeadFault {}
+
+/// A connection to an endpoint.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: Stream,
+    turn: Arc<Turn>,
+    watch: HeadWatch,
+}
+
+impl Wire {
+    /// Watches `stream`, as `turn` says.
+    pub(crate) fn new(stream: Stream, turn: Arc<Turn>) -> Self {
+        Self { stream, turn, watch: HeadWatch::default() }
+    }
+
+    fn watch(&mut self, bytes: &[u8]) -> Result<(), HeadFault> {
+        match self.turn.0.load(Ordering::Relaxed) {
+            ASKED if !bytes.is_empty() => {
+                self.watch = HeadWatch::default();
+                self.turn.0.store(IN_HEAD, Ordering::Relaxed);
+            }
+            IN_HEAD => {}
+            _ => return Ok(()),
+        }
+        if self.watch.read(bytes)? {
+            self.turn.0.store(PASSING, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// With or without TLS.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// `http://`
+    Plain(TcpStream),
+    /// `https://`; boxed, since its state is twenty times the size of a socket.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// The state of one head, across reads.
+#[derive(Debug, Default)]
+struct HeadWatch {
+    /// Bytes of the current line so far.
+    line_bytes: usize,
+    /// The last of them.
+    last: u8,
+    /// Whether the status line is over.
+    in_fields: bool,
+    /// The status code's digits.
+    status: [u8; 3],
+    /// Interim responses that went by.
+    informational: u8,
+}
+
+impl HeadWatch {
+    /// Takes in the next bytes; true once the final head has ended.
+    fn read(&mut self, mut bytes: &[u8]) -> Result<bool, HeadFault> {
+        while let Some((line, rest)) =
+            memchr::memchr(b'\n', bytes).and_then(|at| Some((bytes.get(..at)?, bytes.get(at + 1..)?)))
+        {
+            self.take(line);
+            if self.end_line()? {
+                return Ok(true);
+            }
+            bytes = rest;
+        }
+        self.take(bytes);
+        Ok(false)
+    }
+
+    fn take(&mut self, part: &[u8]) {
+        if !self.in_fields {
+            for (digit, at) in self.status.iter_mut().zip(STATUS_AT..) {
+                if let Some(byte) = at.checked_sub(self.line_bytes).and_then(|at| part.get(at)) {
+                    *digit = *byte;
+                }
+            }
+        }
+        self.line_bytes += part.len();
+        self.last = part.last().copied().unwrap_or(self.last);
+    }
+
+    fn end_line(&mut self) -> Result<bool, HeadFault> {
+        let empty = self.line_bytes == 1;
+        if self.last != b'\r' {
+            return Err(HeadFault::BareLineEnd);
+        }
+        self.line_bytes = 0;
+        self.last = 0;
+        if !empty {
+            self.in_fields = true;
+            return Ok(false);
+        }
+        if !self.in_fields {
+            // hyper, like most, skips empty lines before a status line.
+            return Ok(false);
+        }
+        if self.status.first() != Some(&b'1') || &self.status == b"101" {
+            return Ok(true);
+        }
+        self.in_fields = false;
+        self.informational += 1;
+        if self.informational > INFORMATIONAL_MAX {
+            return Err(HeadFault::TooManyInformational);
+        }
+        Ok(false)
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(match &mut this.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        })?;
+        let fresh = buf.filled().get(before..).unwrap_or_default();
+        Poll::Ready(this.watch(fresh).map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault)))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `head` in pieces of `step` bytes.
+    fn watch(head: &[u8], step: usize) -> Result<bool, HeadFault> {
+        let mut watch = HeadWatch::default();
+        for piece in head.chunks(step) {
+            if watch.read(piece)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    #[test]
+    fn a_bare_lf_is_found_however_the_head_is_cut() {
+        for head in [
+            "HTTP/1.1 200 OK\nA: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\r\n\n",
+        ] {
+            for step in 1..head.len() {
+                assert_eq!(watch(head.as_bytes(), step), Err(HeadFault::BareLineEnd), "{head:?} by {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn eight_interim_responses_pass_and_the_ninth_does_not() {
+        let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        let last = "HTTP/1.1 200 OK\r\n\r\n";
+        for step in [1, 2, 7, 4096] {
+            assert_eq!(watch(format!("{}{last}", interim.repeat(8)).as_bytes(), step), Ok(true));
+            assert_eq!(watch(interim.repeat(9).as_bytes(), step), Err(HeadFault::TooManyInformational));
+        }
+    }
+
+    #[test]
+    fn bytes_behind_the_final_head_are_not_looked_at() {
+        assert_eq!(watch(b"HTTP/1.1 101 Switching\r\n\r\n\n\n\n", 4096), Ok(true));
+        assert_eq!(watch(b"\r\nHTTP/1.1 200 OK\r\n\r\na\nb", 4096), Ok(true));
+    }
+}
