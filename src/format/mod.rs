@@ -34,6 +34,7 @@ pub mod koa;
 pub mod options;
 pub mod record;
 pub mod spring;
+pub mod tower;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
