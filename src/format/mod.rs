@@ -38,6 +38,7 @@ pub mod php;
 pub mod record;
 pub mod spring;
 pub mod symfony;
+pub mod tower;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
