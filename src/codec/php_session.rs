@@ -4,7 +4,8 @@
 //! string may hold a `|`, so only reading value by value finds the next name; all variables share one table of slots.
 //! `php_binary` writes a length byte before the name. `php_serialize` writes one array. PHP up to 7.0 could mark a
 //! variable as undefined (`!name|`, or the length's top bit) and newer ones cannot: the two read such a record
-//! differently, so it is refused. No bytes at all are a session without a variable.
+//! differently, so it is refused. No bytes at all are a session without a variable. The handlers `igbinary` and `msgpack`
+//! come from extensions and have readers of their own.
 
 use crate::codec::php::{self, Reader};
 use crate::codec::{DecodeError, Fault, Limits, Value};

@@ -10,7 +10,7 @@
 //! of them in an encrypted payload (`session.encrypt`). phpredis's own serializer adds a layer outside. The user is
 //! under `login_{guard}_{sha1 of the guard's class}`; `remember_web_*` is a cookie that no store knows.
 
-use crate::codec::{DecodeError, Limits, Value, igbinary, json, php, php_session};
+use crate::codec::{DecodeError, Limits, Value, igbinary, json, msgpack, php, php_session};
 use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::encrypter::{Cipher, Keyring, NOT_SEALED, Sealed};
@@ -46,6 +46,7 @@ enum Serializer {
 enum StoreSerializer {
     Igbinary,
     Json,
+    Msgpack,
     Php,
 }
 
@@ -73,6 +74,7 @@ impl Laravel {
         let store_serializer = options.store_serializer(&[
             ("php", StoreSerializer::Php),
             ("igbinary", StoreSerializer::Igbinary),
+            ("msgpack", StoreSerializer::Msgpack),
             ("json", StoreSerializer::Json),
         ]);
         let duplicate = profile.duplicate_cookie;
@@ -102,6 +104,7 @@ impl Laravel {
         let outer = match self.store_serializer {
             None => return text(php::read(bytes, limits)),
             Some(StoreSerializer::Igbinary) => igbinary::read(bytes, limits),
+            Some(StoreSerializer::Msgpack) => msgpack::read_php(bytes, limits),
             Some(StoreSerializer::Json) => json::decode(bytes, limits),
             Some(StoreSerializer::Php) => php::read(bytes, limits),
         };

@@ -8,7 +8,7 @@
 //!
 //! There is no convention for the user: a profile names its `subject`.
 
-use crate::codec::{DecodeError, Limits, Value, igbinary, inflate, lzf, php_session};
+use crate::codec::{DecodeError, Limits, Value, igbinary, inflate, lzf, msgpack, php_session};
 use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
@@ -93,6 +93,7 @@ impl PhpCookie {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Handler {
     Igbinary,
+    Msgpack,
     Php,
     PhpBinary,
     PhpSerialize,
@@ -105,6 +106,7 @@ impl Handler {
             ("php_serialize", Self::PhpSerialize),
             ("php_binary", Self::PhpBinary),
             ("igbinary", Self::Igbinary),
+            ("msgpack", Self::Msgpack),
         ];
         options.serializer(&words).unwrap_or(Self::Php)
     }
@@ -117,6 +119,7 @@ impl Handler {
         }
         match self {
             Self::Igbinary => php_session::session(igbinary::read(bytes, limits)?),
+            Self::Msgpack => php_session::session(msgpack::read_php(bytes, limits)?),
             Self::Php => php_session::read_php(bytes, limits),
             Self::PhpBinary => php_session::read_php_binary(bytes, limits),
             Self::PhpSerialize => php_session::read_php_serialize(bytes, limits),

@@ -129,6 +129,7 @@ fn an_excepted_cookie_is_the_bare_id_and_nothing_else() {
 fn every_layer_of_serialisers_comes_off() {
     let inner = session();
     let igbinary = [&[0, 0, 0, 2, 0x11, inner.len() as u8][..], inner.as_bytes()].concat();
+    let msgpack = [&[0xd9, inner.len() as u8][..], inner.as_bytes()].concat();
     let json = serde_json::to_vec(&inner).unwrap();
     for (store, record) in [
         (None, serialised(&inner).into_bytes()),
@@ -136,6 +137,7 @@ fn every_layer_of_serialisers_comes_off() {
         (Some("php"), serialised(&serialised(&inner)).into_bytes()),
         (Some("igbinary"), igbinary),
         (Some("json"), json),
+        (Some("msgpack"), msgpack),
     ] {
         let format =
             laravel(FormatOptions { store_serializer: store.and_then(word), ..FormatOptions::default() });

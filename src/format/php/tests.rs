@@ -93,7 +93,7 @@ fn a_hash_is_the_wrong_type() {
 
 #[test]
 fn an_empty_string_is_a_session_without_a_user() {
-    for handler in ["php", "php_serialize", "php_binary", "igbinary"] {
+    for handler in ["php", "php_serialize", "php_binary", "igbinary", "msgpack"] {
         let format = php(FormatOptions { serializer: word(handler), ..FormatOptions::default() });
         assert!(decoded(&format, b"").unwrap() == Value::Map(vec![]), "{handler}");
     }
@@ -101,9 +101,16 @@ fn an_empty_string_is_a_session_without_a_user() {
 
 #[test]
 fn what_one_handler_wrote_another_refuses() {
-    let written: [&[u8]; 4] =
-        [b"id|i:42;", b"a:1:{s:2:\"id\";i:42;}", b"\x02idi:42;", b"\0\0\0\x02\x14\x01\x11\x02id\x06\x2a"];
-    for (index, handler) in ["php", "php_serialize", "php_binary", "igbinary"].into_iter().enumerate() {
+    let written: [&[u8]; 5] = [
+        b"id|i:42;",
+        b"a:1:{s:2:\"id\";i:42;}",
+        b"\x02idi:42;",
+        b"\0\0\0\x02\x14\x01\x11\x02id\x06\x2a",
+        b"\x82\xc0\x01\xa2id\x2a",
+    ];
+    for (index, handler) in
+        ["php", "php_serialize", "php_binary", "igbinary", "msgpack"].into_iter().enumerate()
+    {
         let format = php(FormatOptions { serializer: word(handler), ..FormatOptions::default() });
         for (other, bytes) in written.into_iter().enumerate() {
             let read = decoded(&format, bytes);
