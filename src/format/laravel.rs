@@ -142,21 +142,19 @@ impl SessionFormat for Laravel {
 
     fn subject(&self, data: &Value) -> Option<Value> {
         let Value::Map(fields) = data else { return None };
-        let logins = || fields.iter().filter_map(|(name, id)| Some((guard(name)?, id)));
-        let is_web = |(guard, _): &(&str, &Value)| *guard == "web";
-        if logins().any(|login| is_web(&login)) { only(logins().filter(is_web)) } else { only(logins()) }
+        only(fields.iter().filter_map(|(name, id)| (guard(name)? == "web").then_some(id)))
     }
 
     fn subject_convention(&self) -> Option<&'static str> {
-        Some("`login_web_{sha1}`, or the only `login_{guard}_{sha1}`")
+        Some("`login_web_{sha1}`; for another guard name its key as `subject`")
     }
 }
 
-/// The id, if there is one login. Two guards may number two tables of people, and of one guard under two classes the app
-/// knows only the class it has now: which of them is meant, only the profile can say.
-fn only<'v>(mut logins: impl Iterator<Item = (&'v str, &'v Value)>) -> Option<Value> {
+/// The id, if there is one login. Other guards are left out, since they may number another table of people: admin 1 must not
+/// become user 1. Of one guard under two classes the app knows only the class it has now.
+fn only<'v>(mut logins: impl Iterator<Item = &'v Value>) -> Option<Value> {
     match (logins.next(), logins.next()) {
-        (Some((_, id)), None) => Some(id.clone()),
+        (Some(id), None) => Some(id.clone()),
         _ => None,
     }
 }
