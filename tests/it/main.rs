@@ -8,4 +8,6 @@
 
 mod cases;
 mod drain;
+mod express;
+mod streaming;
 mod support;
