@@ -5,12 +5,17 @@ use crate::format::actix::Actix;
 use crate::format::aspnet::Aspnet;
 use crate::format::bare::Bare;
 use crate::format::better_auth::BetterAuth;
+use crate::format::django::Django;
 use crate::format::express::Express;
 use crate::format::fastify::Fastify;
+use crate::format::flask::Flask;
 use crate::format::go_scs::Scs;
 use crate::format::gorilla::Gorilla;
 use crate::format::koa::Koa;
+use crate::format::rack::Rack;
+use crate::format::rails::Rails;
 use crate::format::spring::Spring;
+use crate::format::starlette::Starlette;
 use crate::format::{SessionFormat, options};
 
 /// The format of this profile, with its options checked.
@@ -22,19 +27,19 @@ pub fn build(profile: &Profile) -> Result<Box<dyn SessionFormat>, Vec<ConfigErro
         Framework::Actix => boxed(Actix::new(profile)),
         Framework::Aspnet => boxed(Aspnet::new(profile)),
         Framework::BetterAuth => boxed(BetterAuth::new(profile)),
+        Framework::Django => boxed(Django::new(profile)),
         Framework::Express => boxed(Express::new(profile)),
         Framework::Fastify => boxed(Fastify::new(profile)),
+        Framework::Flask => boxed(Flask::new(profile)),
         Framework::GoScs => boxed(Scs::new(profile)),
         Framework::Gin | Framework::Gorilla => boxed(Gorilla::new(profile)),
         Framework::Json => boxed(Bare::new(profile)),
         Framework::Koa => boxed(Koa::new(profile)),
+        Framework::Rack => boxed(Rack::new(profile)),
+        Framework::Rails => boxed(Rails::new(profile)),
         Framework::Spring => boxed(Spring::new(profile)),
-        Framework::Django
-        | Framework::Flask
-        | Framework::Starlette
-        | Framework::Rails
-        | Framework::Rack
-        | Framework::Laravel
+        Framework::Starlette => boxed(Starlette::new(profile)),
+        Framework::Laravel
         | Framework::Php
         | Framework::Symfony
         | Framework::Tower

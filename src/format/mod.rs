@@ -17,23 +17,32 @@
 pub mod actix;
 pub mod aspnet;
 pub mod bare;
+pub mod bare_id;
 pub mod better_auth;
 mod build;
 pub mod cookies;
 pub mod data_protection;
 pub mod date;
+pub mod django;
 pub mod express;
 pub mod fastify;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod flask;
 pub mod go_scs;
 pub mod gorilla;
 pub mod jackson;
 pub mod jar;
 pub mod koa;
 pub mod options;
+pub mod rack;
+pub mod rack_id;
+pub mod rails;
+pub mod rails_cookie;
+pub mod rails_entry;
 pub mod record;
 pub mod spring;
+pub mod starlette;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
