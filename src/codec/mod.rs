@@ -28,7 +28,7 @@ pub mod msgpack;
 pub mod pickle;
 pub mod seal;
 #[cfg(test)]
-mod shown;
+pub(crate) mod shown;
 mod uuid;
 mod value;
 
