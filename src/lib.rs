@@ -1,7 +1,31 @@
-//! Cloakroom: a reverse-proxy authentication gateway.
+//! Cloakroom: a reverse proxy that turns the session an app already keeps into a short-lived token for the services behind it.
+//!
+//! Start reading at [`pipeline`]: the path of a request on one screen. The rooms in the order a request meets them:
+//!
+//! ```text
+//! listen      accepts connections and judges every head as bytes before hyper sees it
+//! request     one canonical view of a request; later the proof that nothing of the client's can speak for us
+//! route       host, path and method to one set of rules
+//! session     cookie to verdict: absent, rejected, verified
+//!   format      how each framework keeps a session; codec: its serialisations, read as data
+//!   store       Redis, where the app's sessions are
+//! guard       access rule, conditions, cross-site requests
+//! token       verified session and template to a signed token; the key ring
+//! upstream    sends, streams, tunnels
+//! respond     refusals from one table, and the last touch on answers
+//! ```
+//!
+//! Around them: [`config`] (gateway.toml, or every mistake in it at once), [`app`] (what runs where), [`internal`] (keys, health and
+//! metrics for services), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
+//!
+//! The rules of the house: imports go one way, top to bottom of `main → cli → app → pipeline, internal → respond → guard → upstream
+//! → token → session → format → store, codec, route, listen → request, telemetry → config, clock`; a value is the proof that its
+//! stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed. A test (`tidy`) holds us to it.
 
 #![forbid(unsafe_code)]
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;

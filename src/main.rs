@@ -1,3 +1,5 @@
 //! The `cloakroom` command: an exit code and nothing else.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cloakroom::cli::run()
+}

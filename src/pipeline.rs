@@ -80,6 +80,9 @@ impl Gateway {
     /// A well-formed request: forwarded, or refused in a form that its caller can read.
     async fn answer(&self, inbound: Inbound, record: &mut Record) -> Response<ResponseBody> {
         record.read(&inbound);
+        if let Some(response) = self.publish(&inbound) {
+            return response;
+        }
         let form = Form::of(inbound.method(), inbound.headers());
         let origin =
             inbound.headers().get(ORIGIN).filter(|origin| self.trusted_origins().contains(origin)).cloned();
@@ -97,6 +100,13 @@ impl Gateway {
                 response
             }
         }
+    }
+
+    /// The key set and discovery document, where `publish_jwks` puts them on the public port too.
+    fn publish(&self, inbound: &Inbound) -> Option<Response<ResponseBody>> {
+        let document = self.published()?.find(inbound.path().as_str())?;
+        let readable = matches!(*inbound.method(), Method::GET | Method::HEAD);
+        readable.then(|| document.answer(inbound.headers()).map(ResponseBody::Own))
     }
 
     /// First half of the path: route, session, guard, token. Nothing has been sent yet.
@@ -190,9 +200,10 @@ impl Gateway {
             verdict
         });
         admit(way.state.grant, way.state.outage, verdict).map_err(|denied| match denied {
-            Denied::Unauthenticated(reject) => {
-                Refusal { cause: reject.map(Cause::Reject), ..Reason::LoginRequired.into() }
-            }
+            Denied::Unauthenticated(reject) => Refusal {
+                cause: reject.map(|reject| Box::new(Cause::Reject(reject))),
+                ..Reason::LoginRequired.into()
+            },
             Denied::StoreUnavailable(error) => {
                 record.unknown(error.profile, &error.sid);
                 Refusal::caused(Reason::StoreUnavailable, Cause::Store(error))
@@ -253,7 +264,7 @@ impl Gateway {
                 if refusal.reason == Reason::LoginRequired
                     && !seen_before(inbound.cookies(), inbound.path()) =>
             {
-                Refusal { login: template.redirect(inbound.path()), ..refusal }
+                Refusal { login: template.redirect(inbound.path()).map(Box::new), ..refusal }
             }
             _ => refusal,
         }
@@ -269,6 +280,6 @@ impl Gateway {
     ) -> Response<ResponseBody> {
         let Refusal { reason, cause, allow, login } = refusal;
         record.refused(reason, cause);
-        render(reason, Rendering { form, id: record.id, cors, login, allow })
+        render(reason, Rendering { form, id: record.id, cors, login: login.map(|login| *login), allow })
     }
 }

@@ -51,7 +51,7 @@ fn every_captured_session_is_read_as_its_app_reads_it() {
         println!("{failure}");
     }
     println!("vectors: {} files, {vectors} vectors, 0 skipped", files.len());
-    assert!(failures.is_empty(), "{} of {vectors} vectors are read differently", failures.len());
+    assert!(failures.is_empty(), "{} readings differ from what the apps said", failures.len());
 }
 
 fn files() -> Vec<PathBuf> {

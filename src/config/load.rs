@@ -7,11 +7,11 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::config::check::{self, Document};
+use crate::config::check::{self, Document, reason};
 use crate::config::place::File;
 use crate::config::raw::RawConfig;
 use crate::config::structure::{self, Findings};
-use crate::config::{Config, ConfigError, Sources};
+use crate::config::{At, Config, ConfigError, Sources};
 
 /// Tables that only the main file may have; included files share the other ones.
 const MAIN_ONLY: &[&str] = &["csrf", "include", "internal", "server", "tokens"];
@@ -102,21 +102,30 @@ impl Reader {
                 Err(mut error) => {
                     error.at = at;
                     self.errors.push(error);
+                    self.missing();
                 }
             }
         }
     }
 
-    fn included(&mut self, path: &Path, at: crate::config::At) {
+    fn included(&mut self, path: &Path, at: At) {
         match std::fs::read(path) {
             Ok(bytes) => {
                 self.read(path, &bytes, false);
             }
             Err(error) => {
                 let found = format!("cannot read `{}`: {}", path.display(), reason(&error));
-                self.errors.push(ConfigError::new(at, "include", found, ""));
+                self.errors.push(ConfigError::new(at, "include", found, "a file that the gateway may read"));
+                self.missing();
             }
         }
+    }
+
+    /// Notes that any name may be one of a file that could not be read.
+    fn missing(&mut self) {
+        let kinds = ["stores", "sessions", "upstreams"];
+        let lost = kinds.iter().map(|kind| ((*kind).to_owned(), structure::ALL.to_owned())).collect();
+        self.notes.push(Findings { lost, ..Findings::default() });
     }
 
     /// Reads one file as far as it can be read, and says what it includes.
@@ -298,14 +307,4 @@ fn masked(text: &str, findings: &Findings, broken: bool) -> String {
         }
     }
     String::from_utf8(bytes).unwrap_or_default()
-}
-
-/// An I/O error in the words of its kind, the same on every system.
-pub(crate) fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        _ => error.to_string(),
-    }
 }

@@ -114,7 +114,7 @@ impl Walk {
             let doc =
                 property.get("description").and_then(Value::as_str).and_then(|doc| doc.split(". ").next());
             let kinds = Kinds::of(&SCHEMA, property);
-            let accepted = kinds.accepted.or(doc).map_or_else(|| describe(&kinds), str::to_owned);
+            let accepted = kinds.accepted.or(doc).map_or_else(|| describe(&kinds), uncapitalised);
             self.within(name, name, |walk| {
                 walk.push(span, format!("`{name}` is missing"), accepted, None);
             });
@@ -407,6 +407,12 @@ const fn type_of(value: &DeValue<'_>) -> &'static str {
         DeValue::String(_) => "a string",
         DeValue::Table(_) => "a table",
     }
+}
+
+/// The beginning of a doc comment as a part of a sentence.
+fn uncapitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Enough of a word to recognise it by, in one line.

@@ -125,6 +125,15 @@ fn what_only_follows_from_another_mistake_is_not_told() {
 }
 
 #[test]
+fn names_that_a_missing_include_may_define_are_not_told() {
+    let told = mistakes(
+        "include = [\"none.toml\"]\n[sessions.s]\nframework = \"json\"\n\
+         [[routes]]\npath = \"/\"\nupstream = \"u\"\nsessions = [\"t\"]\n",
+    );
+    assert!(told.ends_with("1 mistake; nothing was started\n"), "{told}");
+}
+
+#[test]
 fn the_place_of_a_lone_host_is_its_own() {
     let config = config(
         "[upstreams.u]\nendpoints = [\"http://[::1]:3000\"]\n\

@@ -17,6 +17,18 @@ pub enum Access {
     Required,
 }
 
+impl Access {
+    /// The word in the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Optional => "optional",
+            Self::Session => "session",
+            Self::Required => "required",
+        }
+    }
+}
+
 /// Signature algorithm of internal tokens (RFC 7518, RFC 8037).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Algorithm {

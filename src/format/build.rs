@@ -12,10 +12,14 @@ use crate::format::flask::Flask;
 use crate::format::go_scs::Scs;
 use crate::format::gorilla::Gorilla;
 use crate::format::koa::Koa;
+use crate::format::laravel::Laravel;
+use crate::format::php::Php;
 use crate::format::rack::Rack;
 use crate::format::rails::Rails;
 use crate::format::spring::Spring;
 use crate::format::starlette::Starlette;
+use crate::format::symfony::Symfony;
+use crate::format::tower::Tower;
 use crate::format::{SessionFormat, options};
 
 /// The format of this profile, with its options checked.
@@ -33,18 +37,17 @@ pub fn build(profile: &Profile) -> Result<Box<dyn SessionFormat>, Vec<ConfigErro
         Framework::Flask => boxed(Flask::new(profile)),
         Framework::GoScs => boxed(Scs::new(profile)),
         Framework::Gin | Framework::Gorilla => boxed(Gorilla::new(profile)),
-        Framework::Json => boxed(Bare::new(profile)),
+        Framework::Json | Framework::Msgpack => boxed(Bare::new(profile)),
         Framework::Koa => boxed(Koa::new(profile)),
+        Framework::Laravel => boxed(Laravel::new(profile)),
+        Framework::Php => boxed(Php::new(profile)),
         Framework::Rack => boxed(Rack::new(profile)),
         Framework::Rails => boxed(Rails::new(profile)),
         Framework::Spring => boxed(Spring::new(profile)),
         Framework::Starlette => boxed(Starlette::new(profile)),
-        Framework::Laravel
-        | Framework::Php
-        | Framework::Symfony
-        | Framework::Tower
-        | Framework::Msgpack
-        | Framework::Jwt => Err(vec![not_in_this_build(profile)]),
+        Framework::Symfony => boxed(Symfony::new(profile)),
+        Framework::Tower => boxed(Tower::new(profile)),
+        Framework::Jwt => Err(vec![not_in_this_build(profile)]),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod cookies;
 pub mod data_protection;
 pub mod date;
 pub mod django;
+mod encrypter;
 pub mod express;
 pub mod fastify;
 #[cfg(test)]
@@ -34,7 +35,9 @@ pub mod gorilla;
 pub mod jackson;
 pub mod jar;
 pub mod koa;
+pub mod laravel;
 pub mod options;
+pub mod php;
 pub mod rack;
 pub mod rack_id;
 pub mod rails;
@@ -43,6 +46,8 @@ pub mod rails_entry;
 pub mod record;
 pub mod spring;
 pub mod starlette;
+pub mod symfony;
+pub mod tower;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};

@@ -1,5 +1,7 @@
 //! Tells message from message in a client's byte stream, and passes only what was judged. No I/O here.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use crate::config::Limits;
@@ -63,6 +65,9 @@ enum Phase {
     Refused,
     Broken(ParseError),
 }
+
+/// Prepared once: building a searcher costs more than one search.
+static HEAD_END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n\r\n"));
 
 const NEXT_HEAD: Phase = Phase::Head { scanned: 0, blank: false };
 
@@ -154,7 +159,7 @@ impl Sieve {
         let window = input.get(..self.header_bytes).unwrap_or(input);
         let from = scanned.saturating_sub(3);
         let fresh = window.get(from..).unwrap_or_default();
-        let end = memmem::find(fresh, b"\r\n\r\n").map(|at| from + at + 4);
+        let end = HEAD_END.find(fresh).map(|at| from + at + 4);
         let lines = window.get(scanned.saturating_sub(1)..end.unwrap_or(window.len())).unwrap_or_default();
         if has_bare_line_end(lines) {
             return Step::Refuse(ParseError::BareLineEnd);

@@ -10,7 +10,7 @@ use crate::route::{Grant, Route, RouteTable};
 use crate::session::{Authenticator, FingerprintKey, Profile, SessionCache};
 use crate::store::Store;
 use crate::telemetry::{AccessLine, AccessLog, Metrics, RouteMetrics};
-use crate::token::{KeyRing, Minter, Slots, TemplateId, Templates};
+use crate::token::{KeyRing, Minter, Published, Slots, TemplateId, Templates};
 use crate::upstream::{Forwarder, Tunnels};
 use http::StatusCode;
 use ipnet::IpNet;
@@ -36,6 +36,8 @@ pub struct Shared {
     metrics: Arc<Metrics>,
     tunnels: Tunnels,
     warnings: Warnings,
+    /// The key set and discovery on the public port; only with `publish_jwks`.
+    published: Option<Published>,
 }
 
 /// What the path needs of one route.
@@ -97,7 +99,13 @@ impl Shared {
         let reserved = Reserved::new(
             config.server.reserved_headers.iter().map(String::as_str).chain(token_headers(&config, &routes)),
         );
+        let jwks_uri = config.tokens.jwks_uri.clone();
+        let published = config.tokens.publish_jwks.then(|| {
+            let uri = jwks_uri.unwrap_or_else(|| format!("{}/.well-known/jwks.json", config.tokens.issuer));
+            Published::new(minter.ring(), &config.tokens.issuer, &uri)
+        });
         Ok(Self {
+            published,
             clock,
             states,
             profiles: profiles.into(),
@@ -265,6 +273,10 @@ impl Worker {
 
     pub(super) fn trusted_origins(&self) -> &TrustedOrigins {
         &self.shared.trusted_origins
+    }
+
+    pub(super) fn published(&self) -> Option<&Published> {
+        self.shared.published.as_ref()
     }
 
     pub(super) fn warnings(&self) -> &Warnings {

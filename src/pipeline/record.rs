@@ -30,7 +30,7 @@ pub(super) struct Record {
     pub(super) token: Option<InternalToken>,
     pub(super) forwarded: bool,
     pub(super) cross_site_logged: bool,
-    pub(super) refusal: Option<(Reason, Option<Cause>)>,
+    pub(super) refusal: Option<(Reason, Option<Box<Cause>>)>,
     /// What an upstream that refused our token said about it.
     pub(super) disagreement: Option<String>,
 }
@@ -95,7 +95,7 @@ impl Record {
         self.sid = Some(sid.clone());
     }
 
-    pub(super) fn refused(&mut self, reason: Reason, cause: Option<Cause>) {
+    pub(super) fn refused(&mut self, reason: Reason, cause: Option<Box<Cause>>) {
         self.refusal = Some((reason, cause));
     }
 

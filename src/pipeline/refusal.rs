@@ -12,11 +12,11 @@ use crate::upstream::UpstreamError;
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) reason: Reason,
-    pub(super) cause: Option<Cause>,
+    pub(super) cause: Option<Box<Cause>>,
     /// The Allow field of a 405.
     pub(super) allow: Option<String>,
     /// Where a navigation goes instead.
-    pub(super) login: Option<LoginRedirect>,
+    pub(super) login: Option<Box<LoginRedirect>>,
 }
 
 /// What happened, in the words of the stage where it did.
@@ -40,7 +40,7 @@ impl Refusal {
     }
 
     pub(super) fn caused(reason: Reason, cause: Cause) -> Self {
-        Self { cause: Some(cause), ..reason.into() }
+        Self { cause: Some(Box::new(cause)), ..reason.into() }
     }
 
     pub(super) fn upstream(error: UpstreamError) -> Self {

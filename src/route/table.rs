@@ -232,7 +232,7 @@ fn ambiguities(routes: &[Route], patterns: &[Pattern]) -> Vec<ConfigError> {
                 "one route for each host, path and method",
             );
             errors.push(
-                error.hint(format!("the earlier one has access = \"{}\"", access_word(earlier.rules.access))),
+                error.hint(format!("the earlier one has access = \"{}\"", earlier.rules.access.word())),
             );
         }
     }
@@ -288,15 +288,6 @@ fn may_share_host(a: &crate::config::Route, b: &crate::config::Route) -> bool {
                 || theirs.strip_prefix('*').is_some_and(|suffix| is_below(mine, suffix))
         })
     })
-}
-
-const fn access_word(access: crate::config::Access) -> &'static str {
-    match access {
-        crate::config::Access::Open => "open",
-        crate::config::Access::Optional => "optional",
-        crate::config::Access::Session => "session",
-        crate::config::Access::Required => "required",
-    }
 }
 
 #[cfg(test)]

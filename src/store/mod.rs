@@ -17,7 +17,7 @@ mod redis;
 pub use self::error::StoreError;
 pub use self::key::StoreKey;
 pub use self::memory::MemoryStore;
-pub use self::redis::{RedisOptions, RedisStore};
+pub use self::redis::{LinkEvent, RedisOptions, RedisStore};
 
 /// How a record is kept, hence which command reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 //! reconnect is a request that hangs. Here a reader finds a connection or fails at once, and the keeper alone
 //! reconnects, with a delay that grows to half a second so that a store that comes back is in use within one.
 
-use super::{Reading, Record, RecordKind, StoreError, StoreKey, Stored};
+use crate::store::{Reading, Record, RecordKind, StoreError, StoreKey, Stored};
+use crate::telemetry::StoreMetrics;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, PushInfo, PushKind, Value};
 use std::cell::{Cell, RefCell};
@@ -84,12 +85,28 @@ struct Link {
     broken: Arc<Notify>,
     timeouts: Cell<u32>,
     nonce: Cell<u64>,
-    up: Box<dyn Fn(Result<(), &redis::RedisError>)>,
+    metrics: StoreMetrics,
+    tell: Box<dyn Fn(LinkEvent<'_>)>,
+}
+
+/// What became of the connection.
+#[derive(Debug)]
+pub enum LinkEvent<'a> {
+    /// It is up.
+    Connected,
+    /// An attempt failed.
+    Failed(&'a redis::RedisError),
+    /// It was up and broke.
+    Lost,
 }
 
 impl RedisStore {
-    /// Starts the keeper on the current worker. `up` is told of each connection made, and of each attempt that failed.
-    pub fn start(options: RedisOptions, up: impl Fn(Result<(), &redis::RedisError>) + 'static) -> Self {
+    /// Starts the keeper on the current worker. `tell` hears of each connection made, lost, or tried in vain.
+    pub fn start(
+        options: RedisOptions,
+        metrics: StoreMetrics,
+        tell: impl Fn(LinkEvent<'_>) + 'static,
+    ) -> Self {
         let link = Rc::new(Link {
             options,
             connection: RefCell::new(None),
@@ -98,9 +115,9 @@ impl RedisStore {
             broken: Arc::new(Notify::new()),
             timeouts: Cell::new(0),
             nonce: Cell::new(0),
-            up: Box::new(up),
+            metrics,
+            tell: Box::new(tell),
         });
-        #[expect(clippy::disallowed_methods, reason = "the keeper lives as long as the worker")]
         tokio::task::spawn_local(keep(Rc::clone(&link)));
         Self(link)
     }
@@ -110,6 +127,15 @@ impl RedisStore {
     /// # Errors
     /// [`StoreError`] within the store's timeout; at once if there is no connection.
     pub async fn read(&self, key: &StoreKey, kind: RecordKind) -> Result<Reading, StoreError> {
+        let reading = self.read_in_time(key, kind).await;
+        match reading {
+            Ok(_) => self.0.metrics.answered.inc(),
+            Err(_) => self.0.metrics.failed.inc(),
+        };
+        reading
+    }
+
+    async fn read_in_time(&self, key: &StoreKey, kind: RecordKind) -> Result<Reading, StoreError> {
         let timeout = self.0.options.timeout;
         match tokio::time::timeout(timeout, self.ask(key, kind)).await {
             Ok(Ok(reading)) => {
@@ -195,10 +221,10 @@ impl Link {
     }
 }
 
-/// Connects, waits until the connection is known to be broken, and starts over; until the worker ends.
+/// Connects, waits until the connection is known to be broken, and starts over, as long as the worker lives.
 async fn keep(link: Rc<Link>) {
     let mut delay = RECONNECT_DELAY;
-    while Rc::strong_count(&link) > 1 || link.starting.get() {
+    loop {
         let attempt = link.connect().await;
         link.starting.set(false);
         match attempt {
@@ -206,14 +232,15 @@ async fn keep(link: Rc<Link>) {
                 link.timeouts.set(0);
                 link.connection.borrow_mut().replace(connection);
                 link.connected.notify_waiters();
-                (link.up)(Ok(()));
+                (link.tell)(LinkEvent::Connected);
                 delay = RECONNECT_DELAY;
                 link.broken.notified().await;
                 link.connection.borrow_mut().take();
+                (link.tell)(LinkEvent::Lost);
             }
             Err(error) => {
                 link.connected.notify_waiters();
-                (link.up)(Err(&error));
+                (link.tell)(LinkEvent::Failed(&error));
                 tokio::time::sleep(delay).await;
                 delay = (delay * 2).min(RECONNECT_DELAY_MAX);
             }

@@ -51,8 +51,8 @@ pub struct Metrics {
     requests: Family<RouteDecision, Counter>,
     refusals: Family<RouteCode, Counter>,
     rejects: Family<ProfileReject, Counter>,
-    /// Tokens signed.
-    pub signatures: Counter,
+    signatures: Gauge,
+    sessions_held: Gauge,
     store_reads: Family<StoreOutcome, Counter>,
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
@@ -94,7 +94,8 @@ impl Metrics {
             requests: Family::default(),
             refusals: Family::default(),
             rejects: Family::default(),
-            signatures: Counter::default(),
+            signatures: Gauge::default(),
+            sessions_held: Gauge::default(),
             store_reads: Family::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
@@ -109,7 +110,8 @@ impl Metrics {
             "Sessions not accepted, by profile and reject",
             metrics.rejects.clone(),
         );
-        registry.register("token_signatures", "Tokens signed", metrics.signatures.clone());
+        registry.register("token_signatures", "Tokens signed since start", metrics.signatures.clone());
+        registry.register("sessions_held", "Decoded sessions in memory", metrics.sessions_held.clone());
         registry.register("store_reads", "Session reads by store and outcome", metrics.store_reads.clone());
         registry.register(
             "cross_site_logged",
@@ -150,6 +152,16 @@ impl Metrics {
             answered: self.store_reads.get_or_create_owned(&labels("answered")),
             failed: self.store_reads.get_or_create_owned(&labels("failed")),
         }
+    }
+
+    /// How many decoded sessions are held now.
+    pub fn set_sessions_held(&self, held: u64) {
+        self.sessions_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    /// How many signatures were made so far.
+    pub fn set_signatures(&self, made: u64) {
+        self.signatures.set(i64::try_from(made).unwrap_or(i64::MAX));
     }
 
     /// Counts a refusal; `code` is one of the closed table's.

@@ -5,7 +5,8 @@
 //! 1. a command that sets an absolute end (`EXAT`, `PXAT`, `EXPIREAT`, `PEXPIREAT`), less the TTL seen right after it;
 //! 2. a Set-Cookie with `Expires` and `Max-Age`: their difference; with `Expires` alone: less the TTL of the step's key;
 //! 3. the latest `creationTime` of a hash, a Java long or its digits;
-//! 4. the earliest timestamp since 2024 in a command (a creation time).
+//! 4. the earliest timestamp since 2024 in a command (a creation time): ISO 8601, or Unix seconds or
+//!    milliseconds.
 //!
 //! 1 to 3 take the latest of the file. A file without any has nothing that expires but what is decades old: 2024 will do.
 
@@ -80,9 +81,15 @@ fn ends_in_cookies(step: &Json) -> Vec<u64> {
 fn timestamps(step: &Json) -> Vec<u64> {
     let mut moments = Vec::new();
     for command in texts(&step["redis_commands"]) {
-        for word in command.split(|letter: char| !letter.is_ascii_alphanumeric() && !"-:.".contains(letter)) {
-            let plain = word.parse::<u64>().ok().filter(|_| word.len() == 13);
-            moments.extend(plain.or_else(|| date::rfc3339(word).map(UnixMillis::as_millis)));
+        let dates = command.split(|letter: char| !letter.is_ascii_alphanumeric() && !"-:.".contains(letter));
+        moments.extend(dates.filter_map(|word| date::rfc3339(word).map(UnixMillis::as_millis)));
+        for digits in command.split(|letter: char| !letter.is_ascii_alphanumeric()) {
+            let number = digits.parse::<u64>().ok();
+            moments.extend(match digits.len() {
+                10 => number.map(|seconds| seconds * 1000),
+                13 => number,
+                _ => None,
+            });
         }
     }
     moments.retain(|moment| *moment > YEAR_2024);

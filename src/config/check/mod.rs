@@ -3,6 +3,7 @@
 //! Each file here reads one table. A wrong value is noted and a harmless one goes on in its place, so that one
 //! pass finds everything; `load` hands the result out only if nothing was noted.
 
+mod given;
 mod http;
 mod names;
 mod profile;
@@ -14,38 +15,12 @@ mod table;
 mod token;
 mod upstream;
 
-use std::path::Path;
-
 use crate::config::check::names::{Names, gather};
 use crate::config::check::table::Checker;
-use crate::config::place::File;
-use crate::config::raw::RawConfig;
-use crate::config::structure::Findings;
-use crate::config::{Config, ConfigError, Sources};
+use crate::config::{Config, ConfigError};
 
-pub(crate) use secret::process_environment;
-
-/// One file's tables.
-#[derive(Debug)]
-pub(crate) struct Document {
-    pub(crate) file: File,
-    pub(crate) raw: RawConfig,
-}
-
-/// What a check starts from.
-#[derive(Clone, Copy)]
-pub(crate) struct Given<'a> {
-    /// The files, the main one first.
-    pub(crate) documents: &'a [Document],
-    /// What walking them found.
-    pub(crate) notes: &'a [Findings],
-    /// Their texts, to say in words where something is.
-    pub(crate) sources: &'a Sources,
-    /// Where relative paths start.
-    pub(crate) directory: &'a Path,
-    /// The environment variables.
-    pub(crate) environment: &'a dyn Fn(&str) -> Option<String>,
-}
+pub(crate) use given::{Document, Given};
+pub(crate) use secret::{process_environment, reason};
 
 /// Checks all tables; the configuration is only to be used if there are no errors.
 pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {

@@ -1,6 +1,6 @@
 //! Tables with names, over all files, and what refers to them.
 
-use crate::config::check::Given;
+use crate::config::check::given::Given;
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
 use crate::config::raw::{Named, RawConfig};

@@ -80,7 +80,7 @@ impl Table<'_, '_> {
         let result = std::fs::read(self.checker.given.directory.join(path));
         result
             .map_err(|error| {
-                let reason = crate::config::load::reason(&error);
+                let reason = reason(&error);
                 self.refuse_with(
                     at,
                     key,
@@ -90,5 +90,15 @@ impl Table<'_, '_> {
                 );
             })
             .ok()
+    }
+}
+
+/// An I/O error in the words of its kind, the same on every system.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::check::Given;
+use crate::config::check::given::Given;
 use crate::config::place::File;
 use crate::config::raw::{DurationText, Placed, RawConfig, SizeText};
 use crate::config::units::{self, UnitError};

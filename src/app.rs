@@ -1,0 +1,303 @@
+//! From a configuration to a running gateway, and to its orderly end.
+//!
+//! The only place, beside `listen`, where threads and long-lived tasks start: one worker per core with a runtime, listener,
+//! store connections and upstream pool of its own, one thread for the internal listener, one that writes the access log. Nothing
+//! waits for a store or an upstream to be up: the gateway serves what it can, says what it cannot, and `/ready` tells when every
+//! store has been reached.
+
+mod check;
+mod health;
+
+pub use check::{Bound, Checked, CheckedRoute, check};
+
+use crate::clock::Clock;
+use crate::config::{Backend, Config, ConfigError, Limits, StoreId};
+use crate::internal::{Internal, Readiness};
+use crate::listen::{BindError, Connections, Handler, Listener, serve, spawn_worker};
+use crate::pipeline::{Gateway, Shared};
+use crate::request::{Conn, ParseError, RequestIds};
+use crate::store::{MemoryStore, RedisOptions, RedisStore, Store};
+use crate::telemetry::{AccessLog, AccessSink, Metrics};
+use crate::token::Published;
+use bytes::Bytes;
+use health::StoreWatch;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often a worker hands its access lines over when they do not fill a buffer.
+const LOG_FLUSH: Duration = Duration::from_millis(200);
+/// Connections that the internal listener holds at once: services and scrapers, not browsers.
+const INTERNAL_CONNECTIONS: usize = 1024;
+
+/// What a gateway is started with beside its configuration.
+pub struct Start {
+    /// The time it goes by.
+    pub clock: Clock,
+    /// Where access lines go.
+    pub access: AccessSink,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration is wrong; all mistakes at once.
+    Config(Vec<ConfigError>),
+    /// An address cannot be listened on.
+    Bind(BindError),
+    /// The system gave no thread, socket or random bytes.
+    System(std::io::Error),
+}
+
+/// A gateway that runs.
+pub struct Running {
+    /// Public addresses, with the ports that were bound.
+    pub addresses: Vec<SocketAddr>,
+    /// Address of the internal listener.
+    pub internal: Option<SocketAddr>,
+    shared: Arc<Shared>,
+    memory: Vec<Option<MemoryStore>>,
+    drain: watch::Sender<bool>,
+    draining: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<std::io::Result<()>>>,
+}
+
+/// How a worker reaches one store.
+#[derive(Clone)]
+enum StorePlan {
+    Memory(MemoryStore),
+    Redis(Arc<RedisOptions>, Arc<StoreWatch>),
+}
+
+/// Starts a gateway.
+///
+/// # Errors
+/// [`StartError`]; nothing keeps running then.
+pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
+    let metrics = Arc::new(Metrics::new());
+    let plans = plan_stores(&config, &start.clock).map_err(StartError::Config)?;
+    let shared = Shared::build(config, start.clock, Arc::clone(&metrics)).map_err(StartError::Config)?;
+    let shared = Arc::new(shared);
+    for warning in shared.ring().warnings() {
+        tracing::warn!("{warning}");
+    }
+    let server = &shared.config.server;
+    let listener = Listener::bind(&server.listen, server.workers).map_err(StartError::Bind)?;
+    let internal = shared.config.internal.as_ref().map(|internal| Listener::bind(&[internal.listen], 1));
+    let internal = internal.transpose().map_err(StartError::Bind)?;
+    let (drain, draining_seen) = watch::channel(false);
+    let mut running = Running {
+        addresses: listener.addresses().to_vec(),
+        internal: internal.as_ref().and_then(|internal| internal.addresses().first().copied()),
+        memory: plans.iter().map(StorePlan::memory).collect(),
+        shared: Arc::clone(&shared),
+        drain,
+        draining: Arc::default(),
+        threads: Vec::new(),
+    };
+    let connections = Connections::new(server.limits.connections);
+    if let Some(internal) = internal {
+        running.serve_internal(internal, &plans, &metrics, &draining_seen).map_err(StartError::System)?;
+    }
+    for (at, sockets) in listener.into_workers().into_iter().enumerate() {
+        let (shared, plans, access) = (Arc::clone(&shared), plans.clone(), start.access.clone());
+        let (connections, drain) = (Arc::clone(&connections), draining_seen.clone());
+        let (metrics, ids) = (Arc::clone(&metrics), request_ids().map_err(StartError::System)?);
+        let worker = spawn_worker(&format!("worker-{at}"), move || async move {
+            let limits = Arc::new(shared.config.server.limits.clone());
+            let stores = open_stores(&shared.config, &plans, &metrics);
+            let gateway = Gateway::new(shared, stores, ids(), AccessLog::new(access))
+                .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
+            let flusher = tokio::task::spawn_local(flush_log(gateway.clone()));
+            let served = serve(sockets, limits, connections, gateway.clone(), drain).await;
+            flusher.abort();
+            gateway.log().flush();
+            served
+        });
+        running.threads.push(worker.map_err(StartError::System)?);
+    }
+    Ok(running)
+}
+
+impl Running {
+    /// The store named `name`, if it is one inside the process.
+    pub fn memory_store(&self, name: &str) -> Option<MemoryStore> {
+        let at = self.shared.config.stores.iter().position(|store| store.name == name)?;
+        self.memory.get(at)?.clone()
+    }
+
+    /// What it serves.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Stops accepting, lets running requests and tunnels end within `drain_timeout`, and returns when all threads did.
+    pub fn stop(self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.drain.send_replace(true);
+        for thread in self.threads {
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a worker ended early"),
+                Err(_) => tracing::error!("a worker panicked"),
+            }
+        }
+    }
+
+    fn serve_internal(
+        &mut self,
+        listener: Listener,
+        plans: &[StorePlan],
+        metrics: &Arc<Metrics>,
+        drain: &watch::Receiver<bool>,
+    ) -> std::io::Result<()> {
+        let Some(address) = self.internal else { return Ok(()) };
+        let tokens = &self.shared.config.tokens;
+        let jwks_uri = tokens.jwks_uri.clone().unwrap_or_else(|| Published::jwks_uri(address));
+        let published = Published::new(self.shared.ring(), &tokens.issuer, &jwks_uri);
+        let watches: Vec<_> = plans.iter().filter_map(StorePlan::watch).collect();
+        let draining = Arc::clone(&self.draining);
+        let readiness = move || Readiness {
+            waiting_for: health::waiting_for(&watches, draining.load(Ordering::Relaxed)),
+            stores: watches.iter().map(|watch| watch.health()).collect(),
+        };
+        let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(metrics));
+        let page = move || {
+            metrics.set_sessions_held(shared.sessions_held());
+            metrics.set_signatures(shared.minter().signatures());
+            metrics.page()
+        };
+        let internal = Internal::new(published, Box::new(readiness), Box::new(page));
+        let limits = Limits { connections: INTERNAL_CONNECTIONS, ..self.shared.config.server.limits.clone() };
+        let drain = drain.clone();
+        let sockets = listener.into_workers().into_iter().flatten().collect();
+        self.threads.push(spawn_worker("internal", move || async move {
+            let connections = Connections::new(INTERNAL_CONNECTIONS);
+            serve(sockets, Arc::new(limits), connections, InternalHandler(Rc::new(internal)), drain).await
+        })?);
+        Ok(())
+    }
+}
+
+/// The internal listener's answers.
+#[derive(Clone)]
+struct InternalHandler(Rc<Internal>);
+
+impl Handler for InternalHandler {
+    type Body = Full<Bytes>;
+
+    async fn handle(
+        &self,
+        _conn: Conn,
+        request: Result<Request<Incoming>, ParseError>,
+    ) -> Response<Full<Bytes>> {
+        let Ok(request) = request else {
+            let mut refused = Response::new(Full::from("malformed request\n"));
+            *refused.status_mut() = StatusCode::BAD_REQUEST;
+            return refused;
+        };
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        self.0.answer(request.method(), target, request.headers())
+    }
+}
+
+impl StorePlan {
+    fn memory(&self) -> Option<MemoryStore> {
+        match self {
+            Self::Memory(memory) => Some(memory.clone()),
+            Self::Redis(..) => None,
+        }
+    }
+
+    fn watch(&self) -> Option<Arc<StoreWatch>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(_, watch) => Some(Arc::clone(watch)),
+        }
+    }
+}
+
+fn plan_stores(config: &Config, clock: &Clock) -> Result<Vec<StorePlan>, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    let mut plans = Vec::new();
+    for store in &config.stores {
+        match (&store.backend, RedisOptions::new(store)) {
+            (Backend::Memory, _) | (_, Ok(None)) => {
+                tracing::warn!(store = %store.name, "`memory:` is for the demo and tests: nothing else can write to it");
+                plans.push(StorePlan::Memory(MemoryStore::new(clock.clone())));
+            }
+            (_, Ok(Some(options))) => {
+                plans.push(StorePlan::Redis(Arc::new(options), Arc::new(StoreWatch::new(&store.name))))
+            }
+            (_, Err(error)) => errors.push(ConfigError::new(
+                store.at,
+                format!("stores.{}.url", store.name),
+                crate::telemetry::chain(&error),
+                "redis://[user:password@]host[:port][/db], or rediss:// with TLS",
+            )),
+        }
+    }
+    if errors.is_empty() { Ok(plans) } else { Err(errors) }
+}
+
+/// The stores of one worker, each with a connection of its own; indexed by [`StoreId`].
+fn open_stores(config: &Config, plans: &[StorePlan], metrics: &Metrics) -> Vec<Store> {
+    plans
+        .iter()
+        .enumerate()
+        .map(|(at, plan)| match plan {
+            StorePlan::Memory(memory) => Store::Memory(memory.clone()),
+            StorePlan::Redis(options, watch) => {
+                let name = config.stores.get(StoreId(at).0).map_or("", |store| store.name.as_str());
+                let watch = Arc::clone(watch);
+                Store::Redis(RedisStore::start(
+                    RedisOptions::clone(options),
+                    metrics.store(name),
+                    move |event| watch.note(&event),
+                ))
+            }
+        })
+        .collect()
+}
+
+async fn flush_log(gateway: Gateway) {
+    loop {
+        tokio::time::sleep(LOG_FLUSH).await;
+        gateway.log().flush();
+    }
+}
+
+/// Random starts for a worker's request ids.
+fn request_ids() -> std::io::Result<impl FnOnce() -> RequestIds + Send> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| std::io::Error::other("no random bytes"))?;
+    let value = u128::from_ne_bytes(bytes);
+    Ok(move || RequestIds::new((value >> 64) as u64, value as u64))
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Config(errors) => write!(f, "the configuration has {} mistakes", errors.len()),
+            Self::Bind(error) => error.fmt(f),
+            Self::System(_) => f.write_str("the system gave no thread, socket or random bytes"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(_) => None,
+            Self::Bind(error) => error.source(),
+            Self::System(error) => Some(error),
+        }
+    }
+}

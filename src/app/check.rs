@@ -1,0 +1,123 @@
+//! What a configuration promises, without starting it.
+
+use crate::clock::Clock;
+use crate::config::{Access, Config, ConfigError, Freshness, KeySource, Route};
+use crate::pipeline::Shared;
+use crate::telemetry::Metrics;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A configuration without mistakes.
+#[derive(Debug)]
+pub struct Checked {
+    /// Every route, in the order of the file.
+    pub routes: Vec<CheckedRoute>,
+    /// What is allowed and worth a second look.
+    pub warnings: Vec<String>,
+}
+
+/// One route and what it guarantees.
+#[derive(Debug)]
+pub struct CheckedRoute {
+    /// Host and path.
+    pub pattern: String,
+    /// Its access, in the configuration's word.
+    pub access: &'static str,
+    /// Its upstream.
+    pub upstream: String,
+    /// How long a revoked session may be honoured; `None` where none is asked for.
+    pub bound: Option<Bound>,
+}
+
+/// The longest a revoked session may be honoured by a service, and what it is the sum of.
+#[derive(Debug)]
+pub struct Bound {
+    /// At the gateway.
+    pub revocation: Duration,
+    /// What is left of a token that was handed out just before.
+    pub ttl: Duration,
+    /// What a service's clock may be behind.
+    pub skew: Duration,
+    /// All of it.
+    pub total: Duration,
+}
+
+/// Checks everything that `serve` would, and writes nothing: where the key directory has no key yet, a key that is thrown away
+/// stands in.
+///
+/// # Errors
+/// Every mistake the rooms find.
+pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
+    let routes = config.routes.iter().map(|route| checked_route(route, &config)).collect();
+    let mut warnings = split_cookies(&config);
+    let spare = spare_keys(&mut config, &mut warnings);
+    let built = Shared::build(config, Clock::System, Arc::new(Metrics::new()));
+    drop(spare);
+    built.map(|shared| {
+        warnings.extend(shared.ring().warnings().iter().map(ToString::to_string));
+        Checked { routes, warnings }
+    })
+}
+
+/// Puts a temporary directory in the place of a key directory that does not exist yet.
+fn spare_keys(config: &mut Config, warnings: &mut Vec<String>) -> Option<SpareDirectory> {
+    let KeySource::Directory(directory) = &mut config.tokens.keys else { return None };
+    let has_keys = std::fs::read_dir(&directory.value).is_ok_and(|mut entries| entries.next().is_some());
+    if has_keys {
+        return None;
+    }
+    warnings.push(format!("`{}` has no key yet; `serve` will make one", directory.value.display()));
+    let path = std::env::temp_dir().join(format!("cloakroom-check-{}", std::process::id()));
+    directory.value.clone_from(&path);
+    Some(SpareDirectory(path))
+}
+
+struct SpareDirectory(std::path::PathBuf);
+
+impl Drop for SpareDirectory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(Path::new(&self.0));
+    }
+}
+
+fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
+    let hosts: Vec<&str> = route.hosts.iter().map(|host| host.value.as_str()).collect();
+    let upstream =
+        config.upstreams.get(route.upstream.0).map(|upstream| upstream.name.clone()).unwrap_or_default();
+    CheckedRoute {
+        pattern: format!("{}{}", hosts.join(","), route.path.value),
+        access: route.access.word(),
+        upstream,
+        bound: (route.access != Access::Open).then(|| bound(route, config)),
+    }
+}
+
+fn bound(route: &Route, config: &Config) -> Bound {
+    let stores = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
+    let stores = stores.filter_map(|profile| config.stores.get(profile.store.0));
+    // Until there is a cache to be stale, every request asks the store, whatever `freshness` says.
+    let revocation = stores
+        .map(|store| match route.freshness.unwrap_or(store.freshness) {
+            Freshness::Strict | Freshness::Lease => Duration::ZERO,
+        })
+        .max()
+        .unwrap_or_default();
+    let (ttl, skew) = (route.token.ttl, config.server.skew);
+    Bound { revocation, ttl, skew, total: revocation + ttl + skew }
+}
+
+/// Upstreams that get the session cookie on some of their routes only: what they set on the others is dropped.
+fn split_cookies(config: &Config) -> Vec<String> {
+    let forwards = |upstream: usize, wanted: bool| {
+        config.routes.iter().find(|route| route.upstream.0 == upstream && route.forward_cookie == wanted)
+    };
+    let split = config.upstreams.iter().enumerate().filter_map(|(at, upstream)| {
+        let (with, without) = (forwards(at, true)?, forwards(at, false)?);
+        Some(format!(
+            "upstream `{}` gets the session cookie on `{}` and not on `{}`: what it sets there is dropped",
+            upstream.name, with.path.value, without.path.value
+        ))
+    });
+    split.collect()
+}

@@ -1,0 +1,75 @@
+//! What is known of the stores, over all workers.
+
+use crate::internal::StoreHealth;
+use crate::store::LinkEvent;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One store as the workers' connections show it.
+#[derive(Debug)]
+pub(super) struct StoreWatch {
+    name: String,
+    reached: AtomicBool,
+    connected: AtomicUsize,
+    trouble: Mutex<Option<String>>,
+}
+
+impl StoreWatch {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            reached: AtomicBool::new(false),
+            connected: AtomicUsize::new(0),
+            trouble: Mutex::new(None),
+        }
+    }
+
+    /// Takes note of one worker's connection, and logs what changed for the store as a whole: once, however many workers see it.
+    pub(super) fn note(&self, event: &LinkEvent<'_>) {
+        match event {
+            LinkEvent::Connected => {
+                self.reached.store(true, Ordering::Relaxed);
+                let first = self.connected.fetch_add(1, Ordering::Relaxed) == 0;
+                *self.trouble() = None;
+                if first {
+                    tracing::info!(store = %self.name, "connected");
+                }
+            }
+            LinkEvent::Lost => {
+                let last = self.connected.fetch_sub(1, Ordering::Relaxed) == 1;
+                if last {
+                    tracing::warn!(store = %self.name, "the connection is lost; routes that need a session answer 503");
+                    *self.trouble() = Some("the connection was lost".to_owned());
+                }
+            }
+            LinkEvent::Failed(error) => {
+                let text = crate::telemetry::chain(*error);
+                let mut trouble = self.trouble();
+                if trouble.as_deref() != Some(&text) {
+                    tracing::warn!(store = %self.name, error = %text, "cannot connect; trying again");
+                    *trouble = Some(text);
+                }
+            }
+        }
+    }
+
+    pub(super) fn health(&self) -> StoreHealth {
+        let reachable = self.connected.load(Ordering::Relaxed) > 0;
+        StoreHealth { name: self.name.clone(), reachable, detail: self.trouble().clone() }
+    }
+
+    fn trouble(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What readiness waits for, in words.
+pub(super) fn waiting_for(watches: &[Arc<StoreWatch>], draining: bool) -> Vec<String> {
+    let unreached = watches.iter().filter(|watch| !watch.reached.load(Ordering::Relaxed));
+    let mut waiting: Vec<String> =
+        unreached.map(|watch| format!("store {} was not reached yet", watch.name)).collect();
+    if draining {
+        waiting.push("draining".to_owned());
+    }
+    waiting
+}

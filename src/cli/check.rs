@@ -1,0 +1,65 @@
+//! `cloakroom check`
+
+use crate::app::{Checked, check};
+use crate::cli::printer::Printer;
+use crate::cli::{ConfigFile, Outcome};
+
+/// Find every mistake in the configuration, and print what each route guarantees.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Machine-readable output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub(super) fn run(self, printer: &Printer) -> Outcome {
+        let (config, sources) = match crate::config::load(&self.file.config) {
+            Ok(loaded) => loaded,
+            Err((errors, sources)) => {
+                printer.mistakes(&errors, &sources);
+                return Outcome::BadInput;
+            }
+        };
+        match check(config) {
+            Ok(checked) if self.json => printer.json(&as_json(&checked)),
+            Ok(checked) => print(&checked, printer),
+            Err(errors) => {
+                printer.mistakes(&errors, &sources);
+                return Outcome::BadInput;
+            }
+        }
+        Outcome::Fine
+    }
+}
+
+fn print(checked: &Checked, printer: &Printer) {
+    for route in &checked.routes {
+        let bound = match &route.bound {
+            Some(bound) => format!(
+                "a revoked session is honoured for at most {:?}: {:?} here + {:?} token + {:?} skew",
+                bound.total, bound.revocation, bound.ttl, bound.skew
+            ),
+            None => "open: the store is never asked".to_owned(),
+        };
+        printer.line(format!("{:<28} {:<9} -> {:<12} {bound}", route.pattern, route.access, route.upstream));
+    }
+    for warning in &checked.warnings {
+        printer.note(format!("warning: {warning}"));
+    }
+    printer.line(format!("fine: {} routes", checked.routes.len()));
+}
+
+fn as_json(checked: &Checked) -> serde_json::Value {
+    let routes = checked.routes.iter().map(|route| {
+        serde_json::json!({
+            "route": route.pattern,
+            "access": route.access,
+            "upstream": route.upstream,
+            "bound_seconds": route.bound.as_ref().map(|bound| bound.total.as_secs_f64()),
+        })
+    });
+    serde_json::json!({ "routes": routes.collect::<Vec<_>>(), "warnings": checked.warnings })
+}
