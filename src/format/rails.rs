@@ -42,9 +42,9 @@ enum Content {
 
 #[derive(Clone, Copy, Debug)]
 enum Engine {
-    CacheStore,
-    RedisSessionStore,
-    RedisStore,
+    ActionPack,
+    Cache,
+    SessionStore,
 }
 
 impl Rails {
@@ -54,22 +54,20 @@ impl Rails {
     /// Every mistake in them.
     pub fn new(profile: &Profile) -> Result<Self, Vec<ConfigError>> {
         const ENGINES: [(&str, Engine); 3] = [
-            ("redis_store", Engine::RedisStore),
-            ("redis_session_store", Engine::RedisSessionStore),
-            ("cache_store", Engine::CacheStore),
+            ("redis_store", Engine::ActionPack),
+            ("redis_session_store", Engine::SessionStore),
+            ("cache_store", Engine::Cache),
         ];
         let mut options = Options::new(profile);
         let cookie = options.cookie("_session_id");
         let marshal = ("marshal", Content::Marshal);
-        let (key, content) = match options.engine(&ENGINES).unwrap_or(Engine::RedisStore) {
-            Engine::RedisStore => ("session:{id}", options.serializer(&[marshal])),
-            Engine::RedisSessionStore => {
+        let (key, content) = match options.engine(&ENGINES).unwrap_or(Engine::ActionPack) {
+            Engine::ActionPack => ("session:{id}", options.serializer(&[marshal])),
+            Engine::SessionStore => {
                 let serializers = [marshal, ("json", Content::Json), ("hybrid", Content::Hybrid)];
                 ("{id}", options.serializer(&serializers))
             }
-            Engine::CacheStore => {
-                ("_session_id:{id}", options.serializer(&[("marshal", Content::CacheEntry)]))
-            }
+            Engine::Cache => ("_session_id:{id}", options.serializer(&[("marshal", Content::CacheEntry)])),
         };
         let key = options.key(key);
         let content = content.unwrap_or(Content::Marshal);
