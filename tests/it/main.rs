@@ -6,8 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
+mod access;
 mod cases;
 mod drain;
 mod express;
+mod internal;
+mod limits;
+mod secrets;
 mod streaming;
 mod support;
+mod websocket;
