@@ -47,6 +47,9 @@ pub enum Reason {
     UpstreamUnreachable,
 }
 
+/// All that a client is told when a fault is ours.
+const OUR_FAULT: &str = "Something went wrong on our side.";
+
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -71,12 +74,7 @@ impl Reason {
             Self::Forbidden => {
                 row(StatusCode::FORBIDDEN, "forbidden", "Your account does not have access to this.", Client)
             }
-            Self::Internal => row(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong on our side.",
-                Gateway,
-            ),
+            Self::Internal => row(StatusCode::INTERNAL_SERVER_ERROR, "internal", OUR_FAULT, Gateway),
             Self::LoginRequired => {
                 row(StatusCode::UNAUTHORIZED, "login-required", "Please log in and try again.", Client)
             }
@@ -102,18 +100,10 @@ impl Reason {
                 "Sessions cannot be checked right now. You are still logged in; please try again.",
                 Gateway,
             ),
-            Self::TokenFailed => row(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "token-failed",
-                "Something went wrong on our side.",
-                Gateway,
-            ),
-            Self::TokenTooLarge => row(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "token-too-large",
-                "Something went wrong on our side.",
-                Gateway,
-            ),
+            Self::TokenFailed => row(StatusCode::INTERNAL_SERVER_ERROR, "token-failed", OUR_FAULT, Gateway),
+            Self::TokenTooLarge => {
+                row(StatusCode::INTERNAL_SERVER_ERROR, "token-too-large", OUR_FAULT, Gateway)
+            }
             Self::UpstreamBroken => row(
                 StatusCode::BAD_GATEWAY,
                 "upstream-broken",

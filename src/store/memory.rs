@@ -1,7 +1,7 @@
 //! A store inside the process, for the demo and for tests: nothing else can write to it.
 
-use super::{Reading, Record, RecordKind, StoreKey, Stored};
 use crate::clock::{Clock, UnixMillis};
+use crate::store::{Reading, Record, RecordKind, StoreKey, Stored};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
