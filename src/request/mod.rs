@@ -22,6 +22,7 @@ mod host;
 mod id;
 mod navigation;
 mod path;
+mod return_path;
 mod strip;
 mod trust;
 mod upgrade;
@@ -34,6 +35,7 @@ pub use host::Host;
 pub use id::{RequestId, RequestIds};
 pub use navigation::{is_grpc, is_navigation, is_safe};
 pub use path::{Path, PathExceptions, exception_text, fold};
+pub use return_path::safe_return;
 pub use strip::{StripRules, Stripped, Upgrade};
 pub use trust::Origin;
 
