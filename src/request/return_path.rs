@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn what_no_field_should_hold_is_not_gone_back_to() {
         let long = format!("/{}", "a".repeat(BYTES_MAX));
-        for next in ["", "a", "?a", "#", "/a b", "/a\u{7f}", "/é", "/a?b=\r\nSet-Cookie:c", "/a?b\\", &long] {
+        for next in ["", "a", "?a", "#", "/a b", "/a\u{7f}", "/é", "/a?b=\r\nSet-Cookie:c", "/a?b\\", &long]
+        {
             assert_eq!(safe_return(next), "/", "{next}");
         }
     }
@@ -92,7 +93,8 @@ mod tests {
     #[test]
     fn a_page_of_ones_own_is_gone_back_to() {
         let long = format!("/{}", "a".repeat(BYTES_MAX - 1));
-        for next in ["/", "/api/orders/?page=2&q=%2F%0A#x", "/my%20file", "/a//b", "/%C3%A9", "/a/.b", &long] {
+        for next in ["/", "/api/orders/?page=2&q=%2F%0A#x", "/my%20file", "/a//b", "/%C3%A9", "/a/.b", &long]
+        {
             assert_eq!(safe_return(next), next);
         }
     }
