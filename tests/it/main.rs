@@ -7,5 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
 mod cases;
+mod demo;
 mod drain;
 mod support;
