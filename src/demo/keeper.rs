@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub(super) enum Keeper {
     Memory(MemoryStore),
-    Redis(Client),
+    Redis(Box<Client>),
 }
 
 impl Keeper {

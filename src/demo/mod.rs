@@ -146,7 +146,10 @@ impl Demo {
     ) -> Result<(), DemoError> {
         let keeper = match self.running.memory_store("app") {
             Some(memory) => Keeper::Memory(memory),
-            None => Keeper::Redis(redis::Client::open(String::from_utf8_lossy(url.expose()).as_ref())?),
+            None => {
+                let client = redis::Client::open(String::from_utf8_lossy(url.expose()).as_ref())?;
+                Keeper::Redis(Box::new(client))
+            }
         };
         let shared = Arc::clone(self.running.shared());
         let services: serde_json::Map<_, _> =

@@ -101,3 +101,6 @@ async fn fetch(from: SocketAddr) -> Result<Vec<Jwk>, Box<dyn std::error::Error +
     let (keys, _) = tokio::join!(ask, connection);
     Ok(serde_json::from_slice::<JwkSet>(&keys?.to_bytes())?.keys)
 }
+
+#[cfg(test)]
+mod tests;

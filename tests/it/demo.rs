@@ -53,7 +53,8 @@ impl Demo {
 /// The names of processes whose working directory is, or was, below this one: the demo's Redis has it there.
 fn living_in(dir: &Path) -> Vec<String> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    let inside = processes.filter(|path| std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir)));
+    let inside =
+        processes.filter(|path| std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir)));
     inside.filter_map(|path| std::fs::read_to_string(path.join("comm")).ok()).collect()
 }
 
@@ -109,7 +110,8 @@ fn an_access_line_is_written_where_it_was_asked_for_and_nowhere_else() {
         command.arg("--verbose");
     });
     assert_eq!(Ask::get("/api/orders/").at(demo.address("Open")).status, 401);
-    let seen = demo.process.err.wait_for("an access line", |text| text.contains("login-required").then_some(()));
+    let seen =
+        demo.process.err.wait_for("an access line", |text| text.contains("login-required").then_some(()));
     assert!(seen.is_some() && !demo.process.out.text().contains("login-required"));
     demo.end();
 }
