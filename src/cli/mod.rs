@@ -4,6 +4,7 @@
 //! bad configuration or usage. No secret is ever taken from argv or printed.
 
 mod check;
+mod explain;
 mod printer;
 mod schema;
 mod serve;
@@ -28,6 +29,8 @@ enum Command {
     Serve(serve::Serve),
     /// Find every mistake in the configuration, and print what each route guarantees.
     Check(check::Check),
+    /// Say what would happen to a request, stage by stage, and why.
+    Explain(explain::Explain),
     /// Look at tokens.
     #[command(subcommand)]
     Token(token::Token),
@@ -62,6 +65,7 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(serve) => serve.run(&printer),
         Command::Check(check) => check.run(&printer),
+        Command::Explain(explain) => explain.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
     };
