@@ -19,12 +19,17 @@ mod civil;
 mod digits;
 pub mod gob;
 mod graph;
+pub mod igbinary;
 pub mod inflate;
 pub mod java;
 pub mod json;
 mod limits;
+pub mod lzf;
 pub mod marshal;
 pub mod msgpack;
+pub mod php;
+mod php_graph;
+pub mod php_session;
 pub mod pickle;
 pub mod seal;
 #[cfg(test)]

@@ -6,8 +6,8 @@
 //! of random bytes that we have seen, but neither a colon, which parts the names of keys, nor a path.
 //! There is no expiry but the key's TTL and no convention for the user: a profile names its `subject`.
 
-use crate::codec::Value;
-use crate::config::{ConfigError, DuplicateCookie, Profile};
+use crate::codec::{Limits, Value, msgpack};
+use crate::config::{ConfigError, DuplicateCookie, Framework, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options, word};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
@@ -29,6 +29,7 @@ pub struct Bare {
 #[derive(Clone, Copy, Debug)]
 enum Serializer {
     Json,
+    Msgpack,
 }
 
 impl Bare {
@@ -41,7 +42,8 @@ impl Bare {
         let cookie = options.cookie("sid");
         let key = options.key("sess:{id}");
         let framework = profile.framework.value;
-        let serializer = Serializer::Json;
+        let msgpack = framework == Framework::Msgpack;
+        let serializer = if msgpack { Serializer::Msgpack } else { Serializer::Json };
         options.serializer(&[(word(framework), ())]);
         let duplicate = profile.duplicate_cookie;
         options.finish(|| Self { cookie, key, serializer, duplicate })
@@ -74,6 +76,10 @@ impl SessionFormat for Bare {
     fn decode(&self, record: &Record, _lookup: &Lookup) -> Result<Decoded, Reject> {
         let data = match self.serializer {
             Serializer::Json => record::json_object(record)?,
+            Serializer::Msgpack => {
+                let value = msgpack::read(record::string(record)?, Limits::default());
+                record::object(value.map_err(Reject::Undecodable)?)?
+            }
         };
         Ok(Decoded { data, ends_at: None })
     }
@@ -90,7 +96,7 @@ impl SessionFormat for Bare {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{FormatOptions, Framework};
+    use crate::config::FormatOptions;
     use crate::format::fixture::{at, key, present, profile};
 
     fn bare(options: FormatOptions) -> Bare {

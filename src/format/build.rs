@@ -10,7 +10,11 @@ use crate::format::fastify::Fastify;
 use crate::format::go_scs::Scs;
 use crate::format::gorilla::Gorilla;
 use crate::format::koa::Koa;
+use crate::format::laravel::Laravel;
+use crate::format::php::Php;
 use crate::format::spring::Spring;
+use crate::format::symfony::Symfony;
+use crate::format::tower::Tower;
 use crate::format::{SessionFormat, options};
 
 /// The format of this profile, with its options checked.
@@ -26,19 +30,18 @@ pub fn build(profile: &Profile) -> Result<Box<dyn SessionFormat>, Vec<ConfigErro
         Framework::Fastify => boxed(Fastify::new(profile)),
         Framework::GoScs => boxed(Scs::new(profile)),
         Framework::Gin | Framework::Gorilla => boxed(Gorilla::new(profile)),
-        Framework::Json => boxed(Bare::new(profile)),
+        Framework::Json | Framework::Msgpack => boxed(Bare::new(profile)),
         Framework::Koa => boxed(Koa::new(profile)),
+        Framework::Laravel => boxed(Laravel::new(profile)),
+        Framework::Php => boxed(Php::new(profile)),
         Framework::Spring => boxed(Spring::new(profile)),
+        Framework::Symfony => boxed(Symfony::new(profile)),
+        Framework::Tower => boxed(Tower::new(profile)),
         Framework::Django
         | Framework::Flask
         | Framework::Starlette
         | Framework::Rails
         | Framework::Rack
-        | Framework::Laravel
-        | Framework::Php
-        | Framework::Symfony
-        | Framework::Tower
-        | Framework::Msgpack
         | Framework::Jwt => Err(vec![not_in_this_build(profile)]),
     }
 }

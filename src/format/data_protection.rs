@@ -2,7 +2,7 @@
 //!
 //! After Microsoft's documentation ("Authenticated encryption details", "Subkey derivation", "Context headers") and the
 //! source of `KeyRingBasedDataProtector` in .NET 8. Not captured from the framework: the tests' payloads come from an
-//! implementation in Python that reproduces the documentation's own context header.
+//! implementation in Python (`tests/aspnet/protect.py`) that reproduces the documentation's own context header.
 //!
 //! Payload: magic `09 F0 C9 F0`, key id (16), key modifier (16), IV (16), ciphertext, MAC (32). The key ring's master key
 //! never encrypts: SP 800-108 in counter mode over HMACSHA512 makes an encryption and a MAC key of it for each payload,
@@ -35,11 +35,11 @@ pub fn unprotect(keys: &[Secret], purposes: &[&str], payload: &[u8]) -> Option<(
     }
     let label = label(key_id, purposes)?;
     keys.iter().enumerate().find_map(|(index, key)| {
-        let [encryption, signing] = derive(key.expose(), &label, modifier);
-        if !MacKey::new(Hash::Sha256, &signing).verify(&[sealed], mac) {
+        let [encryption, signing] = derive(key.expose(), &label, &[&CONTEXT_HEADER, modifier]);
+        if !MacKey::new(Hash::Sha256, signing.expose()).verify(&[sealed], mac) {
             return None;
         }
-        Some((seal::open_cbc(&encryption, iv, ciphertext)?, index))
+        Some((seal::open_cbc(encryption.expose(), iv, ciphertext)?, index))
     })
 }
 
@@ -59,13 +59,13 @@ fn label(key_id: &[u8; 16], purposes: &[&str]) -> Option<Vec<u8>> {
     Some(label)
 }
 
-/// One block of 64 bytes, the encryption key and the MAC key.
-fn derive(master: &[u8], label: &[u8], modifier: &[u8]) -> [Vec<u8>; 2] {
-    let key = MacKey::new(Hash::Sha512, master);
-    let mut block =
-        key.sign(&[&1_u32.to_be_bytes(), label, &[0], &CONTEXT_HEADER, modifier, &512_u32.to_be_bytes()]);
+/// One block of 64 bytes: the encryption key and the MAC key.
+fn derive(master: &[u8], label: &[u8], context: &[&[u8]]) -> [Secret; 2] {
+    let (counter, bits) = (1_u32.to_be_bytes(), 512_u32.to_be_bytes());
+    let parts = [&[&counter[..], label, &[0]], context, &[&bits]].concat();
+    let mut block = MacKey::new(Hash::Sha512, master).sign(&parts);
     let signing = block.split_off(32);
-    [block, signing]
+    [Secret::new(block), Secret::new(signing)]
 }
 
 #[cfg(test)]
@@ -85,6 +85,15 @@ mod tests {
 
     fn payload() -> Vec<u8> {
         Base64::StandardNoPad.decode(PAYLOAD).unwrap()
+    }
+
+    #[test]
+    fn the_context_header_is_what_the_algorithms_make_of_nothing() {
+        let [encryption, signing] = derive(&[], &[], &[]);
+        let (sizes, rest) = CONTEXT_HEADER.split_at(18);
+        assert_eq!(sizes, [0, 0, 0, 0, 0, 32, 0, 0, 0, 16, 0, 0, 0, 32, 0, 0, 0, 32]);
+        assert_eq!(seal::open_cbc(encryption.expose(), &[0; 16], &rest[..16]), Some(vec![]));
+        assert!(MacKey::new(Hash::Sha256, signing.expose()).verify(&[], &rest[16..]));
     }
 
     #[test]

@@ -32,15 +32,18 @@ pub fn from_ordinal(year: i64, ordinal: i64, time: [i64; 3], nanos: i64) -> Opti
 }
 
 fn ordinal_seconds(year: i64, ordinal: i64, [hour, minute, second]: [i64; 3]) -> Option<i64> {
-    let days = 365 + i64::from(leap(year));
+    // Before any arithmetic: the numbers come from a record and may be anything.
     let valid = (1..=9999).contains(&year)
-        && (1..=days).contains(&ordinal)
+        && (1..=365 + i64::from(leap(year))).contains(&ordinal)
         && (0..24).contains(&hour)
         && (0..60).contains(&minute)
         && (0..=60).contains(&second);
+    if !valid {
+        return None;
+    }
     let before = year - 1;
     let days = before * 365 + before / 4 - before / 100 + before / 400 + ordinal - 1 - DAYS_TO_1970;
-    valid.then_some(days * 86_400 + hour * 3600 + minute * 60 + second)
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// From 0001-01-01 to 1970-01-01.

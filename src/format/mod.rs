@@ -22,6 +22,7 @@ mod build;
 pub mod cookies;
 pub mod data_protection;
 pub mod date;
+mod encrypter;
 pub mod express;
 pub mod fastify;
 #[cfg(test)]
@@ -31,9 +32,13 @@ pub mod gorilla;
 pub mod jackson;
 pub mod jar;
 pub mod koa;
+pub mod laravel;
 pub mod options;
+pub mod php;
 pub mod record;
 pub mod spring;
+pub mod symfony;
+pub mod tower;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};

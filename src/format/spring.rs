@@ -119,7 +119,8 @@ fn name(principal: &Value) -> Option<Value> {
         let key = key.as_text()?;
         let attribute = |claims: Option<&Value>| claims?.get(key).cloned();
         return attribute(principal.get("attributes"))
-            .or_else(|| attribute(principal.get("idToken")?.get("claims")));
+            .or_else(|| attribute(principal.get("idToken")?.get("claims")))
+            .or_else(|| attribute(principal.get("userInfo")?.get("claims")));
     }
     let field = if class.starts_with(SAML_PREFIX) { "name" } else { "username" };
     principal.get(field).filter(|name| name.as_text().is_some()).cloned()

@@ -1,5 +1,5 @@
 // Writes one line "name hex" for each kind of object that the Java reader knows, by the JDK itself:
-//   javac -d /tmp/objects Objects.java && java -cp /tmp/objects Objects > objects.txt        (JDK 17.0.15)
+//   javac -d out Objects.java && java -cp out Objects > objects.txt        (JDK 17.0.15)
 import java.io.*;
 import java.math.*;
 import java.time.*;

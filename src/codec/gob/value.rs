@@ -166,10 +166,9 @@ impl<'a> Reader<'a> {
     fn fields_of(&mut self, class: String, declared: &[(String, i64)]) -> Result<Value, DecodeError> {
         let names = declared.iter().map(|(name, _)| name.len()).sum::<usize>();
         self.wire.budget.copy(names + class.len(), &self.wire.cursor)?;
-        self.wire.budget.nodes(declared.len(), &self.wire.cursor)?;
         self.wire.budget.enter(&self.wire.cursor)?;
         let mut next = 0_usize;
-        let mut fields = Vec::with_capacity(declared.len());
+        let mut fields = Vec::new();
         loop {
             let delta = self.wire.uint()?;
             if delta == 0 {
@@ -179,11 +178,11 @@ impl<'a> Reader<'a> {
             let Some((sent, index)) = index.and_then(|index| Some((declared.get(index - 1)?, index))) else {
                 return self.wire.malformed("a field that its struct does not have");
             };
-            self.unsent(&mut fields, declared, next, index - 1);
+            self.unsent(&mut fields, declared, next, index - 1)?;
             fields.push((sent.0.clone(), self.value(sent.1)?));
             next = index;
         }
-        self.unsent(&mut fields, declared, next, declared.len());
+        self.unsent(&mut fields, declared, next, declared.len())?;
         self.wire.budget.leave();
         Ok(Value::Object { class, fields })
     }
@@ -211,11 +210,19 @@ impl<'a> Reader<'a> {
         Ok(Value::Text(format!("{}{fraction}{}", civil::date_time(local), civil::offset(offset))))
     }
 
-    /// Adds the fields from `from` to `to` at their zero values; they were counted when their struct was entered.
-    fn unsent(&self, fields: &mut Vec<(String, Value)>, declared: &[(String, i64)], from: usize, to: usize) {
+    /// Adds the fields from `from` to `to` at their zero values.
+    fn unsent(
+        &mut self,
+        fields: &mut Vec<(String, Value)>,
+        declared: &[(String, i64)],
+        from: usize,
+        to: usize,
+    ) -> Result<(), DecodeError> {
         for (name, id) in declared.iter().take(to).skip(from) {
+            self.wire.budget.node(&self.wire.cursor)?;
             fields.push((name.clone(), self.zero(*id)));
         }
+        Ok(())
     }
 
     fn zero(&self, id: i64) -> Value {

@@ -231,17 +231,18 @@ impl<'a> Stream<'a> {
                 }
                 Some(TC_BLOCKDATA) => {
                     self.cursor.byte()?;
+                    self.budget.node(&self.cursor)?;
                     let length = self.cursor.byte()?;
                     Item::Block(self.cursor.take(usize::from(length))?)
                 }
                 Some(TC_BLOCKDATALONG) => {
                     self.cursor.byte()?;
+                    self.budget.node(&self.cursor)?;
                     let length = self.length()?;
                     Item::Block(self.cursor.take(length)?)
                 }
                 _ => Item::Value(self.value()?),
             });
-            self.budget.node(&self.cursor)?;
         }
     }
 

@@ -143,6 +143,18 @@ async fn a_broken_chunk_tells_its_reason_and_closes() {
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
+async fn what_was_on_its_way_behind_an_early_answer_is_thrown_away_for_a_second() {
+    let world = Memory::new(limits());
+    let mut client = world.client();
+    client.write_all(b"POST /early HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
+    let (answers, _) = to_end(&mut client).await;
+    assert!(answers.contains("<POST /early>"), "{answers}");
+    client.write_all(&[b'x'; 40_000]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1001)).await;
+    client.write_all(b"x").await.unwrap_err();
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
 async fn a_client_that_takes_nothing_is_cut_after_a_minute() {
     let world = Memory::new(Limits { idle_timeout: Duration::from_secs(1000), ..limits() });
     let mut client = world.client();
