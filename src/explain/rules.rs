@@ -5,7 +5,7 @@ use crate::explain::shown::{clip, text};
 use crate::explain::step::Step;
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
 use crate::pipeline::Shared;
-use crate::request::{Inbound, exception_text};
+use crate::request::{Inbound, exception_text, is_safe};
 use crate::route::{Found, Grant, Route};
 use crate::session::{Authenticated, SessionError, VerifiedSession};
 use crate::token::Slots;
@@ -151,6 +151,9 @@ pub(super) fn csrf(shared: &Shared, route: &Route, inbound: &Inbound<()>) -> Ste
         if fields.is_empty() { "neither Sec-Fetch-Site nor Origin".to_owned() } else { fields.join(", ") };
     match (shared.trusted_origins().judge(inbound), route.rules.csrf) {
         (Ok(()), CsrfMode::Off) => Step::skipped("csrf", "off on this route"),
+        (Ok(()), _) if is_safe(inbound.method()) && !inbound.is_upgrade() => {
+            Step::passed("csrf", format!("{} asks for nothing to change", inbound.method()))
+        }
         (Ok(()), _) if fields.is_empty() => {
             Step::passed("csrf", format!("{from}: not a browser, so no ambient cookie to abuse"))
         }

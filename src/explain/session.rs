@@ -67,9 +67,9 @@ async fn look_up(look: &Look<'_>, profile: &Profile, name: &str, lookup: &Lookup
         }
     }
     let (shown, prefix) = first.unwrap_or_default();
-    step.text = format!(
-        "{name}: the cookie is genuine, and there is no key `{shown}`: logged out, expired, or another key"
-    );
+    let cookie = if lookup.secret.is_some() { "the cookie is genuine" } else { "the cookie is well-formed" };
+    step.text =
+        format!("{name}: {cookie}, but there is no key `{shown}`: logged out, expired, or kept elsewhere");
     let nearby = nearby(store, &prefix, &shown).await;
     step.with("nearby", nearby)
 }
@@ -91,7 +91,7 @@ async fn nearby(store: &Store, prefix: &[u8], shown: &str) -> String {
     match store.nearby(prefix).await {
         Ok(nearby) => in_words(&nearby, shown),
         Err(StoreError::Refused { .. }) => {
-            "not looked at: our user may not SCAN, and need not; give `explain` a config with one that may"
+            "not looked at: our Redis user may not SCAN, nor need it; try `redis-cli --scan` as another, or `explain` with a config that names one"
                 .to_owned()
         }
         Err(error) => format!("not looked at: {}", chain(&error)),
