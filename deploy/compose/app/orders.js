@@ -20,4 +20,4 @@ app.get("/api/orders", (request, response) => {
   response.json({ sub: request.user.sub, email: request.user.email, cookie: request.get("cookie") ?? null, orders: [] });
 });
 
-app.listen(3001);
+app.listen(process.env.PORT ?? 3001);

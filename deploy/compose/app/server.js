@@ -43,4 +43,4 @@ app.post("/logout", (request, response, next) => {
   request.session.destroy((error) => (error ? next(error) : response.redirect(303, "/")));
 });
 
-app.listen(3000);
+app.listen(process.env.PORT ?? 3000);
