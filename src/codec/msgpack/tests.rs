@@ -2,7 +2,7 @@ use super::*;
 use crate::codec::shown::{hex, shown};
 use proptest::prelude::*;
 
-/// Every form once, by msgspec 0.19 of Python.
+/// Most forms, put together by hand, as a seed for mutations.
 const RECORD: &str = concat!(
     "8ea16ec0a174c3a1662aa3696431cd0457a36e6567d1ff38a362696ecf0020000000000001a1660acb3ff8000000000000a173a3c3856ca16c93010293",
     "c0c0c0a1628081a1780ca3657874d6ff6553f100a16f82c0012a02a2623864c40200ffa162cf8000000000000000a1",
@@ -71,10 +71,10 @@ fn integers_and_texts_are_exact_at_every_width() {
 
 #[test]
 fn timestamps_are_text_and_other_extensions_bytes() {
-    assert_eq!(said("d6ff6553f100"), r#""2023-11-14T22:13:20Z""#);
-    assert_eq!(said("d7ff000000006553f100"), r#""2023-11-14T22:13:20Z""#);
-    assert_eq!(said("d7ff00004e206553f100"), r#""2023-11-14T22:13:20.000005Z""#);
-    assert_eq!(said("c70cff00000001ffffffffffffffff"), r#""1969-12-31T23:59:59.000000001Z""#);
+    assert_eq!(said("d6ff6553f100"), r#""2023-11-14T22:13:20+00:00""#);
+    assert_eq!(said("d7ff000000006553f100"), r#""2023-11-14T22:13:20+00:00""#);
+    assert_eq!(said("d7ff00004e206553f100"), r#""2023-11-14T22:13:20.000005+00:00""#);
+    assert_eq!(said("c70cff00000001ffffffffffffffff"), r#""1969-12-31T23:59:59.000000001+00:00""#);
     assert_eq!(said("d40561"), r#"b"a""#);
     assert_eq!(said("c7020561ff"), r#"b"a\xff""#);
     for wrong in ["d4ff00", "d7ffffffffff6553f100", "c70cffffffffff0000000000000000"] {
