@@ -30,6 +30,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod demo;
+pub mod explain;
 pub mod format;
 pub mod guard;
 pub mod internal;

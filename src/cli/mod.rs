@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod printer;
 mod schema;
 mod serve;
@@ -31,6 +32,8 @@ enum Command {
     Check(check::Check),
     /// Try it on this machine: a login app, the gateway, two services and a page to click through.
     Demo(demo::Demonstrate),
+    /// Say what would happen to a request, stage by stage, and why.
+    Explain(explain::Explain),
     /// Look at tokens.
     #[command(subcommand)]
     Token(token::Token),
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(&printer),
         Command::Check(check) => check.run(&printer),
         Command::Demo(demo) => demo.run(&printer),
+        Command::Explain(explain) => explain.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
     };
