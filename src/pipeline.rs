@@ -58,6 +58,8 @@ impl Handler for Gateway {
     ) -> Response<ResponseBody> {
         let started = tokio::time::Instant::now();
         let mut record = Record::new(self.now(), self.ids.next());
+        // Until the head says on whose behalf a trusted proxy speaks.
+        record.client = Some(conn.peer.ip());
         let response = match request {
             Err(error) => self.refuse(Refusal::malformed(error), Form::Problem, None, &mut record),
             Ok(request) => match Inbound::parse(request, conn, self.trusted_proxies(), record.id) {

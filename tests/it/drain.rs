@@ -82,7 +82,8 @@ fn a_second_signal_ends_it_at_once() {
     client.send(Ask::get("/endless").bytes());
     came.recv().unwrap();
     world.gateway.process.signal("TERM");
-    let told = world.gateway.process.err.wait_for("the drain", |text| text.contains("draining").then_some(()));
+    let told =
+        world.gateway.process.err.wait_for("the drain", |text| text.contains("draining").then_some(()));
     assert!(told.is_some());
     world.gateway.process.signal("TERM");
     assert_eq!(world.gateway.process.wait().code(), Some(1));

@@ -6,7 +6,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
+mod access;
 mod cases;
 mod demo;
 mod drain;
+mod express;
+mod internal;
+mod limits;
+mod secrets;
+mod streaming;
 mod support;
+mod websocket;

@@ -30,9 +30,9 @@ fn every_case_of_the_catalogue_holds() {
                     let Some((case, place)) = next.lock().unwrap().next() else { return };
                     let outcome = run(case, *place, &redis);
                     let broken = judge(case, &outcome);
-                    violations.lock().unwrap().extend(broken.into_iter().map(|why| {
-                        format!("{} ({}, {place:?}): {why}", case.id, case.row)
-                    }));
+                    violations.lock().unwrap().extend(
+                        broken.into_iter().map(|why| format!("{} ({}, {place:?}): {why}", case.id, case.row)),
+                    );
                 }
             });
         }

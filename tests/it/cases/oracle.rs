@@ -236,7 +236,8 @@ fn expectation(case: &Case, outcome: &Outcome, seen: &Seen, broken: &mut Vec<Str
         }
         "two_clean" => {
             let bodies: Vec<String> = outcome.answers().iter().map(|answer| answer.text()).collect();
-            let meant: Vec<String> = case.meant().iter().map(|(method, target)| format!("{method} {target}")).collect();
+            let meant: Vec<String> =
+                case.meant().iter().map(|(method, target)| format!("{method} {target}")).collect();
             whole == 2 && begun == 2 && bodies == meant
         }
         // The upstream never sends its 101: whatever it got beyond the head came too early.

@@ -26,7 +26,8 @@ fn keys() -> JwkSet {
 
 fn token(sub: &str) -> String {
     let header = Header { kid: Some("k".into()), ..Header::new(Algorithm::ES256) };
-    let claims = json!({ "iss": "https://gateway.internal", "aud": "recorder", "sub": sub, "exp": 9_999_999_999_u64 });
+    let claims =
+        json!({ "iss": "https://gateway.internal", "aud": "recorder", "sub": sub, "exp": 9_999_999_999_u64 });
     encode(&header, &claims, &key()).unwrap()
 }
 
@@ -70,7 +71,8 @@ fn a_sound_outcome_breaks_nothing() {
 fn a_request_that_was_not_logged_is_found() {
     assert!(found(|outcome| outcome.lines.clear()).contains("rule 1: 1 requests at the upstream, 0 logged"));
     let smuggled = |outcome: &mut Outcome| {
-        outcome.upstream[0].extend_from_slice(b"GET /admin HTTP/1.1\r\nHost: gw.test\r\nX-Smuggled: 1\r\n\r\n");
+        outcome.upstream[0]
+            .extend_from_slice(b"GET /admin HTTP/1.1\r\nHost: gw.test\r\nX-Smuggled: 1\r\n\r\n");
     };
     assert!(found(smuggled).contains("the smuggled request arrived"));
 }
@@ -84,7 +86,9 @@ fn a_protected_request_without_a_session_is_found() {
 
 #[test]
 fn a_token_of_another_user_is_found() {
-    assert!(found(|outcome| outcome.upstream = vec![forwarded(&in_the_name_of(EVIL.1))]).contains("rule 2: sub"));
+    assert!(
+        found(|outcome| outcome.upstream = vec![forwarded(&in_the_name_of(EVIL.1))]).contains("rule 2: sub")
+    );
 }
 
 #[test]
@@ -116,7 +120,10 @@ fn a_clients_word_under_a_reserved_name_is_found_however_it_is_spelt() {
         "Expect: 100-continue",
         "X-User-Id: 1",
     ] {
-        assert!(found(|outcome| outcome.upstream = plus(&format!("{field}\r\n"))).contains("rule"), "{field}");
+        assert!(
+            found(|outcome| outcome.upstream = plus(&format!("{field}\r\n"))).contains("rule"),
+            "{field}"
+        );
     }
 }
 
@@ -155,7 +162,8 @@ fn a_connection_that_goes_on_after_an_error_is_found() {
     let go_on = |outcome: &mut Outcome| {
         let refusal = vec![("cloakroom-refusal".to_owned(), "bad-field".to_owned())];
         let refused = Response { status: 400, headers: refusal, body: Vec::new() };
-        let marker = Response { status: 200, headers: Vec::new(), body: format!("GET {MARKER}").into_bytes() };
+        let marker =
+            Response { status: 200, headers: Vec::new(), body: format!("GET {MARKER}").into_bytes() };
         outcome.responses = vec![refused, marker];
     };
     assert!(found(go_on).contains("rule 6"));
@@ -163,7 +171,9 @@ fn a_connection_that_goes_on_after_an_error_is_found() {
 
 #[test]
 fn a_public_prefix_that_leads_elsewhere_is_not_open() {
-    for path in ["/public/../p", "/public/%2e%2e/admin", "/public/..%5cadmin", "/public/..;/admin", "/publicity"] {
+    for path in
+        ["/public/../p", "/public/%2e%2e/admin", "/public/..%5cadmin", "/public/..;/admin", "/publicity"]
+    {
         assert!(!is_open(Place::Required, path), "{path}");
     }
     assert!(is_open(Place::Required, "/public/a?x=/../b"));

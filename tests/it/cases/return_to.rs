@@ -20,8 +20,13 @@ fn a_login_redirect_stays_on_this_host_whatever_was_asked_for() {
         assert_eq!(response.all("set-cookie").len(), usize::from(response.status == 302), "{}", case.id);
         match response.header("location") {
             Some(location) => {
-                let next = location.strip_prefix("/login?next=").unwrap_or_else(|| panic!("{}: {location}", case.id));
-                assert!(next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)), "{next}");
+                let next = location
+                    .strip_prefix("/login?next=")
+                    .unwrap_or_else(|| panic!("{}: {location}", case.id));
+                assert!(
+                    next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)),
+                    "{next}"
+                );
                 assert!(next.starts_with("%2F"), "{}: {next}", case.id);
             }
             None => assert!(matches!(response.status, 400 | 404), "{}: {}", case.id, response.status),

@@ -19,5 +19,7 @@ pub(crate) fn verify(token: &str, keys: &JwkSet, audience: &str) -> Result<serde
     rules.set_issuer(&["https://gateway.internal"]);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     let key = DecodingKey::from_jwk(key).map_err(|error| error.to_string())?;
-    decode::<serde_json::Value>(token, &key, &rules).map(|token| token.claims).map_err(|error| error.to_string())
+    decode::<serde_json::Value>(token, &key, &rules)
+        .map(|token| token.claims)
+        .map_err(|error| error.to_string())
 }

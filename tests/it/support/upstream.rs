@@ -34,8 +34,11 @@ impl Upstream {
     pub(crate) fn playing(script: impl Fn(&mut Wire) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (records, players, closed) =
-            (Arc::<Mutex<Vec<Record>>>::default(), Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicBool>::default());
+        let (records, players, closed) = (
+            Arc::<Mutex<Vec<Record>>>::default(),
+            Arc::<Mutex<Vec<_>>>::default(),
+            Arc::<AtomicBool>::default(),
+        );
         let (script, seen) = (Arc::new(script), (records.clone(), players.clone(), closed.clone()));
         let acceptor = std::thread::spawn(move || {
             let (records, players, closed) = seen;
@@ -45,7 +48,8 @@ impl Upstream {
                 }
                 let record = Record::default();
                 let mut records = records.lock().unwrap();
-                let mut wire = Wire { stream, pending: Vec::new(), record: record.clone(), number: records.len() };
+                let mut wire =
+                    Wire { stream, pending: Vec::new(), record: record.clone(), number: records.len() };
                 records.push(record);
                 let script = script.clone();
                 players.lock().unwrap().push(std::thread::spawn(move || {

@@ -83,7 +83,9 @@ fn read_head(bytes: &[u8]) -> Result<Request, &'static str> {
     let mut lines = text.split("\r\n");
     let line = lines.next().ok_or("no request line")?;
     let words: Vec<&str> = line.split(' ').collect();
-    let [method, target, "HTTP/1.1"] = words[..] else { return Err("a request line of other than three words") };
+    let [method, target, "HTTP/1.1"] = words[..] else {
+        return Err("a request line of other than three words");
+    };
     if method.is_empty() || !method.bytes().all(is_token) {
         return Err("a method that is no token");
     }
