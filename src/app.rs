@@ -7,8 +7,10 @@
 
 mod check;
 mod health;
+mod rehearsal;
 
 pub use check::{Bound, Checked, CheckedRoute, check};
+pub use rehearsal::{Rehearsal, Stage};
 
 use crate::clock::Clock;
 use crate::config::{Backend, Config, ConfigError, Limits, StoreId};

@@ -8,6 +8,7 @@
 
 mod access;
 mod cases;
+mod demo;
 mod drain;
 mod express;
 mod internal;
