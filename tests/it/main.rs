@@ -16,4 +16,6 @@ mod limits;
 mod secrets;
 mod streaming;
 mod support;
+mod tokens;
+mod trust;
 mod websocket;

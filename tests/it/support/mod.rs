@@ -14,11 +14,11 @@ mod world;
 
 pub(crate) use client::{Ask, Client, Response};
 pub(crate) use gateway::Gateway;
-pub(crate) use process::{Process, Transcript};
+pub(crate) use process::Process;
 pub(crate) use redis::Redis;
 pub(crate) use relay::Relay;
 pub(crate) use token::verify;
-pub(crate) use upstream::{Upstream, Wire, answer_with};
+pub(crate) use upstream::{Upstream, answer_with};
 pub(crate) use wire::{Parsed, Request, parse_request};
 pub(crate) use world::{Running, SESSIONS, World};
 

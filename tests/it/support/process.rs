@@ -60,10 +60,6 @@ impl Process {
         self.err.wait_for_end();
         status
     }
-
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("it is our child").is_some()
-    }
 }
 
 impl Drop for Process {

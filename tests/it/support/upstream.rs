@@ -25,8 +25,6 @@ pub(crate) struct Wire {
     stream: TcpStream,
     pending: Vec<u8>,
     record: Record,
-    /// Which connection this is, from 0.
-    pub(crate) number: usize,
 }
 
 impl Upstream {
@@ -47,10 +45,8 @@ impl Upstream {
                     return;
                 }
                 let record = Record::default();
-                let mut records = records.lock().unwrap();
-                let mut wire =
-                    Wire { stream, pending: Vec::new(), record: record.clone(), number: records.len() };
-                records.push(record);
+                records.lock().unwrap().push(record.clone());
+                let mut wire = Wire { stream, pending: Vec::new(), record };
                 let script = script.clone();
                 players.lock().unwrap().push(std::thread::spawn(move || {
                     script(&mut wire);
