@@ -82,7 +82,7 @@ impl Handler for Gateway {
 
 impl Gateway {
     /// A well-formed request: forwarded, or refused in a form that its caller can read.
-    async fn answer(&self, inbound: Inbound, record: &mut Record) -> Response<ResponseBody> {
+    async fn answer(&self, inbound: Box<Inbound>, record: &mut Record) -> Response<ResponseBody> {
         record.read(&inbound);
         if let Some(response) = self.publish(&inbound) {
             return response;
@@ -126,7 +126,14 @@ impl Gateway {
             let anonymous = way.route.preflight().ok_or(Reason::PreflightRefused)?;
             return Ok((way, Caller::Preflight(anonymous)));
         }
-        let caller = match self.admit(way, inbound, record).await? {
+        let admitted = match way.state.grant {
+            Grant::Open(anonymous) => Admitted::Anonymous(anonymous),
+            // Boxed: asking a store is the largest part of a future that is moved whole for every request.
+            Grant::Optional(_) | Grant::Session | Grant::Required => {
+                Box::pin(self.admit(way, inbound, record)).await?
+            }
+        };
+        let caller = match admitted {
             Admitted::Anonymous(anonymous) => Caller::Anonymous(anonymous),
             Admitted::Known(session) => {
                 self.guard(way, inbound, &session, record)?;
@@ -139,7 +146,7 @@ impl Gateway {
     /// Second half: strip, upstream, respond.
     async fn send(
         &self,
-        inbound: Inbound,
+        inbound: Box<Inbound>,
         Way { route, state }: Way<'_>,
         caller: &Caller,
         record: &mut Record,
@@ -169,7 +176,7 @@ impl Gateway {
     }
 
     /// What [`Gateway::handle`] would do with a request, by the same decisions and without sending it: for `explain`.
-    pub async fn rehearse<B>(&self, inbound: Inbound<B>) -> Rehearsed {
+    pub async fn rehearse<B>(&self, inbound: Box<Inbound<B>>) -> Rehearsed {
         let mut record = Record::new(self.now(), inbound.id());
         if self.publish(&inbound).is_some() {
             return Rehearsed::Published;
@@ -222,16 +229,13 @@ impl Gateway {
         }
     }
 
-    /// Session and access rule. An open route never asks a store.
+    /// Session and access rule.
     async fn admit<B>(
         &self,
         way: Way<'_>,
         inbound: &Inbound<B>,
         record: &mut Record,
     ) -> Result<Admitted<Slots>, Refusal> {
-        if let Grant::Open(anonymous) = way.state.grant {
-            return Ok(Admitted::Anonymous(anonymous));
-        }
         let asked =
             self.authenticator.authenticate(inbound.cookies(), &way.route.rules.sessions, record.now).await;
         let verdict = asked.map(|Authenticated { verdict, profile, sid }| {

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, CsrfMode, Outage};
 use crate::guard::TrustedOrigins;
 use crate::pipeline::record::Record;
-use crate::request::{RequestIds, Reserved};
+use crate::request::{RequestIds, Reserved, push_address};
 use crate::respond::LoginTemplate;
 use crate::route::{Grant, Route, RouteTable};
 use crate::session::{Authenticator, FingerprintKey, Profile, SessionCache};
@@ -355,17 +355,19 @@ impl Worker {
     ) {
         let cause = record.refusal.as_ref().and_then(|(_, cause)| cause.as_ref()).map(|cause| cause.text());
         let reason = cause.as_deref().or(record.reject).or(record.disagreement.as_deref());
-        let text = |value: &Option<http::HeaderValue>| {
-            value.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let (host, client_request_id) = (text(&record.host), text(&record.client_request_id));
+        let host = text(record.host.as_ref());
+        let client_request_id = record.client_request_id.as_ref().map(|id| text(Some(id)));
+        let mut client = Vec::with_capacity(40);
+        if let Some(address) = record.client {
+            push_address(&mut client, address);
+        }
         self.log.write(&AccessLine {
             time: &record.now.rfc3339(),
-            request_id: &record.id.to_string(),
+            request_id: record.id.as_str(),
             client_request_id: client_request_id.as_deref().map(AccessLine::clip),
-            client: &record.client.map(|client| client.to_string()).unwrap_or_default(),
+            client: str::from_utf8(&client).unwrap_or_default(),
             method: record.method.as_ref().map_or("", |method| AccessLine::clip(method.as_str())),
-            host: AccessLine::clip(host.as_deref().unwrap_or_default()),
+            host: AccessLine::clip(&host),
             path: AccessLine::clip(record.target.as_ref().map_or("", |target| target.path())),
             route: pattern,
             decision: if record.refusal.is_some() { "refused" } else { "forwarded" },
@@ -382,6 +384,11 @@ impl Worker {
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         });
     }
+}
+
+/// A client's field as text; what is no UTF-8 is replaced.
+fn text(value: Option<&http::HeaderValue>) -> std::borrow::Cow<'_, str> {
+    value.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default()
 }
 
 impl Warnings {

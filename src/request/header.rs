@@ -28,10 +28,7 @@ impl Reserved {
     /// CGI-like servers cannot tell `X_User`, `X.User` and `X-User` apart.
     pub fn contains(&self, name: &HeaderName) -> bool {
         let raw = name.as_str();
-        if raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !raw.contains("--") {
-            return self.matches(raw.trim_matches('-'));
-        }
-        self.matches(&fold(raw.as_bytes()))
+        if is_folded(raw.as_bytes()) { self.matches(raw) } else { self.matches(&fold(raw.as_bytes())) }
     }
 
     fn matches(&self, folded: &str) -> bool {
@@ -39,6 +36,19 @@ impl Reserved {
             || self.exact.iter().any(|name| name == folded)
             || self.prefixes.iter().any(|prefix| folded.starts_with(prefix.as_str()))
     }
+}
+
+/// Whether folding a header name, which is in lower case already, would change nothing: nearly all of them.
+fn is_folded(name: &[u8]) -> bool {
+    let mut previous = b'-';
+    for byte in name {
+        let fits = byte.is_ascii_alphanumeric() || (*byte == b'-' && previous != b'-');
+        if !fits {
+            return false;
+        }
+        previous = *byte;
+    }
+    previous != b'-'
 }
 
 /// Lower case; every run of other than alphanumerics one `-`; none at the ends.
@@ -88,22 +98,51 @@ fn is_reserved(name: &str) -> bool {
     }
 }
 
-/// Fields of one hop (RFC 9110 §7.6.1), and those of an upgrade that is not ours to pass on.
-const HOP_BY_HOP: [&str; 8] =
-    ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "expect"];
+/// Fields of one hop (RFC 9110 §7.6.1), and those of an upgrade or expectation that is not ours to pass on.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            | "expect"
+    )
+}
 
 /// Fields that a Connection nomination cannot take away: without them the message has no meaning.
 const NEVER_NOMINATED: [&str; 4] = ["host", "content-length", "content-type", "content-encoding"];
 
-/// Fields that override the method, read by Rails, Express and others.
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+/// Fields that override the method, read by Rails, Express and others: with one an app sees another method than the one
+/// judged.
+fn is_method_override(name: &str) -> bool {
+    matches!(name, "x-http-method-override" | "x-http-method" | "x-method-override")
+}
 
-/// Takes away the fields that the client's Connection lines nominate, then those of this hop.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// What a route lets through beyond the default.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub(super) authorization: bool,
+    pub(super) method_overrides: bool,
+}
+
+/// Takes away the fields that the client's Connection lines nominate, those of this hop, every name that only the gateway
+/// may say, and method overrides. One pass: a request has a dozen fields and most stay.
+pub(super) fn remove_foreign(headers: &mut HeaderMap, reserved: &Reserved, kept: Kept) {
     for nominated in nominations(headers) {
         headers.remove(nominated);
     }
-    for name in HOP_BY_HOP {
+    let goes = |name: &HeaderName| {
+        let text = name.as_str();
+        is_hop_by_hop(text)
+            || (!kept.method_overrides && is_method_override(text))
+            || (reserved.contains(name) && !(kept.authorization && *name == http::header::AUTHORIZATION))
+    };
+    let removed: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
+    for name in removed {
         headers.remove(name);
     }
 }
@@ -117,27 +156,6 @@ fn nominations(headers: &HeaderMap) -> Vec<HeaderName> {
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
         .filter(|name| !NEVER_NOMINATED.contains(&name.as_str()))
         .collect()
-}
-
-/// Takes away every name that only the gateway may say.
-pub(super) fn remove_reserved(headers: &mut HeaderMap, reserved: &Reserved, keep_authorization: bool) {
-    let removed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            reserved.contains(name) && !(keep_authorization && *name == http::header::AUTHORIZATION)
-        })
-        .cloned()
-        .collect();
-    for name in removed {
-        headers.remove(name);
-    }
-}
-
-/// Takes away fields that make an app see another method than the one judged.
-pub(super) fn remove_method_overrides(headers: &mut HeaderMap) {
-    for name in METHOD_OVERRIDES {
-        headers.remove(name);
-    }
 }
 
 /// Whether a comma-separated field holds `token`, in any case.
@@ -231,7 +249,11 @@ mod tests {
         for name in ["host", "cookie", "x-secret", "accept"] {
             headers.insert(HeaderName::from_static(name), "v".parse().unwrap());
         }
-        remove_hop_by_hop(&mut headers);
+        remove_foreign(
+            &mut headers,
+            &Reserved::new([]),
+            Kept { authorization: false, method_overrides: true },
+        );
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "host"]);

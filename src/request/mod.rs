@@ -14,6 +14,7 @@
 //!
 //! The folder is a *roof*: this file uses its children, no child uses it.
 
+mod address;
 mod conn;
 mod cookie;
 mod error;
@@ -27,6 +28,7 @@ mod strip;
 mod trust;
 mod upgrade;
 
+pub use address::push_address;
 pub use conn::Conn;
 pub use cookie::Cookies;
 pub use error::ParseError;
@@ -68,7 +70,7 @@ pub struct Malformed {
 }
 
 impl<B> Inbound<B> {
-    /// Judges a request that came over `conn` and gives it the name `id`.
+    /// Judges a request that came over `conn` and gives it the name `id`. Boxed, since it is handed on from stage to stage.
     ///
     /// # Errors
     /// [`Malformed`], always the client's doing.
@@ -77,7 +79,7 @@ impl<B> Inbound<B> {
         conn: Conn,
         trusted: &[IpNet],
         id: RequestId,
-    ) -> Result<Self, Box<Malformed>> {
+    ) -> Result<Box<Self>, Box<Malformed>> {
         let (head, body) = request.into_parts();
         let judged = judge(&head);
         match judged {
@@ -85,7 +87,7 @@ impl<B> Inbound<B> {
             Ok((host, path, accept)) => {
                 let cookies = Cookies::from_headers(&head.headers);
                 let origin = Origin::read(&conn, &head.headers, trusted);
-                Ok(Self { head, body, conn, host, path, cookies, origin, id, accept })
+                Ok(Box::new(Self { head, body, conn, host, path, cookies, origin, id, accept }))
             }
         }
     }

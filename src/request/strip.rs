@@ -1,6 +1,6 @@
 //! The proof that nothing a client sent can pass for something the gateway says.
 
-use crate::request::header::{Reserved, remove_hop_by_hop, remove_method_overrides, remove_reserved};
+use crate::request::header::{Kept, Reserved, remove_foreign};
 use crate::request::navigation::is_safe;
 use http::header::COOKIE;
 use http::request::Parts;
@@ -63,11 +63,8 @@ pub struct StripRules<'a> {
 
 pub(super) fn strip(head: &mut Parts, rules: &StripRules<'_>) {
     let headers = &mut head.headers;
-    remove_hop_by_hop(headers);
-    remove_reserved(headers, rules.reserved, rules.authorization);
-    if rules.method_is_policy || is_safe(&head.method) {
-        remove_method_overrides(headers);
-    }
+    let method_overrides = !rules.method_is_policy && !is_safe(&head.method);
+    remove_foreign(headers, rules.reserved, Kept { authorization: rules.authorization, method_overrides });
     if rules.all_cookies {
         headers.remove(COOKIE);
     } else if !rules.cookies.is_empty() {

@@ -1,9 +1,10 @@
 //! Which address, scheme and host a request came with, and whom we believe about it.
 
+use crate::request::address::push_address;
 use crate::request::{Conn, Host};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
-use std::fmt::Write;
 use std::net::IpAddr;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -47,31 +48,42 @@ impl Origin {
         Self { client: chain.first().copied().unwrap_or(peer), https, chain, host, ignored_proto: false }
     }
 
-    /// Sets our own X-Forwarded-For, -Proto and -Host, and Forwarded (RFC 7239).
+    /// Sets our own X-Forwarded-For, -Proto and -Host, and Forwarded (RFC 7239). Both lists of hops are written into one
+    /// buffer, which the two values then share.
     pub(super) fn write(&self, conn: &Conn, host: &Host, headers: &mut HeaderMap) {
         let proto = if self.https { "https" } else { "http" };
-        let mut hops = String::with_capacity(64);
-        let mut forwarded = String::with_capacity(96);
-        for hop in self.chain.iter().copied().chain([conn.peer.ip().to_canonical()]) {
-            let separator = if hops.is_empty() { "" } else { ", " };
-            // Writing to a String cannot fail.
-            let _ = write!(hops, "{separator}{hop}");
-            let _ = match hop {
-                IpAddr::V4(v4) => write!(forwarded, "{separator}for={v4}"),
-                IpAddr::V6(v6) => write!(forwarded, "{separator}for=\"[{v6}]\""),
-            };
-        }
         let seen = self.host.as_ref().unwrap_or_else(|| host.raw());
-        let _ = write!(forwarded, ";host=\"{}\";proto={proto}", seen.to_str().unwrap_or_default());
-        insert(headers, &X_FORWARDED_FOR, hops);
-        insert(headers, &http::header::FORWARDED, forwarded);
+        let peer = conn.peer.ip().to_canonical();
+        let mut text = Vec::with_capacity(160);
+        for hop in self.chain.iter().chain([&peer]) {
+            if !text.is_empty() {
+                text.extend_from_slice(b", ");
+            }
+            push_address(&mut text, *hop);
+        }
+        let hops_end = text.len();
+        for hop in self.chain.iter().chain([&peer]) {
+            text.extend_from_slice(if text.len() == hops_end { b"for=" } else { b", for=" });
+            let v6 = hop.is_ipv6();
+            text.extend_from_slice(if v6 { b"\"[" } else { b"" });
+            push_address(&mut text, *hop);
+            text.extend_from_slice(if v6 { b"]\"" } else { b"" });
+        }
+        text.extend_from_slice(b";host=\"");
+        text.extend_from_slice(seen.as_bytes());
+        text.extend_from_slice(b"\";proto=");
+        text.extend_from_slice(proto.as_bytes());
+        let text = Bytes::from(text);
+        insert(headers, &X_FORWARDED_FOR, text.slice(..hops_end));
+        insert(headers, &http::header::FORWARDED, text.slice(hops_end..));
         headers.insert(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(proto));
         headers.insert(X_FORWARDED_HOST.clone(), seen.clone());
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: &HeaderName, value: String) {
-    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(value)) {
+fn insert(headers: &mut HeaderMap, name: &HeaderName, value: Bytes) {
+    // Addresses and a checked host are valid in a field value.
+    if let Ok(value) = HeaderValue::from_maybe_shared(value) {
         headers.insert(name.clone(), value);
     }
 }

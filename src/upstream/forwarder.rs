@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use tokio::time::Instant;
 
 use crate::config::{self, ConfigError, UpstreamId};
@@ -19,7 +20,7 @@ use crate::upstream::exchange::{Deadlines, Failure, exchange};
 use crate::upstream::outbound::Outbound;
 use crate::upstream::pool::{Endpoint, Link};
 use crate::upstream::tunnel::Tunnels;
-use crate::upstream::upload::Upload;
+use crate::upstream::upload::{Progress, Upload};
 use crate::upstream::{hygiene, websocket};
 
 /// One worker's way to all upstreams.
@@ -184,13 +185,29 @@ impl Balanced {
         deadlines: Deadlines,
     ) -> Result<(Response<Incoming>, Link, &Rc<Endpoint>), UpstreamError> {
         let progress = request.body().progress();
-        let (mut link, endpoint) = self.link().await?;
-        let again = (link.reused && !upgrades).then(|| Repeat::of(&request, &mut link)).flatten();
-        let mut failed = match exchange(&mut link, request, deadlines).await {
-            Ok(response) => return Ok((response, link, endpoint)),
-            Err(Failure::Late(error)) => return Err(error),
-            Err(Failure::Broken(failed)) => failed,
+        let (mut link, endpoint) = match self.waiting() {
+            Some(found) => found,
+            None => Box::pin(self.connect(self.turn())).await?,
         };
+        let again = (link.reused && !upgrades).then(|| Repeat::of(&request, &mut link)).flatten();
+        match exchange(&mut link, request, deadlines).await {
+            Ok(response) => Ok((response, link, endpoint)),
+            Err(Failure::Late(error)) => Err(error),
+            Err(Failure::Broken(failed)) => {
+                let tried = Tried { failed, again, link, progress };
+                Box::pin(self.deliver_again(tried, deadlines)).await
+            }
+        }
+    }
+
+    /// Sends once more on a new connection, if the first try reached nobody or may be repeated. Boxed by its caller, as
+    /// connecting is: a request's future is moved as a whole when it starts, and these are its rare and largest parts.
+    async fn deliver_again(
+        &self,
+        tried: Tried,
+        deadlines: Deadlines,
+    ) -> Result<(Response<Incoming>, Link, &Rc<Endpoint>), UpstreamError> {
+        let Tried { mut failed, again, link, progress } = tried;
         if let Some(fault) = progress.as_ref().and_then(|progress| progress.fault()) {
             return Err(UpstreamError::ClientBody(fault));
         }
@@ -198,7 +215,7 @@ impl Balanced {
         let request = unsent.or_else(|| Some(again.filter(|_| link.turn.is_silent())?.request(&link)));
         let Some(request) = request else { return Err(UpstreamError::from_exchange(failed.into_error())) };
         drop(link);
-        let (mut link, endpoint) = self.fresh().await?;
+        let (mut link, endpoint) = self.connect(self.turn()).await?;
         match exchange(&mut link, request, deadlines).await {
             Ok(response) => Ok((response, link, endpoint)),
             Err(Failure::Late(error)) => Err(error),
@@ -209,18 +226,15 @@ impl Balanced {
         }
     }
 
-    /// A waiting connection of the endpoint whose turn it is, or a new one.
-    async fn link(&self) -> Result<(Link, &Rc<Endpoint>), UpstreamError> {
+    /// A waiting connection of the endpoint whose turn it is; if it has none, it is its turn again.
+    fn waiting(&self) -> Option<(Link, &Rc<Endpoint>)> {
+        let at = self.next.get();
         let endpoint = self.turn();
-        match endpoint.checkout() {
-            Some(link) => Ok((link, endpoint)),
-            None => self.connect(endpoint).await,
+        let link = endpoint.checkout();
+        if link.is_none() {
+            self.next.set(at);
         }
-    }
-
-    /// A new connection, since a waiting one has just failed.
-    async fn fresh(&self) -> Result<(Link, &Rc<Endpoint>), UpstreamError> {
-        self.connect(self.turn()).await
+        Some((link?, endpoint))
     }
 
     /// Connects; if that fails, the next endpoint gets one chance.
@@ -244,6 +258,14 @@ impl Balanced {
         self.next.set((at + 1) % self.endpoints.len().max(1));
         self.endpoints.get(at).expect("a configured upstream has an endpoint")
     }
+}
+
+/// A first try that got no answer.
+struct Tried {
+    failed: TrySendError<Request<Upload>>,
+    again: Option<Repeat>,
+    link: Link,
+    progress: Option<Rc<Progress>>,
 }
 
 /// A request that may be sent again although it was sent: idempotent, without a body, on a connection that served before.
