@@ -33,7 +33,7 @@ pub mod php_session;
 pub mod pickle;
 pub mod seal;
 #[cfg(test)]
-mod shown;
+pub(crate) mod shown;
 mod uuid;
 mod value;
 

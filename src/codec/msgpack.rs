@@ -230,10 +230,10 @@ fn timestamp(bytes: &[u8]) -> Option<String> {
     };
     let text = civil::date_time(seconds);
     match nanos {
-        0 => Some(format!("{text}Z")),
+        0 => Some(format!("{text}+00:00")),
         1..=999_999_999 => {
             let fraction = format!("{nanos:09}");
-            Some(format!("{text}.{}Z", fraction.trim_end_matches('0')))
+            Some(format!("{text}.{}+00:00", fraction.trim_end_matches('0')))
         }
         _ => None,
     }

@@ -6,7 +6,7 @@
 
 use aws_lc_rs::cipher::{DecryptingKey, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
-use aws_lc_rs::{aead, cipher, hkdf, hmac, pbkdf2};
+use aws_lc_rs::{aead, cipher, digest, hkdf, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use std::num::NonZeroU32;
@@ -119,6 +119,24 @@ pub fn derive_hkdf(hash: Hash, salt: &[u8], secret: &[u8], info: &[u8], length: 
     let prk = hkdf::Salt::new(algorithm, salt).extract(secret);
     prk.expand(&[info], Length(length)).ok()?.fill(&mut out).ok()?;
     Some(out)
+}
+
+/// The digest of the concatenation of `parts`.
+pub fn digest(hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
+    let mut context = digest::Context::new(match hash {
+        Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        Hash::Sha256 => &digest::SHA256,
+        Hash::Sha512 => &digest::SHA512,
+    });
+    for part in parts {
+        context.update(part);
+    }
+    context.finish().as_ref().to_vec()
+}
+
+/// Lower-case hexadecimal digits, as text in bytes.
+pub fn hex(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
 /// The alphabets and paddings of base64. Decoding is strict: the padding is as named, and the bits that encode nothing

@@ -3,7 +3,7 @@
 use crate::codec::Value;
 
 /// The value on one line.
-pub(super) fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     let fields = |fields: &[(String, Value)]| {
         let shown: Vec<_> = fields.iter().map(|(key, value)| format!("{key:?}:{}", shown(value))).collect();
         format!("{{{}}}", shown.join(","))
@@ -23,7 +23,7 @@ pub(super) fn shown(value: &Value) -> String {
 }
 
 /// The bytes that hexadecimal digits stand for; blanks between them mean nothing.
-pub(super) fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<_> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     digits.chunks(2).map(pair).collect()

@@ -17,16 +17,19 @@
 pub mod actix;
 pub mod aspnet;
 pub mod bare;
+pub mod bare_id;
 pub mod better_auth;
 mod build;
 pub mod cookies;
 pub mod data_protection;
 pub mod date;
+pub mod django;
 mod encrypter;
 pub mod express;
 pub mod fastify;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod flask;
 pub mod go_scs;
 pub mod gorilla;
 pub mod jackson;
@@ -35,8 +38,14 @@ pub mod koa;
 pub mod laravel;
 pub mod options;
 pub mod php;
+pub mod rack;
+pub mod rack_id;
+pub mod rails;
+pub mod rails_cookie;
+pub mod rails_entry;
 pub mod record;
 pub mod spring;
+pub mod starlette;
 pub mod symfony;
 pub mod tower;
 

@@ -71,10 +71,10 @@ fn integers_and_texts_are_exact_at_every_width() {
 
 #[test]
 fn timestamps_are_text_and_other_extensions_bytes() {
-    assert_eq!(said("d6ff6553f100"), r#""2023-11-14T22:13:20Z""#);
-    assert_eq!(said("d7ff000000006553f100"), r#""2023-11-14T22:13:20Z""#);
-    assert_eq!(said("d7ff00004e206553f100"), r#""2023-11-14T22:13:20.000005Z""#);
-    assert_eq!(said("c70cff00000001ffffffffffffffff"), r#""1969-12-31T23:59:59.000000001Z""#);
+    assert_eq!(said("d6ff6553f100"), r#""2023-11-14T22:13:20+00:00""#);
+    assert_eq!(said("d7ff000000006553f100"), r#""2023-11-14T22:13:20+00:00""#);
+    assert_eq!(said("d7ff00004e206553f100"), r#""2023-11-14T22:13:20.000005+00:00""#);
+    assert_eq!(said("c70cff00000001ffffffffffffffff"), r#""1969-12-31T23:59:59.000000001+00:00""#);
     assert_eq!(said("d40561"), r#"b"a""#);
     assert_eq!(said("c7020561ff"), r#"b"a\xff""#);
     for wrong in ["d4ff00", "d7ffffffffff6553f100", "c70cffffffffff0000000000000000"] {

@@ -138,7 +138,7 @@ fn timezone(machine: &Machine<'_>, arguments: &[NodeId]) -> Option<(String, Opti
         None if *micros == 0 => "UTC".to_owned(),
         None => format!("UTC{}", offset_text(*micros)),
     };
-    (micros.abs() < DAY).then(|| (text, Some(Special::Offset(*micros))))
+    (micros.abs() < DAY).then_some((text, Some(Special::Offset(*micros))))
 }
 
 /// pytz, the zones of Django before 4: the name alone, or with the offset of the moment.
