@@ -29,6 +29,7 @@ pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod detect;
 pub mod format;
 pub mod guard;
 pub mod internal;
