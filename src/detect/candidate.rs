@@ -29,6 +29,8 @@ pub struct Candidate {
     pub hints: &'static [&'static str],
     /// What its ids are made of.
     pub ids: &'static [Ids],
+    /// Whether it makes no other ids, whatever the app is told.
+    pub ids_only: bool,
     /// How the value is serialised.
     pub serializer: &'static str,
     /// What a profile must say beside cookie and key.
@@ -119,6 +121,7 @@ impl Candidate {
             key,
             hints: &[],
             ids: &[],
+            ids_only: false,
             serializer: "json",
             options: Vec::new(),
             cookies: &[&[]],

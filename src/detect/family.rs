@@ -56,7 +56,9 @@ pub(crate) fn families(keys: &[StoreKey]) -> Vec<Family> {
         };
         let best = lengths(bytes).max_by_key(rank);
         let group = match best.map(|length| (before(bytes, length), length)) {
-            Some((prefix, length)) if rank(&length).0 > 1 || boundary(prefix) > 1 => (prefix, length),
+            Some((prefix, length)) if rank(&length).0 > 1 || stands_alone(bytes, prefix, length) => {
+                (prefix, length)
+            }
             _ => (named(bytes), 0),
         };
         grouped.entry(group).or_default().push(key);
@@ -109,6 +111,14 @@ fn boundary(prefix: &[u8]) -> u8 {
         Some(b'_' | b'-') => 1,
         Some(_) => 0,
     }
+}
+
+/// Whether one key is enough to part it so.
+fn stands_alone(key: &[u8], prefix: &[u8], length: usize) -> bool {
+    let id = key.get(prefix.len()..).unwrap_or_default();
+    let strict =
+        matches!(length, 40 | 64) && all(id, Alphabet::Alnum) || length == 52 && all(id, Alphabet::Base32);
+    boundary(prefix) > 1 || boundary(prefix) == 1 && strict
 }
 
 /// What people write before a name: all up to the last colon.

@@ -12,6 +12,9 @@ use crate::store::{Record, RecordKind};
 const CONFIDENCE_MIN: i32 = 25;
 /// Without a cookie nothing is certain.
 const CONFIDENCE_MAX: i32 = 97;
+/// So many values are not chance any more; fewer cost points.
+const VALUES_ENOUGH: usize = 3;
+const FEW_POINTS: i32 = 8;
 /// Points for a key as the framework has it by default, and for one that has a part of it.
 const KEY_POINTS: (i32, i32) = (15, 10);
 /// Points for a bare id as key, where that is the default: every app without a prefix has it.
@@ -50,7 +53,7 @@ pub(crate) fn judge(
     candidates: &[Candidate],
     family: &Family,
     readings: &[Reading],
-    secrets: &[&Secret],
+    secrets: &[Secret],
 ) -> Vec<Judgement> {
     let mut found: Vec<_> =
         candidates.iter().filter_map(|candidate| try_one(candidate, family, readings, secrets)).collect();
@@ -63,8 +66,11 @@ fn try_one(
     candidate: &Candidate,
     family: &Family,
     readings: &[Reading],
-    secrets: &[&Secret],
+    secrets: &[Secret],
 ) -> Option<Judgement> {
+    if candidate.ids_only && !candidate.ids.iter().any(|ids| ids.fits(family.ids) > 0) {
+        return None;
+    }
     let template = family.template();
     let records: Vec<_> =
         readings.iter().filter_map(|reading| Some((family.id(&reading.key), reading.record()?))).collect();
@@ -73,7 +79,7 @@ fn try_one(
         return Tally::take(format.as_ref(), &records).judge(candidate, family, None);
     }
     let opened = secrets.iter().enumerate().find_map(|(index, secret)| {
-        let known = Secrets::Known { secrets: &[*secret], encryption: &[] };
+        let known = Secrets::Known { secrets: &[secret], encryption: &[] };
         let cookies = candidate.cookies.iter();
         let mut tallies = cookies.filter_map(|options| {
             let format = candidate.format(candidate.cookie, &template, options, &known)?;
@@ -144,6 +150,10 @@ impl<'r> Tally<'r> {
         let mut confidence = share(points, count + self.ended, total);
         if confidence > 0 {
             confidence += key_points(candidate, family, &mut evidence);
+        }
+        if count < VALUES_ENOUGH {
+            confidence -= FEW_POINTS;
+            evidence.push(format!("only {count} to go by"));
         }
         if confidence < CONFIDENCE_MIN {
             return None;

@@ -37,6 +37,7 @@ pub(crate) struct Attempt {
 }
 
 /// An explanation to try: a candidate with a key.
+#[derive(Clone)]
 pub(crate) struct Try<'c> {
     /// The candidate.
     pub candidate: &'c Candidate,
@@ -59,7 +60,7 @@ pub(crate) struct Proven {
 pub(crate) fn attempts(
     tries: &[Try<'_>],
     cookies: &Cookies,
-    secrets: &[&Secret],
+    secrets: &[Secret],
 ) -> (Vec<Attempt>, Vec<(usize, Reject)>) {
     let names = names(cookies);
     let (mut attempts, mut refused) = (Vec::new(), Vec::new());
@@ -68,9 +69,9 @@ pub(crate) fn attempts(
         let before = attempts.len();
         for name in &names {
             for options in one.candidate.cookies {
-                // A signature that is there is not overlooked.
-                let signature = format!("{name}.sig");
-                if options.contains(&("signed", "false")) && names.contains(&signature) {
+                // A signature that is there is not overlooked, nor one that was left out where secrets say that it is made.
+                let signed = !secrets.is_empty() || names.contains(&format!("{name}.sig"));
+                if signed && options.contains(&("signed", "false")) {
                     continue;
                 }
                 for chosen in choices(secrets.len(), one.candidate.framework) {
@@ -127,11 +128,10 @@ fn attempt(
     name: &str,
     options: &[Opt],
     choice: &Choice,
-    secrets: &[&Secret],
+    secrets: &[Secret],
     cookies: &Cookies,
 ) -> Option<Result<Attempt, Reject>> {
-    let pick =
-        |places: &[usize]| places.iter().filter_map(|at| secrets.get(*at).copied()).collect::<Vec<_>>();
+    let pick = |places: &[usize]| places.iter().filter_map(|at| secrets.get(*at)).collect::<Vec<_>>();
     let (chosen, encryption) = (pick(&choice.secrets), pick(&choice.encryption));
     let known = Secrets::Known { secrets: &chosen, encryption: &encryption };
     let given = if chosen.is_empty() { Secrets::Unknown } else { known };

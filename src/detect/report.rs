@@ -18,6 +18,10 @@ use crate::store::StoreKey;
 const FAMILIES_MAX: usize = 20;
 /// Values of one family that are read before every family has had its turn.
 const TURN: usize = 10;
+/// So many points apart, two explanations are equally good.
+const NEAR: u8 = 10;
+/// Shorter than this, the end of a key is an id by chance.
+const ID_BYTES_MIN: usize = 16;
 
 /// What is known beside the store.
 #[derive(Default)]
@@ -82,6 +86,14 @@ struct Judged {
     finding: Option<Finding>,
 }
 
+impl Judged {
+    /// What puts it before others: how sure it is, and a little how large, so that a stray key does not come first.
+    fn weight(&self) -> Option<usize> {
+        let confidence = usize::from(self.finding.as_ref()?.how.confidence);
+        Some(confidence + 2 * self.family.keys.len().min(10))
+    }
+}
+
 /// Looks at a store.
 ///
 /// # Errors
@@ -94,26 +106,22 @@ pub async fn detect(
     let scanned = source.keys().await?;
     let families = families(&scanned.keys);
     let readings = source.read(&wanted(&families)).await?;
-    let secrets: Vec<_> = given.secrets.iter().collect();
     let table = candidates();
     let (mut judged, mut others) = (Vec::new(), Vec::new());
     for family in families {
         let of_family: Vec<_> =
             readings.iter().filter(|reading| family.keys.contains(&reading.key)).cloned().collect();
-        let judgements = judge(&table, &family, &of_family, &secrets);
+        let judgements = judge(&table, &family, &of_family, &given.secrets);
         let finding = Finding::new(&family, &of_family, &judgements);
         if finding.is_none() {
             others.push((family.template(), family.keys.len(), kinds(&of_family)));
         }
         judged.push(Judged { family, judgements, finding });
     }
-    judged.sort_by_key(|one| {
-        let confidence = one.finding.as_ref().map(|finding| finding.how.confidence);
-        std::cmp::Reverse((confidence, one.family.keys.len()))
-    });
+    judged.sort_by_key(|one| std::cmp::Reverse(one.weight()));
     let proof = match &given.cookies {
         None => None,
-        Some(cookies) => Some(prove(source, &table, &judged, cookies, &secrets, now).await?),
+        Some(_) => Some(prove(source, &table, &judged, given, now).await?),
     };
     let findings: Vec<_> = judged.into_iter().filter_map(|one| one.finding).collect();
     let databases = if findings.is_empty() { source.databases().await } else { Vec::new() };
@@ -156,28 +164,101 @@ fn kinds(readings: &[Reading]) -> String {
     if kinds.is_empty() { "not read".to_owned() } else { kinds.join(", ") }
 }
 
+/// An explanation to prove.
+struct Claim<'c> {
+    /// What was made of its family, if it has one.
+    judged: Option<(&'c Judged, &'c Judgement)>,
+    one: Try<'c>,
+    /// Whether a record under the id is proof enough. Where nothing is signed every framework with a bare id and the same
+    /// serialisation would read it: only one that explains the family as well as any may claim it.
+    unsigned: bool,
+}
+
 async fn prove(
     source: &mut Source,
     table: &[Candidate],
     judged: &[Judged],
-    cookies: &Cookies,
-    secrets: &[&Secret],
+    given: &Given,
     now: UnixMillis,
 ) -> Result<Result<Proof, Vec<String>>, ::redis::RedisError> {
-    let mut tries = Vec::new();
+    let claims = claims(table, judged);
+    let mut misses = match try_all(source, &claims, given, now).await? {
+        Ok(proof) => return Ok(Ok(proof)),
+        Err(misses) => misses,
+    };
+    let elsewhere = elsewhere(&claims, judged, given);
+    if !elsewhere.is_empty() {
+        match try_all(source, &elsewhere, given, now).await? {
+            Ok(proof) => return Ok(Ok(proof)),
+            Err(more) => misses.extend(more),
+        }
+    }
+    misses.sort();
+    misses.dedup();
+    if misses.is_empty() {
+        misses.push("no cookie of these leads to a record".to_owned());
+    }
+    Ok(Err(misses))
+}
+
+fn claims<'c>(table: &'c [Candidate], judged: &'c [Judged]) -> Vec<Claim<'c>> {
+    let mut claims: Vec<Claim<'c>> = Vec::new();
     for one in judged {
         let specific = one.judgements.iter().any(|judgement| !judgement.candidate.is_generic());
         // A bare id would pass for any framework's whose cookie is the id, its signature unseen.
         let fair = one.judgements.iter().filter(|judgement| !specific || !judgement.candidate.is_generic());
-        tries.extend(
-            fair.map(|judgement| (Some((one, judgement)), &judgement.candidate, one.family.template())),
-        );
+        let claim = |judgement: &'c Judgement| {
+            let best = one.judgements.first().map_or(0, |best| best.confidence);
+            Claim {
+                judged: Some((one, judgement)),
+                one: Try { candidate: &judgement.candidate, key: one.family.template() },
+                unsigned: judgement.confidence + NEAR >= best,
+            }
+        };
+        claims.extend(fair.map(claim));
     }
     // The family of this session may be one that the sample missed.
     let defaults = table.iter().filter(|candidate| !candidate.is_generic());
-    tries.extend(defaults.map(|candidate| (None, candidate, candidate.key.to_owned())));
-    let plain: Vec<_> = tries.iter().map(|(_, candidate, key)| Try { candidate, key: key.clone() }).collect();
-    let (attempts, refused) = attempts(&plain, cookies, secrets);
+    let judged_at =
+        |key: &str| judged.iter().any(|one| !one.judgements.is_empty() && one.family.template() == key);
+    claims.extend(defaults.map(|candidate| Claim {
+        judged: None,
+        one: Try { candidate, key: candidate.key.to_owned() },
+        unsigned: !judged_at(candidate.key) && candidate.key != "{id}",
+    }));
+    claims
+}
+
+/// The same candidates with another key: one that was scanned and ends in an id that a cookie holds. It finds the prefix where
+/// ids are of the app's own making.
+fn elsewhere<'c>(claims: &[Claim<'c>], judged: &[Judged], given: &Given) -> Vec<Claim<'c>> {
+    let Some(cookies) = &given.cookies else { return Vec::new() };
+    let tries: Vec<_> = claims.iter().map(|claim| claim.one.clone()).collect();
+    let (attempts, _) = attempts(&tries, cookies, &given.secrets);
+    let mut found: Vec<Claim<'c>> = Vec::new();
+    let vouched =
+        |attempt: &&Attempt| attempt.secret.is_some() && attempt.lookup.id.expose().len() >= ID_BYTES_MIN;
+    for attempt in attempts.iter().filter(vouched) {
+        let Some(Claim { one, .. }) = claims.get(attempt.place) else { continue };
+        let keys = judged.iter().flat_map(|one| &one.family.keys);
+        let prefix = keys.filter_map(|key| key.expose().strip_suffix(attempt.lookup.id.expose())).next();
+        if let Some(prefix) = prefix.and_then(|prefix| std::str::from_utf8(prefix).ok()) {
+            let one = Try { candidate: one.candidate, key: format!("{prefix}{{id}}") };
+            found.push(Claim { judged: None, one, unsigned: false });
+        }
+    }
+    found
+}
+
+async fn try_all(
+    source: &mut Source,
+    claims: &[Claim<'_>],
+    given: &Given,
+    now: UnixMillis,
+) -> Result<Result<Proof, Vec<String>>, ::redis::RedisError> {
+    let Some(cookies) = &given.cookies else { return Ok(Err(Vec::new())) };
+    let tries: Vec<_> = claims.iter().map(|claim| claim.one.clone()).collect();
+    let (attempts, refused) = attempts(&tries, cookies, &given.secrets);
     let mut keys: Vec<StoreKey> = Vec::new();
     for key in attempts.iter().flat_map(|attempt| &attempt.lookup.keys) {
         if keys.len() < VALUES_MAX && !keys.contains(key) {
@@ -188,43 +269,36 @@ async fn prove(
     let mut best: Option<(u8, Proof)> = None;
     let mut misses = Vec::new();
     for attempt in &attempts {
-        let Some((judged, candidate, key)) = tries.get(attempt.place) else { continue };
+        let Some(Claim { judged, one, unsigned }) = claims.get(attempt.place) else { continue };
+        if !unsigned && attempt.secret.is_none() {
+            continue;
+        }
         match attempt.conclude(&readings, now) {
             Ok(proven) => {
-                let (rank, proof) = conclude(*judged, candidate, key, attempt, &proven);
+                let (rank, proof) = conclude(*judged, one, attempt, &proven);
                 if best.as_ref().is_none_or(|(other, _)| rank > *other) {
                     best = Some((rank, proof));
                 }
             }
             Err(reject) if attempt.secret.is_some() => {
-                misses.push(format!(
-                    "{}: the cookie `{}` verifies, but {reject}",
-                    candidate.name, attempt.cookie
-                ));
+                let name = one.candidate.name;
+                misses.push(format!("{name}: the cookie `{}` verifies, but {reject}", attempt.cookie));
             }
             Err(_) => {}
         }
     }
-    if let Some((_, proof)) = best {
-        return Ok(Ok(proof));
-    }
     for (place, reject) in refused {
-        if let Some((Some(_), candidate, _)) = tries.get(place) {
-            misses.push(format!("{}: {reject}", candidate.name));
+        if let Some(Claim { judged: Some(_), one, .. }) = claims.get(place) {
+            misses.push(format!("{}: {reject}", one.candidate.name));
         }
     }
-    misses.dedup();
-    if misses.is_empty() {
-        misses.push("no cookie of these leads to a record".to_owned());
-    }
-    Ok(Err(misses))
+    Ok(best.map(|(_, proof)| proof).ok_or(misses))
 }
 
 /// The proof, and how good it is.
 fn conclude(
     judged: Option<(&Judged, &Judgement)>,
-    candidate: &Candidate,
-    key: &str,
+    one: &Try<'_>,
     attempt: &Attempt,
     proven: &Proven,
 ) -> (u8, Proof) {
@@ -252,6 +326,7 @@ fn conclude(
         finding.map_or(unknown, |finding| finding.subject.clone())
     };
     let (subject, user) = by_convention.or_else(guessed).unzip();
+    let candidate = one.candidate;
     let how = Explanation {
         framework: candidate.framework,
         name: candidate.name,
@@ -267,6 +342,6 @@ fn conclude(
     let subject = subject.unwrap_or_else(nobody);
     let (secret, encryption) = (attempt.secret, attempt.encryption);
     let proof =
-        Proof { how, key: key.to_owned(), secret, encryption, subject, user, ends_at: proven.ends_at };
+        Proof { how, key: one.key.clone(), secret, encryption, subject, user, ends_at: proven.ends_at };
     (found + named, proof)
 }

@@ -10,6 +10,8 @@ const PHP_IDS: &[Ids] = &[
     Ids::Fixed(32, Alphabet::Hex),
     Ids::Fixed(32, Alphabet::Lower),
     Ids::Fixed(22, Alphabet::Php),
+    Ids::Fixed(26, Alphabet::Php),
+    Ids::Fixed(32, Alphabet::Php),
 ];
 const HANDLERS: [&str; 5] = ["php", "php_serialize", "php_binary", "igbinary", "msgpack"];
 
@@ -38,7 +40,7 @@ fn php(handler: &'static str, compressor: Option<&'static str>) -> Candidate {
     let base = match handler {
         // Its marks are in every byte; MessagePack is anybody's.
         "php" => 50,
-        "php_serialize" | "php_binary" | "igbinary" => 45,
+        "php_serialize" | "php_binary" | "igbinary" => 50,
         _ => 5,
     };
     let marks = match handler {

@@ -2,7 +2,10 @@
 
 use crate::config::Framework;
 use crate::detect::candidate::{Candidate, Mark, Need, Opt, Seen};
-use crate::detect::ids::Ids;
+use crate::detect::ids::{Alphabet, Ids};
+
+/// Private ids, and the public ones from before them that are still read.
+const IDS: &[Ids] = &[Ids::Rack, Ids::Fixed(32, Alphabet::Hex), Ids::Fixed(64, Alphabet::Hex)];
 
 /// What Ruby's frameworks write.
 pub(super) fn candidates() -> Vec<Candidate> {
@@ -46,6 +49,7 @@ pub(super) fn candidates() -> Vec<Candidate> {
         },
         Candidate {
             marks: vec![wide, of_rails],
+            ids: &[Ids::Rack],
             base: 25,
             ..rails(
                 "Rails with redis-session-store and its JSON serializer",
@@ -79,7 +83,8 @@ pub(super) fn candidates() -> Vec<Candidate> {
             hints: &["rack:"],
             marks: vec![wide, rack_in_key(20)],
             base: 15,
-            ids: &[Ids::Rack],
+            ids: IDS,
+            ids_only: true,
             serializer: "marshal",
             ..Candidate::new(Framework::Rack, "Rack with redis-rack", "rack.session", "rack:session:{id}")
         },
@@ -88,7 +93,8 @@ pub(super) fn candidates() -> Vec<Candidate> {
 
 fn rails(name: &'static str, key: &'static str, serializer: &'static str, options: Vec<Opt>) -> Candidate {
     Candidate {
-        ids: &[Ids::Rack],
+        ids: IDS,
+        ids_only: true,
         serializer,
         options,
         cookies: &[&[], &[("signed", "true")]],
