@@ -4,6 +4,8 @@
 //! bad configuration or usage. No secret is ever taken from argv or printed.
 
 mod check;
+mod detect;
+mod init;
 mod printer;
 mod schema;
 mod serve;
@@ -28,6 +30,10 @@ enum Command {
     Serve(serve::Serve),
     /// Find every mistake in the configuration, and print what each route guarantees.
     Check(check::Check),
+    /// Look at a store, and tell which framework keeps its sessions there.
+    Detect(detect::Detect),
+    /// Write a gateway.toml for an app, from a look at its store.
+    Init(init::Init),
     /// Look at tokens.
     #[command(subcommand)]
     Token(token::Token),
@@ -62,6 +68,8 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(serve) => serve.run(&printer),
         Command::Check(check) => check.run(&printer),
+        Command::Detect(detect) => detect.run(&printer),
+        Command::Init(init) => init.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
     };
