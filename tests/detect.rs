@@ -8,6 +8,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "a test: its panics are failures, and it reports"
 )]
 
@@ -16,6 +17,8 @@
 mod gateway;
 #[path = "vectors/moment.rs"]
 mod moment;
+#[path = "detect/server.rs"]
+mod server;
 
 use cloakroom::config::{Framework, Secret};
 use cloakroom::detect::{Content, Explanation, Finding, Given, Need, Reading, Report, Source, detect};
@@ -24,6 +27,7 @@ use cloakroom::request::Cookies;
 use cloakroom::store::{Record, StoreKey};
 use gateway::unhex;
 use serde_json::Value as Json;
+use server::Server;
 use std::path::PathBuf;
 
 /// Files whose frameworks sign with the same bytes as another one and write the same: told apart by the cookie's name.
@@ -88,6 +92,70 @@ fn a_cookie_that_was_tampered_with_proves_nobody() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_real_store_becomes_a_gateway_file_through_a_user_who_may_only_read() {
+    let (_, file) = files().into_iter().find(|(name, _)| name == "express-passport").unwrap();
+    let vector =
+        file["vectors"].as_array().unwrap().iter().find(|vector| vector["kind"] == "positive").unwrap();
+    let server = Server::start();
+    let state = file["states"][vector["redis"].as_str().unwrap()].as_array().unwrap();
+    for reading in readings(state.iter(), &file) {
+        let Some(Record::String(value)) = reading.record() else { continue };
+        server.run(&[b"SET", reading.key.expose(), value, b"PX", b"600000"]);
+    }
+    server.run(&[b"LPUSH", b"queue:mail", b"1"]);
+    let url = server.reader();
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
+    std::fs::write(at("cookie"), vector["cookie_header"].as_str().unwrap()).unwrap();
+    let cloakroom = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cloakroom"));
+        command.args(arguments).env("LOOK_PASSWORD", server::PASSWORD).stdin(std::process::Stdio::null());
+        let secrets = file["profile"]["secrets"].as_array().unwrap();
+        command.env("NEW", secrets[0].as_str().unwrap()).env("OLD", secrets[1].as_str().unwrap());
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let cookie = at("cookie");
+    let known = [
+        "--password-env",
+        "LOOK_PASSWORD",
+        "--cookie-file",
+        &cookie,
+        "--secret-env",
+        "NEW",
+        "--secret-env",
+        "OLD",
+    ];
+
+    let (code, out, err) = cloakroom(&[&["detect", &url, "--json", "--show-values"], &known[..]].concat());
+    assert_eq!(code, Some(0), "{out}{err}");
+    let found: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&found["proof"]["framework"], &found["proof"]["user"]),
+        (&"express".into(), &"42".into()),
+        "{out}"
+    );
+    assert_eq!(found["findings"][0]["subject"], "passport.user");
+    assert_eq!(found["others"][0], serde_json::json!({ "key": "queue:{id}", "keys": 1, "holds": "list" }));
+
+    let (code, out, err) = cloakroom(&["detect", &url, "--db", "5", "--password-env", "LOOK_PASSWORD"]);
+    assert!(code == Some(1) && out.contains("--db 0"), "{out}{err}");
+    let output = at("gateway.toml");
+    let init = ["init", "--redis", &url, "--app", "http://127.0.0.1:3000", "--output", &output, "--yes"];
+    let (code, out, err) = cloakroom(&[&init, &known[..]].concat());
+    assert_eq!(code, Some(0), "{out}{err}");
+    let (code, ..) = cloakroom(&[&init, &known[..]].concat());
+    assert_eq!(code, Some(2), "a file that is there is not written over");
+    let (code, out, err) = cloakroom(&["check", "--config", &output]);
+    assert_eq!(code, Some(0), "{}\n{out}{err}", std::fs::read_to_string(&output).unwrap());
+    let (code, out, err) =
+        cloakroom(&["detect", "--config", &output, "--cookie-file", &cookie, "--secret-env", "NEW"]);
+    let told = out.contains("verified by $NEW") && out.contains("4*** (2 characters");
+    assert!(code == Some(0) && told && !out.contains(server::PASSWORD), "{code:?} {out}{err}");
 }
 
 fn files() -> Vec<(String, Json)> {

@@ -68,7 +68,7 @@ pub(crate) fn guess(sessions: &[Value]) -> Vec<Guess> {
             // One value in all of many sessions is a setting more likely than a user.
             let constant = users.len() >= 10 && different.len() == 1;
             let confidence = if constant { confidence / 2 } else { confidence };
-            (!users.is_empty()).then(|| (Guess { path, confidence, found: users.len() }, place))
+            (!users.is_empty()).then_some((Guess { path, confidence, found: users.len() }, place))
         })
         .collect();
     guesses
