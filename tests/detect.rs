@@ -7,7 +7,6 @@
 
 #![expect(
     clippy::indexing_slicing,
-    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test: its panics are failures, and it reports"
 )]

@@ -53,7 +53,7 @@ impl Detect {
                 return Outcome::BadInput;
             }
         };
-        let report = match look(&store, db, &given) {
+        let report = match look(&store, db, self.login.pattern.clone(), &given) {
             Ok(report) => report,
             Err(error) => {
                 printer.note(error);
@@ -104,14 +104,19 @@ impl Detect {
 ///
 /// # Errors
 /// Why it cannot be read, in words; never its URL's user or password.
-pub(super) fn look(store: &Store, db: Option<i64>, given: &Given) -> Result<Report, String> {
+pub(super) fn look(
+    store: &Store,
+    db: Option<i64>,
+    pattern: Option<String>,
+    given: &Given,
+) -> Result<Report, String> {
     let options = RedisOptions::new(store).map_err(|error| format!("the store's URL: {}", chain(&error)))?;
     let options = options.ok_or("a store inside a gateway's process cannot be looked at from outside")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(async {
         let failed = |error: redis::RedisError| format!("cannot read the store: {}", chain(&error));
-        let redis = RedisSource::connect(&options, db).await.map_err(failed)?;
+        let redis = RedisSource::connect(&options, db, pattern).await.map_err(failed)?;
         detect(&mut Source::Redis(redis), given, Clock::System.now()).await.map_err(failed)
     })
 }

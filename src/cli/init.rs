@@ -63,7 +63,7 @@ impl Init {
                 return Outcome::BadInput;
             }
         };
-        let report = match look(&store, self.login.db, &given) {
+        let report = match look(&store, self.login.db, self.login.pattern.clone(), &given) {
             Ok(report) => report,
             Err(error) => {
                 printer.note(error);

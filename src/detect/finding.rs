@@ -175,7 +175,10 @@ impl Ttl {
                     0 => String::new(),
                     count => format!(", {count} without any"),
                 };
-                format!("{} to {}{without}", time(shortest), time(longest))
+                match (time(shortest), time(longest)) {
+                    (shortest, longest) if shortest == longest => format!("{longest}{without}"),
+                    (shortest, longest) => format!("{shortest} to {longest}{without}"),
+                }
             }
             _ => "none: the records stay until they are deleted".to_owned(),
         }

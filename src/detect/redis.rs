@@ -25,14 +25,19 @@ const FIELDS_MAX: u64 = 128;
 pub struct RedisSource {
     connection: MultiplexedConnection,
     database: i64,
+    pattern: Option<String>,
 }
 
 impl RedisSource {
-    /// Connects; `database` goes before the URL's.
+    /// Connects; `database` goes before the URL's, and `pattern` is what keys must match, as `sess:*`.
     ///
     /// # Errors
     /// What the client library says; never the URL's password.
-    pub async fn connect(options: &RedisOptions, database: Option<i64>) -> Result<Self, RedisError> {
+    pub async fn connect(
+        options: &RedisOptions,
+        database: Option<i64>,
+        pattern: Option<String>,
+    ) -> Result<Self, RedisError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(REPLY_TIME))
             .set_response_timeout(Some(REPLY_TIME));
@@ -42,7 +47,7 @@ impl RedisSource {
             redis::cmd("SELECT").arg(database).query_async::<()>(&mut connection).await?;
         }
         let of_url = client.get_connection_info().redis_settings().db();
-        Ok(Self { connection, database: database.unwrap_or(of_url) })
+        Ok(Self { connection, database: database.unwrap_or(of_url), pattern })
     }
 
     /// The database that is read.
@@ -62,6 +67,9 @@ impl RedisSource {
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor).arg("COUNT").arg(SCAN_COUNT);
+            if let Some(pattern) = &self.pattern {
+                scan.arg("MATCH").arg(pattern);
+            }
             let reply = scan.query_async::<(u64, Vec<Vec<u8>>)>(&mut self.connection);
             let Ok(reply) = timeout_at(end, reply).await else { break };
             let (next, keys) = reply?;

@@ -21,6 +21,11 @@ pub(in crate::cli) fn print(report: &Report, secrets: &[SecretRef], show_values:
     }
     if report.findings.is_empty() {
         printer.line("nothing here looks like sessions of a framework that is known");
+        if !look.complete {
+            printer.line(
+                "they may be among the keys that were not scanned: narrow it with --match, as 'sess:*'",
+            );
+        }
     }
     for (database, keys) in look.databases.iter().filter(|(database, _)| *database != look.database) {
         printer.line(format!("database {database} has {keys} keys: look there with --db {database}"));
@@ -51,7 +56,7 @@ pub(in crate::cli) fn print_finding(number: usize, finding: &Finding, printer: &
     row("cookie", format!("{} by default; the store does not show it", how.cookie));
     row("subject", format!("{} ({} of 100)", finding.subject.words, finding.subject.confidence));
     let others = finding.subjects.iter().filter(|guess| finding.subject.path.as_ref() != Some(&guess.path));
-    for guess in others {
+    for guess in others.filter(|_| finding.subject.path.is_some()) {
         row("", format!("or `{}`: in {} sessions ({} of 100)", guess.path, guess.found, guess.confidence));
     }
     row("ttl", finding.ttl.words());

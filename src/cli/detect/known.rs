@@ -16,6 +16,9 @@ pub(in crate::cli) struct Login {
     /// The database; goes before the URL's.
     #[arg(long, value_name = "N")]
     pub(in crate::cli) db: Option<i64>,
+    /// Only keys that match, as `sess:*`, for a store with much else in it.
+    #[arg(long = "match", value_name = "PATTERN")]
+    pub(in crate::cli) pattern: Option<String>,
     /// The user of the store.
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) username: Option<String>,
