@@ -4,7 +4,9 @@
 //! bad configuration or usage. No secret is ever taken from argv or printed.
 
 mod check;
+mod demo;
 mod detect;
+mod explain;
 mod init;
 mod printer;
 mod schema;
@@ -34,6 +36,10 @@ enum Command {
     Detect(detect::Detect),
     /// Write a gateway.toml for an app, from a look at its store.
     Init(init::Init),
+    /// Try it on this machine: a login app, the gateway, two services and a page to click through.
+    Demo(demo::Demonstrate),
+    /// Say what would happen to a request, stage by stage, and why.
+    Explain(explain::Explain),
     /// Look at tokens.
     #[command(subcommand)]
     Token(token::Token),
@@ -70,6 +76,8 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check.run(&printer),
         Command::Detect(detect) => detect.run(&printer),
         Command::Init(init) => init.run(&printer),
+        Command::Demo(demo) => demo.run(&printer),
+        Command::Explain(explain) => explain.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
     };

@@ -1,6 +1,6 @@
 //! Flask-Session, with Flask-Login on top of it or without.
 //!
-//! Captured from Flask-Session 0.5.0 (signed, pickle), 0.6.0 (pickle) and 0.8.0 (MessagePack by msgspec) on Flask 2.3 and 3.1,
+//! Captured from Flask-Session 0.5.0 (signed, pickle), 0.6.0 (pickle) and 0.8.0 (MessagePack by msgspec) on Flask 2.3 to 3.1,
 //! Flask-Login 0.6; the serializer `json` and the fallback to pickle are from 0.8's source.
 //! * Cookie `session`: the bare id, a UUID up to 0.5, 43 characters of base64url since. With SESSION_USE_SIGNER id + `.` +
 //!   base64url (unpadded) of HMAC-SHA1(k, id), where k = HMAC-SHA1(SECRET_KEY, `flask-session`) (itsdangerous).

@@ -1,6 +1,6 @@
 //! Rack with redis-rack, without Rails around it.
 //!
-//! Captured from redis-rack 2.1.4 on Rack 2.2.
+//! Captured from redis-rack 2.1.2 on Rack 2.2.
 //! * Cookie `rack.session`: the bare public id, 64 hexadecimal digits.
 //! * Key: namespace (`rack:session`) + `:` + private id, see `rack_id`; no TTL without `expire_after`.
 //! * Value: Marshal of a hash whose keys are texts. Bytes behind it are ignored.
