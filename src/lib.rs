@@ -16,10 +16,10 @@
 //! ```
 //!
 //! Around them: [`config`] (gateway.toml, or every mistake in it at once), [`app`] (what runs where), [`internal`] (keys, health and
-//! metrics for services), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
+//! metrics for services), [`detect`] (which framework wrote a store), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
 //!
-//! The rules of the house: imports go one way, top to bottom of `main → cli → app → pipeline, internal → respond → guard → upstream
-//! → token → session → format → store, codec, route, listen → request, telemetry → config, clock`; a value is the proof that its
+//! The rules of the house: imports go one way, top to bottom of `main → cli → app, detect → pipeline, internal → respond → guard →
+//! upstream → token → session → format → store, codec, route, listen → request, telemetry → config, clock`; a value is the proof that its
 //! stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed. A test (`tidy`) holds us to it.
 
 #![forbid(unsafe_code)]
@@ -30,6 +30,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod demo;
+pub mod detect;
 pub mod explain;
 pub mod format;
 pub mod guard;

@@ -5,7 +5,9 @@
 
 mod check;
 mod demo;
+mod detect;
 mod explain;
+mod init;
 mod printer;
 mod schema;
 mod serve;
@@ -30,6 +32,10 @@ enum Command {
     Serve(serve::Serve),
     /// Find every mistake in the configuration, and print what each route guarantees.
     Check(check::Check),
+    /// Look at a store, and tell which framework keeps its sessions there.
+    Detect(detect::Detect),
+    /// Write a gateway.toml for an app, from a look at its store.
+    Init(init::Init),
     /// Try it on this machine: a login app, the gateway, two services and a page to click through.
     Demo(demo::Demonstrate),
     /// Say what would happen to a request, stage by stage, and why.
@@ -68,6 +74,8 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(serve) => serve.run(&printer),
         Command::Check(check) => check.run(&printer),
+        Command::Detect(detect) => detect.run(&printer),
+        Command::Init(init) => init.run(&printer),
         Command::Demo(demo) => demo.run(&printer),
         Command::Explain(explain) => explain.run(&printer),
         Command::Token(token) => token.run(&printer),

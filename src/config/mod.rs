@@ -30,6 +30,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use check::process_environment as environment;
 pub use error::{At, ConfigError, Located, Sources};
 pub use load::{from_text, load, load_with};
 pub use report::render;

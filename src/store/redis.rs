@@ -69,6 +69,11 @@ impl RedisOptions {
         };
         Ok(Some(Self { client, timeout: store.timeout, value_bytes: store.value_bytes }))
     }
+
+    /// What connects, for a look into the store that is not a session's.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl std::fmt::Debug for RedisOptions {

@@ -8,7 +8,7 @@ const LEVELS: [&[&str]; 13] = [
     &["cli"],
     &["demo"],
     &["app"],
-    &["explain"],
+    &["detect", "explain"],
     &["pipeline", "door", "internal", "admin"],
     &["respond"],
     &["guard"],
