@@ -5,7 +5,7 @@
 //!
 //! What may be seen: everything the configuration says, the names and kinds in a session, how long things live. What may not:
 //! a cookie's value, a secret, a token's signature, ever; a session's values and its id, unless the operator asks for them. So
-//! this room alone looks at decoded sessions for a person's eyes, and [`shown`] alone turns them into text.
+//! this room alone looks at decoded sessions for a person's eyes, and `shown` alone turns them into text.
 //!
 //! Nothing is written anywhere: a record is read as `serve` reads it, and where there is none the names of some thousand keys
 //! are looked at, since the usual cause is a prefix that the app's Redis client puts before them.

@@ -2,7 +2,7 @@
 //!
 //! Every stage is called once, in order, and what it returns is the proof that it ran: no token without a
 //! [`VerifiedSession`], nothing sent without a [`Stripped`](crate::request::Stripped), nobody anonymous without the
-//! route's own permission. [`Gateway::handle`] never fails: whatever goes wrong on the way is a [`Refusal`], which is
+//! route's own permission. [`Gateway::handle`] never fails: whatever goes wrong on the way is a `Refusal`, which is
 //! counted, logged once and written down in one place.
 
 mod gateway;

@@ -1,6 +1,6 @@
 //! Everything on one machine: an app with sessions, a gateway before it, two services behind it, and a page to click.
 //!
-//! Job: show in half a minute what the gateway is for, with nothing installed but this program. The login app ([`app`])
+//! Job: show in half a minute what the gateway is for, with nothing installed but this program. The login app (`app`)
 //! keeps its sessions exactly as an express app does; the services verify tokens as any stranger would, with the keys
 //! they fetched over HTTP; the gateway between them is the real one, started from a real configuration. Not the job:
 //! any part that the gateway would treat differently because it is a demo.
@@ -11,7 +11,7 @@
 //! Invariant: nothing outlasts a [`Demo`]. Its threads end with [`Demo::stop`]; its Redis is killed and its directory removed
 //! when it is dropped, also when starting fails halfway.
 //!
-//! The folder is a *roof*: this file uses its children, no child uses it, but for [`random`].
+//! The folder is a *roof*: this file uses its children, no child uses it, but for `random`.
 
 mod answer;
 mod app;
