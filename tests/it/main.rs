@@ -11,6 +11,7 @@ mod cases;
 mod demo;
 mod drain;
 mod express;
+mod frameworks;
 mod internal;
 mod limits;
 mod secrets;
