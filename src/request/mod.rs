@@ -17,6 +17,8 @@
 mod conn;
 mod cookie;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod header;
 mod host;
 mod id;
