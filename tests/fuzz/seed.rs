@@ -142,7 +142,7 @@ impl Seeds {
             (b"absexp".to_vec(), b"-1".to_vec()),
             (b"sldexp".to_vec(), long.to_vec()),
         ]);
-        for member in 0..3 {
+        for member in 0..2 {
             self.add("format_dotnet", &[&[member][..], b".AspNetCore.Session=CfDJ8\n", &vectors::pack(&record)].concat());
         }
     }

@@ -78,7 +78,7 @@ pub fn by_hand(family: &str) -> Vec<Json> {
     };
     let master = serde_json::json!(["0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"]);
     match family {
-        "dotnet" => ["text", "json", "int32"].map(|kind| profile("aspnet", Some(kind), master.clone())).into(),
+        "dotnet" => ["text", "int32"].map(|kind| profile("aspnet", Some(kind), master.clone())).into(),
         "bare" => ["json", "msgpack"].map(|framework| profile(framework, None, serde_json::json!([]))).into(),
         _ => Vec::new(),
     }
