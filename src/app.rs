@@ -7,8 +7,10 @@
 
 mod check;
 mod health;
+mod rehearsal;
 
 pub use check::{Bound, Checked, CheckedRoute, check};
+pub use rehearsal::{Rehearsal, Stage};
 
 use crate::clock::Clock;
 use crate::config::{Backend, Config, ConfigError, Limits, StoreId};
@@ -104,7 +106,8 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     };
     let connections = Connections::new(server.limits.connections);
     if let Some(internal) = internal {
-        running.serve_internal(internal, &plans, &metrics, &draining_seen).map_err(StartError::System)?;
+        let seen = (Arc::clone(&metrics), Arc::clone(&connections));
+        running.serve_internal(internal, &plans, seen, &draining_seen).map_err(StartError::System)?;
     }
     for (at, sockets) in listener.into_workers().into_iter().enumerate() {
         let (shared, plans, access) = (Arc::clone(&shared), plans.clone(), start.access.clone());
@@ -155,7 +158,7 @@ impl Running {
         &mut self,
         listener: Listener,
         plans: &[StorePlan],
-        metrics: &Arc<Metrics>,
+        (metrics, clients): (Arc<Metrics>, Arc<Connections>),
         drain: &watch::Receiver<bool>,
     ) -> std::io::Result<()> {
         let Some(address) = self.internal else { return Ok(()) };
@@ -168,8 +171,9 @@ impl Running {
             waiting_for: health::waiting_for(&watches, draining.load(Ordering::Relaxed)),
             stores: watches.iter().map(|watch| watch.health()).collect(),
         };
-        let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(metrics));
+        let shared = Arc::clone(&self.shared);
         let page = move || {
+            metrics.set_connections(clients.open());
             metrics.set_sessions_held(shared.sessions_held());
             metrics.set_signatures(shared.minter().signatures());
             metrics.page()

@@ -29,6 +29,8 @@ pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod demo;
+pub mod explain;
 pub mod format;
 pub mod guard;
 pub mod internal;

@@ -2,14 +2,16 @@
 //!
 //! Every stage is called once, in order, and what it returns is the proof that it ran: no token without a
 //! [`VerifiedSession`], nothing sent without a [`Stripped`](crate::request::Stripped), nobody anonymous without the
-//! route's own permission. [`Gateway::handle`] never fails: whatever goes wrong on the way is a [`Refusal`], which is
+//! route's own permission. [`Gateway::handle`] never fails: whatever goes wrong on the way is a `Refusal`, which is
 //! counted, logged once and written down in one place.
 
 mod gateway;
 mod record;
 mod refusal;
+mod rehearsed;
 
 pub use gateway::{Gateway, RouteState, Shared};
+pub use rehearsed::Rehearsed;
 
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
 use crate::listen::Handler;
@@ -56,6 +58,8 @@ impl Handler for Gateway {
     ) -> Response<ResponseBody> {
         let started = tokio::time::Instant::now();
         let mut record = Record::new(self.now(), self.ids.next());
+        // Until the head says on whose behalf a trusted proxy speaks.
+        record.client = Some(conn.peer.ip());
         let response = match request {
             Err(error) => self.refuse(Refusal::malformed(error), Form::Problem, None, &mut record),
             Ok(request) => match Inbound::parse(request, conn, self.trusted_proxies(), record.id) {
@@ -103,14 +107,18 @@ impl Gateway {
     }
 
     /// The key set and discovery document, where `publish_jwks` puts them on the public port too.
-    fn publish(&self, inbound: &Inbound) -> Option<Response<ResponseBody>> {
+    fn publish<B>(&self, inbound: &Inbound<B>) -> Option<Response<ResponseBody>> {
         let document = self.published()?.find(inbound.path().as_str())?;
         let readable = matches!(*inbound.method(), Method::GET | Method::HEAD);
         readable.then(|| document.answer(inbound.headers()).map(ResponseBody::Own))
     }
 
     /// First half of the path: route, session, guard, token. Nothing has been sent yet.
-    async fn decide(&self, inbound: &Inbound, record: &mut Record) -> Result<(Way<'_>, Caller), Refusal> {
+    async fn decide<B>(
+        &self,
+        inbound: &Inbound<B>,
+        record: &mut Record,
+    ) -> Result<(Way<'_>, Caller), Refusal> {
         let preflight = inbound.preflight_method();
         let way = self.find(inbound, preflight.as_ref())?;
         record.route = Some(way.route.id);
@@ -138,13 +146,7 @@ impl Gateway {
     ) -> Result<Response<ResponseBody>, Refusal> {
         let rules = &route.rules;
         self.warn(&inbound, route);
-        let stripped = inbound.strip(&StripRules {
-            reserved: self.reserved(),
-            cookies: &state.cookies_kept_here,
-            all_cookies: matches!(caller, Caller::Preflight(_)),
-            authorization: rules.forward_authorization,
-            method_is_policy: !rules.methods.is_empty(),
-        });
+        let stripped = inbound.strip(&self.strip_rules(Way { route, state }, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, rules.total_timeout);
         match caller {
             Caller::Known(token) => outbound.set(token.header(), token.expose()),
@@ -166,8 +168,45 @@ impl Gateway {
         Ok(response.map(ResponseBody::Upstream))
     }
 
+    /// What [`Gateway::handle`] would do with a request, by the same decisions and without sending it: for `explain`.
+    pub async fn rehearse<B>(&self, inbound: Inbound<B>) -> Rehearsed {
+        let mut record = Record::new(self.now(), inbound.id());
+        if self.publish(&inbound).is_some() {
+            return Rehearsed::Published;
+        }
+        match self.decide(&inbound, &mut record).await {
+            Ok((way, caller)) => {
+                let (head, _, _) = inbound.strip(&self.strip_rules(way, &caller)).into_parts();
+                Rehearsed::Forwarded {
+                    head,
+                    upstream: way.route.rules.upstream,
+                    says_anonymous: !way.state.is_open() && !matches!(caller, Caller::Known(_)),
+                    token: match caller {
+                        Caller::Known(token) => Some(token),
+                        Caller::Anonymous(_) | Caller::Preflight(_) => None,
+                    },
+                }
+            }
+            Err(refusal) => {
+                let Refusal { reason, cause, allow, login } = self.offer_login(refusal, &inbound, &record);
+                let why = cause.map(|cause| cause.text());
+                Rehearsed::Refused { reason, why, allow, login: login.map(|login| login.location().clone()) }
+            }
+        }
+    }
+
+    fn strip_rules<'a>(&'a self, Way { route, state }: Way<'a>, caller: &Caller) -> StripRules<'a> {
+        StripRules {
+            reserved: self.reserved(),
+            cookies: &state.cookies_kept_here,
+            all_cookies: matches!(caller, Caller::Preflight(_)),
+            authorization: route.rules.forward_authorization,
+            method_is_policy: !route.rules.methods.is_empty(),
+        }
+    }
+
     /// A preflight is judged by the route of the request it asks for.
-    fn find(&self, inbound: &Inbound, preflight: Option<&Method>) -> Result<Way<'_>, Refusal> {
+    fn find<B>(&self, inbound: &Inbound<B>, preflight: Option<&Method>) -> Result<Way<'_>, Refusal> {
         let method = preflight.unwrap_or_else(|| inbound.method());
         match self.routes().find(inbound.host().name(), inbound.path(), method) {
             Found::Nothing => Err(Reason::NotFound.into()),
@@ -184,10 +223,10 @@ impl Gateway {
     }
 
     /// Session and access rule. An open route never asks a store.
-    async fn admit(
+    async fn admit<B>(
         &self,
         way: Way<'_>,
-        inbound: &Inbound,
+        inbound: &Inbound<B>,
         record: &mut Record,
     ) -> Result<Admitted<Slots>, Refusal> {
         if let Grant::Open(anonymous) = way.state.grant {
@@ -212,10 +251,10 @@ impl Gateway {
     }
 
     /// What a session must meet besides being live.
-    fn guard(
+    fn guard<B>(
         &self,
         Way { route, .. }: Way<'_>,
-        inbound: &Inbound,
+        inbound: &Inbound<B>,
         session: &VerifiedSession<Slots>,
         record: &mut Record,
     ) -> Result<(), Refusal> {
@@ -256,7 +295,7 @@ impl Gateway {
     }
 
     /// A refused navigation goes to the route's login page, unless it has just been there.
-    fn offer_login(&self, refusal: Refusal, inbound: &Inbound, record: &Record) -> Refusal {
+    fn offer_login<B>(&self, refusal: Refusal, inbound: &Inbound<B>, record: &Record) -> Refusal {
         let route = record.route.and_then(|id| self.routes().routes().get(id.0));
         let template = route.and_then(|route| self.state(route)).and_then(|state| state.login.as_ref());
         match template {

@@ -6,6 +6,7 @@ use crate::pipeline::Shared;
 use crate::telemetry::Metrics;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A configuration without mistakes.
@@ -61,19 +62,23 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
 }
 
 /// Puts a temporary directory in the place of a key directory that does not exist yet.
-fn spare_keys(config: &mut Config, warnings: &mut Vec<String>) -> Option<SpareDirectory> {
+pub(super) fn spare_keys(config: &mut Config, warnings: &mut Vec<String>) -> Option<SpareDirectory> {
     let KeySource::Directory(directory) = &mut config.tokens.keys else { return None };
     let has_keys = std::fs::read_dir(&directory.value).is_ok_and(|mut entries| entries.next().is_some());
     if has_keys {
         return None;
     }
     warnings.push(format!("`{}` has no key yet; `serve` will make one", directory.value.display()));
-    let path = std::env::temp_dir().join(format!("cloakroom-check-{}", std::process::id()));
+    // Numbered, since one process may look at several configurations at once.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("cloakroom-check-{}-{number}", std::process::id()));
     directory.value.clone_from(&path);
     Some(SpareDirectory(path))
 }
 
-struct SpareDirectory(std::path::PathBuf);
+#[derive(Debug)]
+pub(super) struct SpareDirectory(std::path::PathBuf);
 
 impl Drop for SpareDirectory {
     fn drop(&mut self) {

@@ -4,6 +4,8 @@
 //! bad configuration or usage. No secret is ever taken from argv or printed.
 
 mod check;
+mod demo;
+mod explain;
 mod printer;
 mod schema;
 mod serve;
@@ -28,6 +30,10 @@ enum Command {
     Serve(serve::Serve),
     /// Find every mistake in the configuration, and print what each route guarantees.
     Check(check::Check),
+    /// Try it on this machine: a login app, the gateway, two services and a page to click through.
+    Demo(demo::Demonstrate),
+    /// Say what would happen to a request, stage by stage, and why.
+    Explain(explain::Explain),
     /// Look at tokens.
     #[command(subcommand)]
     Token(token::Token),
@@ -62,6 +68,8 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(serve) => serve.run(&printer),
         Command::Check(check) => check.run(&printer),
+        Command::Demo(demo) => demo.run(&printer),
+        Command::Explain(explain) => explain.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
     };

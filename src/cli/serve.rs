@@ -5,7 +5,7 @@ use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 use crate::clock::Clock;
 use crate::telemetry::{AccessSink, chain};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Run the gateway until SIGTERM or Ctrl-C, then drain.
@@ -26,11 +26,17 @@ impl Serve {
             }
         };
         let (access, write) = AccessSink::new(std::io::stdout());
-        let writer = std::thread::Builder::new().name("access-log".to_owned()).spawn(write);
-        if let Err(error) = writer {
-            printer.note(format!("cannot start the access log: {error}"));
+        let writer = match std::thread::Builder::new().name("access-log".to_owned()).spawn(write) {
+            Ok(writer) => writer,
+            Err(error) => {
+                printer.note(format!("cannot start the access log: {error}"));
+                return Outcome::CouldNot;
+            }
+        };
+        let Some(signals) = Signals::listen() else {
+            printer.note("the system gives no signals");
             return Outcome::CouldNot;
-        }
+        };
         let running = match start(config, Start { clock: Clock::System, access }) {
             Ok(running) => running,
             Err(StartError::Config(errors)) => {
@@ -48,9 +54,11 @@ impl Serve {
         if let Some(internal) = running.internal {
             tracing::info!("internal listener on http://{internal}");
         }
-        let asked = wait_for_signal();
+        let asked = signals.wait();
         tracing::info!(signal = asked, "draining");
         running.stop();
+        // The workers have handed over their last lines; they are the ones that say how the drain went.
+        let _ = writer.join();
         Outcome::Fine
     }
 }
@@ -67,32 +75,42 @@ pub(super) fn log_events() {
     let _ = subscriber.try_init();
 }
 
-/// Blocks until the process is asked to end; a second signal ends it at once.
-pub(super) fn wait_for_signal() -> &'static str {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return "none";
-    };
-    let asked = runtime.block_on(async {
-        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+/// The wish that the process end. It is heard from the moment this exists: whoever starts us and sees where we listen may ask
+/// in the same instant.
+pub(super) struct Signals {
+    runtime: tokio::runtime::Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from now on; `None` if the system gives no signals.
+    pub(super) fn listen() -> Option<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let (terminate, interrupt) = {
+            let _inside = runtime.enter();
+            (signal(SignalKind::terminate()).ok()?, signal(SignalKind::interrupt()).ok()?)
+        };
+        Some(Self { runtime, terminate, interrupt })
+    }
+
+    /// Blocks until the process is asked to end; a second signal ends it at once.
+    pub(super) fn wait(mut self) -> &'static str {
+        let asked = self.next();
+        std::thread::spawn(move || {
+            self.next();
+            std::process::exit(1);
+        });
+        asked
+    }
+
+    fn next(&mut self) -> &'static str {
+        let Self { runtime, terminate, interrupt } = self;
+        runtime.block_on(async {
+            tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
-            },
-            _ => "none",
-        }
-    });
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            if let (Ok(mut terminate), Ok(mut interrupt)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                std::process::exit(1);
             }
-        });
-    });
-    asked
+        })
+    }
 }

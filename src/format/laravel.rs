@@ -1,7 +1,7 @@
 //! Laravel's redis session driver.
 //!
 //! Facts [captured with 8.83, 10.50, 11.56 and 12.67; Encrypter, EncryptCookies, CookieValuePrefix, Store and
-//! SessionGuard read]: the cookie is base64 of a JSON object of `iv`, `value`, `mac` and `tag` ([`Keyring`]); its plain
+//! SessionGuard read]: the cookie is base64 of a JSON object of `iv`, `value`, `mac` and `tag` (`Keyring`); its plain
 //! text is `hex(hmac_sha1(key, name + "v2"))|id`, so that no other cookie's ciphertext passes for it. An app may
 //! except the cookie from encryption: then it is the bare id (`secrets = []`). The id is 40 of `[A-Za-z0-9]`. The key
 //! is Redis's prefix, the cache's prefix (before 11 with a `:` behind it), the id.

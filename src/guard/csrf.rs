@@ -33,7 +33,7 @@ impl TrustedOrigins {
     ///
     /// # Errors
     /// [`CrossSite`] if an unsafe request or a handshake comes from a page that is neither ours nor trusted.
-    pub fn judge(&self, inbound: &Inbound) -> Result<(), CrossSite> {
+    pub fn judge<B>(&self, inbound: &Inbound<B>) -> Result<(), CrossSite> {
         if is_safe(inbound.method()) && !inbound.is_upgrade() {
             return Ok(());
         }

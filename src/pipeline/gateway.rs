@@ -142,6 +142,21 @@ impl Shared {
         &self.minter
     }
 
+    /// What a route does while its store cannot be asked.
+    pub fn outage_of(&self, route: &Route) -> Outage {
+        self.states.get(route.id.0).map_or(Outage::Deny, |state| state.outage)
+    }
+
+    /// Whose pages count as our own.
+    pub const fn trusted_origins(&self) -> &TrustedOrigins {
+        &self.trusted_origins
+    }
+
+    /// The time that the gateway goes by.
+    pub fn now(&self) -> crate::clock::UnixMillis {
+        self.clock.now()
+    }
+
     /// The running tunnels.
     pub const fn tunnels(&self) -> &Tunnels {
         &self.tunnels
@@ -242,6 +257,16 @@ impl Gateway {
 }
 
 impl Worker {
+    /// The process's configuration, ready to serve.
+    pub const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The worker's reader of sessions.
+    pub const fn authenticator(&self) -> &Authenticator<Slots> {
+        &self.authenticator
+    }
+
     /// The access log, to be flushed by the worker's timer.
     pub const fn log(&self) -> &AccessLog {
         &self.log

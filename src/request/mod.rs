@@ -24,6 +24,7 @@ mod host;
 mod id;
 mod navigation;
 mod path;
+mod return_path;
 mod strip;
 mod trust;
 mod upgrade;
@@ -36,6 +37,7 @@ pub use host::Host;
 pub use id::{RequestId, RequestIds};
 pub use navigation::{is_grpc, is_navigation, is_safe};
 pub use path::{Path, PathExceptions, exception_text, fold};
+pub use return_path::safe_return;
 pub use strip::{StripRules, Stripped, Upgrade};
 pub use trust::Origin;
 
@@ -44,11 +46,11 @@ use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 
-/// A request that is one well-formed message in one reading.
+/// A request that is one well-formed message in one reading. Its body is hyper's, or nothing where a request is only judged.
 #[derive(Debug)]
-pub struct Inbound {
+pub struct Inbound<B = Incoming> {
     head: Parts,
-    body: Incoming,
+    body: B,
     conn: Conn,
     host: Host,
     path: Path,
@@ -67,13 +69,13 @@ pub struct Malformed {
     pub head: Parts,
 }
 
-impl Inbound {
+impl<B> Inbound<B> {
     /// Judges a request that came over `conn` and gives it the name `id`.
     ///
     /// # Errors
     /// [`Malformed`], always the client's doing.
     pub fn parse(
-        request: Request<Incoming>,
+        request: Request<B>,
         conn: Conn,
         trusted: &[IpNet],
         id: RequestId,
@@ -132,7 +134,7 @@ impl Inbound {
 
     /// Takes away whatever could pass for the gateway's word, and what this hop or this route does not pass on; then sets
     /// the gateway's own forwarding fields.
-    pub fn strip(mut self, rules: &StripRules<'_>) -> Stripped {
+    pub fn strip(mut self, rules: &StripRules<'_>) -> Stripped<B> {
         strip::strip(&mut self.head, rules);
         self.origin.write(&self.conn, &self.host, &mut self.head.headers);
         self.head.headers.insert(strip::X_REQUEST_ID.clone(), self.id.header());
@@ -149,7 +151,7 @@ impl Inbound {
 
     /// Drops everything but the body, so that it can be drained before a refusal is written; `None` if the client waits
     /// for a 100 before it sends one, which reading would promise.
-    pub fn into_body(self) -> Option<Incoming> {
+    pub fn into_body(self) -> Option<B> {
         let waits = self.head.headers.contains_key(http::header::EXPECT);
         (!waits).then_some(self.body)
     }

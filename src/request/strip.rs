@@ -15,11 +15,11 @@ static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// A request from which every reserved and hop-by-hop field, every cookie that must not travel and every trailer have
 /// been taken. Only [`super::Inbound::strip`] makes one; `upstream` accepts nothing else.
 #[derive(Debug)]
-pub struct Stripped {
+pub struct Stripped<B = Incoming> {
     /// Method, origin-form target (the raw bytes that were judged) and clean headers.
     pub(super) head: Parts,
     /// The body as hyper reads it; framing is made anew on the way out.
-    pub(super) body: Incoming,
+    pub(super) body: B,
     /// A validated WebSocket handshake, if this is one.
     pub(super) upgrade: Option<Upgrade>,
 }
@@ -33,15 +33,15 @@ pub struct Upgrade {
     pub accept: String,
 }
 
-impl Stripped {
+impl<B> Stripped<B> {
     /// Takes it apart for sending.
-    pub fn into_parts(self) -> (Parts, Incoming, Option<Upgrade>) {
+    pub fn into_parts(self) -> (Parts, B, Option<Upgrade>) {
         (self.head, self.body, self.upgrade)
     }
 
     /// Skips the stripping, for tests of what comes after it.
     #[cfg(test)]
-    pub(crate) fn for_test(head: Parts, body: Incoming, upgrade: Option<Upgrade>) -> Self {
+    pub(crate) fn for_test(head: Parts, body: B, upgrade: Option<Upgrade>) -> Self {
         Self { head, body, upgrade }
     }
 }

@@ -62,6 +62,13 @@ pub struct LoginRedirect {
     pub(super) remember: HeaderValue,
 }
 
+impl LoginRedirect {
+    /// Where it leads.
+    pub const fn location(&self) -> &HeaderValue {
+        &self.location
+    }
+}
+
 /// Whether this browser was sent to log in from the same path within the last seconds.
 pub fn seen_before(cookies: &Cookies, path: &Path) -> bool {
     let mark = mark(path);

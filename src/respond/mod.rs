@@ -4,7 +4,7 @@
 //! (problem+json, a small page, a login redirect, a gRPC status); response hygiene. Not the job: deciding.
 //!
 //! Invariant: same outside, different inside. Every reject of a session gives the client the same `login-required`;
-//! the true reason goes to the log and the metrics. A [`Refusal`] has no `Display`, so a cause cannot slip into a body.
+//! the true reason goes to the log and the metrics. A `Refusal` has no `Display`, so a cause cannot slip into a body.
 //!
 //! The folder is a *roof*.
 

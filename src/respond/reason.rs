@@ -47,6 +47,9 @@ pub enum Reason {
     UpstreamUnreachable,
 }
 
+/// All that a client is told when a fault is ours.
+const OUR_FAULT: &str = "Something went wrong on our side.";
+
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -71,12 +74,7 @@ impl Reason {
             Self::Forbidden => {
                 row(StatusCode::FORBIDDEN, "forbidden", "Your account does not have access to this.", Client)
             }
-            Self::Internal => row(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong on our side.",
-                Gateway,
-            ),
+            Self::Internal => row(StatusCode::INTERNAL_SERVER_ERROR, "internal", OUR_FAULT, Gateway),
             Self::LoginRequired => {
                 row(StatusCode::UNAUTHORIZED, "login-required", "Please log in and try again.", Client)
             }
@@ -102,18 +100,10 @@ impl Reason {
                 "Sessions cannot be checked right now. You are still logged in; please try again.",
                 Gateway,
             ),
-            Self::TokenFailed => row(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "token-failed",
-                "Something went wrong on our side.",
-                Gateway,
-            ),
-            Self::TokenTooLarge => row(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "token-too-large",
-                "Something went wrong on our side.",
-                Gateway,
-            ),
+            Self::TokenFailed => row(StatusCode::INTERNAL_SERVER_ERROR, "token-failed", OUR_FAULT, Gateway),
+            Self::TokenTooLarge => {
+                row(StatusCode::INTERNAL_SERVER_ERROR, "token-too-large", OUR_FAULT, Gateway)
+            }
             Self::UpstreamBroken => row(
                 StatusCode::BAD_GATEWAY,
                 "upstream-broken",
@@ -273,6 +263,20 @@ mod tests {
             let expected = if answer.side == Side::Client { 4 } else { 5 };
             let version = answer.code == "unsupported-version";
             assert!(version || answer.status.as_u16() / 100 == expected, "{}", answer.code);
+        }
+    }
+
+    #[test]
+    fn the_readme_has_every_code_with_its_status() {
+        let readme = include_str!("../../README.md");
+        for reason in TABLE {
+            let (code, status) = (reason.answer().code, reason.answer().status.as_u16());
+            let told = |line: &str| {
+                let mut cells = line.split('|').skip(1).map(str::trim);
+                cells.next().is_some_and(|codes| codes.contains(&format!("`{code}`")))
+                    && cells.next() == Some(&status.to_string())
+            };
+            assert!(readme.lines().any(told), "{code} {status}");
         }
     }
 }

@@ -124,6 +124,15 @@ impl RouteTable {
         Found::Route(route)
     }
 
+    /// The routes whose pattern fits, whatever the method: of the bytes as sent, and in the lax reading. For `explain`.
+    pub fn fitting(&self, host: &str, path: &Path) -> (Vec<&Route>, Vec<&Route>) {
+        let routes = |node: &[RouteId]| node.iter().filter_map(|id| self.route(*id)).collect();
+        let folded = path.folded().unwrap_or_else(|| path.as_str());
+        let sent = self.tables(host).find_map(|table| table.raw.find(path.as_str()));
+        let lax = self.tables(host).find_map(|table| table.folded.find(folded));
+        (sent.map(routes).unwrap_or_default(), lax.map(routes).unwrap_or_default())
+    }
+
     /// Whether a router that ignores case, a trailing slash and escapes of unreserved characters would apply stricter
     /// rules, or none for this method.
     fn lax_reading_is_stricter(&self, host: &str, path: &Path, method: &Method, route: &Route) -> bool {

@@ -109,6 +109,11 @@ impl Profile {
         }
     }
 
+    /// The configured path of the subject; `None`: the framework's convention.
+    pub fn subject_path(&self) -> Option<&str> {
+        self.subject.as_ref().map(SubjectPath::as_str)
+    }
+
     /// The value at the subject's place, by the configured path or by the framework's convention.
     pub fn subject_value(&self, data: &Value) -> Option<Value> {
         match &self.subject {

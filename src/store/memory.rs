@@ -1,7 +1,8 @@
 //! A store inside the process, for the demo and for tests: nothing else can write to it.
 
-use super::{Reading, Record, RecordKind, StoreKey, Stored};
 use crate::clock::{Clock, UnixMillis};
+use crate::store::nearby::{NAMES_MAX, Nearby, Tally};
+use crate::store::{Reading, Record, RecordKind, StoreKey, Stored};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,6 +58,14 @@ impl MemoryStore {
         }
         records.insert(key.to_vec(), Kept { record, ends_at: ttl.map(|ttl| now.plus(ttl)) });
         true
+    }
+
+    /// What the keys are called.
+    pub fn nearby(&self, prefix: &[u8]) -> Nearby {
+        let mut tally = Tally::new(prefix);
+        let records = self.records();
+        records.keys().take(NAMES_MAX).for_each(|name| tally.add(name));
+        tally.finish(records.len() <= NAMES_MAX)
     }
 
     /// Deletes a record.

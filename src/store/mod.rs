@@ -12,11 +12,13 @@
 mod error;
 mod key;
 mod memory;
+mod nearby;
 mod redis;
 
 pub use self::error::StoreError;
 pub use self::key::StoreKey;
 pub use self::memory::MemoryStore;
+pub use self::nearby::{NAMES_MAX, Nearby};
 pub use self::redis::{LinkEvent, RedisOptions, RedisStore};
 
 /// How a record is kept, hence which command reads it.
@@ -102,6 +104,18 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.read(key, kind)),
             Self::Redis(redis) => redis.read(key, kind).await,
+        }
+    }
+
+    /// What the keys of the store are called, when none is called what we looked for. A diagnostic: it reads names only, at
+    /// most [`NAMES_MAX`], and is never on the path of a request.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not be asked, or lets us read records only.
+    pub async fn nearby(&self, prefix: &[u8]) -> Result<Nearby, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.nearby(prefix)),
+            Self::Redis(redis) => redis.nearby(prefix).await,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! reconnect is a request that hangs. Here a reader finds a connection or fails at once, and the keeper alone
 //! reconnects, with a delay that grows to half a second so that a store that comes back is in use within one.
 
+use crate::store::nearby::{NAMES_MAX, Nearby, Tally};
 use crate::store::{Reading, Record, RecordKind, StoreError, StoreKey, Stored};
 use crate::telemetry::StoreMetrics;
 use redis::aio::MultiplexedConnection;
@@ -22,6 +23,10 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// So many timeouts in a row mean a black hole, which no RST will ever announce.
 const TIMEOUTS_MAX: u32 = 5;
+/// Names asked for in one SCAN: Redis answers nobody else meanwhile.
+const NAMES_A_SCAN: usize = 500;
+/// Longest look at names.
+const NEARBY_TIMEOUT: Duration = Duration::from_millis(200);
 /// Reads in flight per worker; more would only wait in Redis's queue instead of here.
 const READS_IN_FLIGHT_MAX: usize = 1024;
 
@@ -177,6 +182,34 @@ impl RedisStore {
             _ => return Err(StoreError::CrossedReply),
         }
         reading(value, ttl, self.0.options.value_bytes)
+    }
+
+    /// What the keys are called: a SCAN of so many names, or so long, as a busy store does not feel.
+    ///
+    /// # Errors
+    /// [`StoreError`], `Refused` where the ACL has no SCAN.
+    pub async fn nearby(&self, prefix: &[u8]) -> Result<Nearby, StoreError> {
+        let mut tally = Tally::new(prefix);
+        let look = tokio::time::timeout(NEARBY_TIMEOUT, self.scan(&mut tally)).await;
+        let whole = look.unwrap_or(Ok(false))?;
+        Ok(tally.finish(whole))
+    }
+
+    /// Whether the whole store was seen.
+    async fn scan(&self, tally: &mut Tally) -> Result<bool, StoreError> {
+        let mut connection = self.connection().await?;
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("COUNT").arg(NAMES_A_SCAN);
+            let (next, names): (u64, Vec<Vec<u8>>) =
+                scan.query_async(&mut connection).await.map_err(classify)?;
+            names.iter().for_each(|name| tally.add(name));
+            if next == 0 || tally.looked_at() >= NAMES_MAX {
+                return Ok(next == 0);
+            }
+            cursor = next;
+        }
     }
 
     async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {

@@ -57,8 +57,7 @@ pub struct Metrics {
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
-    /// Client connections now open.
-    pub connections: Gauge,
+    connections: Gauge,
     durations: Family<OfRoute, Histogram, fn() -> Histogram>,
 }
 
@@ -157,6 +156,11 @@ impl Metrics {
     /// How many decoded sessions are held now.
     pub fn set_sessions_held(&self, held: u64) {
         self.sessions_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    /// How many client connections are open.
+    pub fn set_connections(&self, open: usize) {
+        self.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     /// How many signatures were made so far.

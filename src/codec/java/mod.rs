@@ -6,10 +6,10 @@
 //! name: there is no list of dangerous ones because none does anything. What the stream describes is read by its own
 //! description, field by field, and becomes an object of that name.
 //!
-//! Two passes. [`stream`] reads the grammar into a [`heap`], in which a handle is a place and nothing is copied.
-//! [`tree`] then unfolds the heap from its root: every reference costs what it repeats, in nodes, depth and bytes of
+//! Two passes. `stream` reads the grammar into a `heap`, in which a handle is a place and nothing is copied.
+//! `tree` then unfolds the heap from its root: every reference costs what it repeats, in nodes, depth and bytes of
 //! text, and an object inside itself reads as null. That a JDK collection is a list or a map and an `Instant` is text
-//! is the tree's knowledge ([`layout`], [`time`]); the grammar needs none of it.
+//! is the tree's knowledge (`layout`, `time`); the grammar needs none of it.
 //!
 //! Refused: an exception or a reset inside the value, an `Externalizable` without block data (only its own code could
 //! find its end), block data where a value must be, bytes after the value. `serialVersionUID` is ignored, since it

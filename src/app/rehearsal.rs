@@ -1,0 +1,81 @@
+//! A gateway that is made ready and serves nobody, to look at its decisions.
+
+use crate::app::check::{SpareDirectory, spare_keys};
+use crate::app::health::StoreWatch;
+use crate::app::{StorePlan, open_stores, plan_stores, request_ids};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, StoreId};
+use crate::listen::spawn_worker;
+use crate::pipeline::{Gateway, Shared};
+use crate::store::{MemoryStore, Store};
+use crate::telemetry::{AccessLog, AccessSink, Metrics};
+use std::sync::Arc;
+
+/// A configuration made ready as `serve` would, with nothing written: where the key directory has no key yet, one that is
+/// thrown away stands in.
+pub struct Rehearsal {
+    shared: Arc<Shared>,
+    plans: Vec<StorePlan>,
+    metrics: Arc<Metrics>,
+    keys: Option<SpareDirectory>,
+}
+
+/// What a rehearsal works with; it belongs to one worker.
+pub struct Stage {
+    /// The gateway.
+    pub gateway: Gateway,
+    /// Its stores, indexed by [`StoreId`].
+    pub stores: Vec<Store>,
+    /// Whether its keys are thrown away afterwards, so that tokens and fingerprints are not those of `serve`.
+    pub stand_in_keys: bool,
+    watches: Vec<Option<Arc<StoreWatch>>>,
+}
+
+impl Rehearsal {
+    /// Makes a configuration ready.
+    ///
+    /// # Errors
+    /// Every mistake the rooms find.
+    pub fn prepare(mut config: Config, clock: Clock) -> Result<Self, Vec<ConfigError>> {
+        let keys = spare_keys(&mut config, &mut Vec::new());
+        let metrics = Arc::new(Metrics::new());
+        let plans = plan_stores(&config, &clock)?;
+        let shared = Arc::new(Shared::build(config, clock, Arc::clone(&metrics))?);
+        Ok(Self { shared, plans, metrics, keys })
+    }
+
+    /// The store named `name`, if it is one inside the process.
+    pub fn memory_store(&self, name: &str) -> Option<MemoryStore> {
+        let at = self.shared.config.stores.iter().position(|store| store.name == name)?;
+        self.plans.get(at)?.memory()
+    }
+
+    /// Runs `play` on a worker of its own, with connections to the stores, and waits for it.
+    ///
+    /// # Errors
+    /// The system gave no thread or random bytes, or the worker panicked.
+    pub fn run<P, F>(&self, play: P) -> std::io::Result<F::Output>
+    where
+        P: FnOnce(Stage) -> F + Send + 'static,
+        F: Future<Output: Send + 'static>,
+    {
+        let (shared, plans, metrics) =
+            (Arc::clone(&self.shared), self.plans.clone(), Arc::clone(&self.metrics));
+        let (ids, stand_in_keys) = (request_ids()?, self.keys.is_some());
+        let worker = spawn_worker("rehearsal", move || async move {
+            let stores = open_stores(&shared.config, &plans, &metrics);
+            let gateway = Gateway::new(shared, stores.clone(), ids(), AccessLog::new(AccessSink::none()))
+                .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
+            let watches = plans.iter().map(StorePlan::watch).collect();
+            Ok(play(Stage { gateway, stores, stand_in_keys, watches }).await)
+        })?;
+        worker.join().unwrap_or_else(|_| Err(std::io::Error::other("the worker panicked")))
+    }
+}
+
+impl Stage {
+    /// Why a store could not be connected to, as far as that was tried by now.
+    pub fn trouble(&self, store: StoreId) -> Option<String> {
+        self.watches.get(store.0)?.as_ref()?.health().detail
+    }
+}

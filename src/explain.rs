@@ -1,0 +1,137 @@
+//! Why a request would be let in, or not: the first tool to reach for.
+//!
+//! Job: walk the path of a request that nobody sent, by the very rooms that serve real ones, and write down what each of them
+//! found and why. Not the job: deciding (the last word is [`Gateway::rehearse`], which is `pipeline` itself), printing (`cli`).
+//!
+//! What may be seen: everything the configuration says, the names and kinds in a session, how long things live. What may not:
+//! a cookie's value, a secret, a token's signature, ever; a session's values and its id, unless the operator asks for them. So
+//! this room alone looks at decoded sessions for a person's eyes, and `shown` alone turns them into text.
+//!
+//! Nothing is written anywhere: a record is read as `serve` reads it, and where there is none the names of some thousand keys
+//! are looked at, since the usual cause is a prefix that the app's Redis client puts before them.
+//!
+//! The folder is a *roof*.
+
+mod question;
+mod record;
+mod rules;
+mod session;
+mod shown;
+mod step;
+mod token;
+
+pub use question::{Question, QuestionError};
+pub use step::{Answer, Explanation, Fact, Mark, Step};
+
+use crate::config::StoreId;
+use crate::pipeline::{Gateway, Rehearsed};
+use crate::request::{Inbound, RequestIds};
+use crate::respond::{Form, Reason};
+use crate::route::{Found, Grant, Route};
+use crate::store::Store;
+use shown::Mask;
+
+/// What a look works with.
+pub struct Look<'a> {
+    /// A worker's gateway that serves nobody.
+    pub gateway: &'a Gateway,
+    /// Its stores, indexed by [`StoreId`].
+    pub stores: &'a [Store],
+    /// Why a store could not be connected to.
+    pub trouble: &'a dyn Fn(StoreId) -> Option<String>,
+    /// Whether its keys are not those of `serve`.
+    pub stand_in_keys: bool,
+    /// Whether values in sessions and claims are shown.
+    pub show_values: bool,
+}
+
+/// Walks the path of `question` and says what happens at each stage, up to the first that refuses it.
+pub async fn explain(look: &Look<'_>, question: Question) -> Explanation {
+    let shared = look.gateway.shared();
+    let asked = question.asked().to_owned();
+    let mut steps = Vec::new();
+    let id = RequestIds::new(0, 0).next();
+    let (request, conn) = question.into_request();
+    let inbound = match Inbound::parse(request, conn, &shared.config.server.trusted_proxies, id) {
+        Ok(inbound) => inbound,
+        Err(malformed) => {
+            steps.push(Step::refused("request", malformed.error.to_string()));
+            let answer = refusal(Reason::Malformed(malformed.error), None, None, None);
+            return Explanation { asked, steps, answer };
+        }
+    };
+    steps.push(rules::request(&inbound));
+    let preflight = inbound.preflight_method();
+    let method = preflight.clone().unwrap_or_else(|| inbound.method().clone());
+    let found = shared.routes().find(inbound.host().name(), inbound.path(), &method);
+    steps.push(rules::route(shared, &inbound, &method, &found));
+    if let Found::Route(route) = found
+        && inbound.path().needs().beyond(route.allowed).is_none()
+    {
+        judge(look, &inbound, route, preflight.is_some(), &mut steps).await;
+    }
+    let form = Form::of(inbound.method(), inbound.headers());
+    let before = inbound.headers().clone();
+    let answer = match look.gateway.rehearse(inbound).await {
+        Rehearsed::Published => {
+            // The document answers before any route is asked.
+            steps.truncate(1);
+            Answer::Published
+        }
+        Rehearsed::Refused { reason, why, allow, login } => {
+            let login = login.filter(|_| form == Form::Page);
+            refusal(reason, why, allow, login.and_then(|to| to.to_str().ok().map(str::to_owned)))
+        }
+        Rehearsed::Forwarded { head, upstream, token, says_anonymous } => {
+            let mask = Mask::new(look.show_values);
+            steps.push(token::step(token.as_ref(), says_anonymous, look.stand_in_keys, shared.now(), mask));
+            steps.push(rules::strip(&before, &head.headers));
+            let (step, name) = rules::upstream(shared, upstream, before.get(http::header::HOST));
+            steps.push(step);
+            Answer::Forwarded { upstream: name, with_token: token.is_some() }
+        }
+    };
+    Explanation { asked, steps, answer }
+}
+
+/// The stages between route and token: who it is, and whether the route lets them.
+async fn judge(
+    look: &Look<'_>,
+    inbound: &Inbound<()>,
+    route: &Route,
+    preflight: bool,
+    steps: &mut Vec<Step>,
+) {
+    let grant = route.grant();
+    if matches!(grant, Grant::Open(_)) {
+        steps.push(Step::skipped("session", "the route is open: no cookie is read and no store is asked"));
+        return;
+    }
+    if preflight {
+        steps.push(rules::preflight(route));
+        return;
+    }
+    for profile in &route.rules.sessions {
+        let step = session::step(look, inbound.cookies(), *profile).await;
+        let verified = step.mark == Mark::Passed;
+        let down = step.mark == Mark::Refused && step.stops;
+        steps.push(step);
+        if verified || down {
+            break;
+        }
+    }
+    let shared = look.gateway.shared();
+    let judged = look.gateway.authenticator();
+    let judged = judged.authenticate(inbound.cookies(), &route.rules.sessions, shared.now()).await;
+    let (access, session) = rules::access(shared, route, judged);
+    steps.push(access);
+    if let Some(session) = session {
+        steps.push(rules::csrf(shared, route, inbound));
+        steps.extend(rules::conditions(route, &session));
+    }
+}
+
+fn refusal(reason: Reason, why: Option<String>, allow: Option<String>, login: Option<String>) -> Answer {
+    let row = reason.answer();
+    Answer::Refused { status: row.status.as_u16(), code: row.code, why, allow, login }
+}

@@ -1,0 +1,36 @@
+//! What the path would have done.
+
+use crate::config::UpstreamId;
+use crate::respond::Reason;
+use crate::token::InternalToken;
+use http::HeaderValue;
+use http::request::Parts;
+
+/// The end of a path that was walked without sending anything.
+#[derive(Debug)]
+pub enum Rehearsed {
+    /// We answer with a document of our own: `publish_jwks`.
+    Published,
+    /// It would go to an upstream.
+    Forwarded {
+        /// The stripped head; the gateway's own fields below are not in it yet.
+        head: Parts,
+        /// Which upstream.
+        upstream: UpstreamId,
+        /// The token it would carry.
+        token: Option<InternalToken>,
+        /// Whether it would say aloud that nobody is known.
+        says_anonymous: bool,
+    },
+    /// We would refuse it.
+    Refused {
+        /// The row of the table.
+        reason: Reason,
+        /// What the access line would say of it.
+        why: Option<String>,
+        /// The Allow field of a 405.
+        allow: Option<String>,
+        /// Where a navigation would be sent instead.
+        login: Option<HeaderValue>,
+    },
+}

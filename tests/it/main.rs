@@ -1,0 +1,21 @@
+//! The gateway's binary between real clients, a real Redis and real upstreams.
+//!
+//! Every test starts what it needs through [`support::World`]: nothing is shared, no port is fixed, and whatever was
+//! started is ended by its process id when the test lets go of it. A test that needs a program fails when it is missing;
+//! `tests/run` installs them all.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
+
+mod access;
+mod cases;
+mod demo;
+mod drain;
+mod express;
+mod internal;
+mod limits;
+mod secrets;
+mod streaming;
+mod support;
+mod tokens;
+mod trust;
+mod websocket;

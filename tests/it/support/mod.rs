@@ -1,0 +1,40 @@
+//! What the tests build their worlds from: processes, a Redis, the gateway, upstreams that record, raw clients.
+//!
+//! Waiting is always for a condition, with one deadline that only a hang reaches; how long anything takes is never judged.
+
+mod client;
+mod gateway;
+mod process;
+mod redis;
+mod relay;
+mod token;
+mod upstream;
+mod wire;
+mod world;
+
+pub(crate) use client::{Ask, Client, Response};
+pub(crate) use gateway::Gateway;
+pub(crate) use process::Process;
+pub(crate) use redis::Redis;
+pub(crate) use relay::Relay;
+pub(crate) use token::verify;
+pub(crate) use upstream::{Upstream, answer_with};
+pub(crate) use wire::{Parsed, Request, parse_request};
+pub(crate) use world::{Running, SESSIONS, World};
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take before it counts as hung.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer.
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

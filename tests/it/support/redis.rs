@@ -1,0 +1,88 @@
+//! A real `redis-server` of the test's own.
+
+use crate::support::{PATIENCE, Process, eventually};
+use redis::FromRedisValue;
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+use tempfile::TempDir;
+
+/// Ports below those that the system hands out for port 0, so that a Redis can come back on its own.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+#[derive(Debug)]
+pub(crate) struct Redis {
+    port: u16,
+    process: Process,
+    dir: TempDir,
+}
+
+impl Redis {
+    /// Starts one on a port that is free; where it is not, Redis says so by ending, and the next is tried.
+    pub(crate) fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let (port, process) = eventually("a Redis", || {
+            let port = candidate();
+            Some((port, launch(port, &dir)?))
+        });
+        Self { port, process, dir }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    pub(crate) fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_connection_with_timeout(PATIENCE).unwrap();
+        let mut command = redis::cmd(words[0]);
+        for word in &words[1..] {
+            command.arg(*word);
+        }
+        command.query(&mut connection).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    pub(crate) fn set(&self, key: &str, value: &str) {
+        self.command::<()>(&["SET", key, value]);
+    }
+
+    pub(crate) fn delete(&self, key: &str) {
+        self.command::<()>(&["DEL", key]);
+    }
+
+    /// Holds it still: connections stay, answers do not come.
+    pub(crate) fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// Ends it, and all it held.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port, empty.
+    pub(crate) fn start_again(&mut self) {
+        let (port, dir) = (self.port, &self.dir);
+        self.process = eventually("Redis on its old port", || launch(port, dir));
+    }
+}
+
+fn candidate() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let span = PORTS.end - PORTS.start;
+    let start = u16::try_from(std::process::id() * 7 % u32::from(span)).unwrap();
+    PORTS.start + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % span
+}
+
+fn launch(port: u16, dir: &TempDir) -> Option<Process> {
+    let process = Process::start(
+        Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .current_dir(dir.path()),
+    );
+    process.out.wait_for("Redis to be ready", |text| text.contains("Ready to accept").then_some(()))?;
+    Some(process)
+}
