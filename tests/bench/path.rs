@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// A session of the plainest kind, so that what is around the format shows.
 const COOKIE: &str = "sid=0123456789abcdef0123456789abcdef";
-const RECORD: &str = r#"{"user_id":42,"email":"a@example.org","roles":["admin","staff"],"cart":{"items":[1,2,3]}}"#;
+const RECORD: &str =
+    r#"{"user_id":42,"email":"a@example.org","roles":["admin","staff"],"cart":{"items":[1,2,3]}}"#;
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
 
 const CONFIG: &str = r#"
@@ -34,7 +35,8 @@ upstream = "orders"
 
 pub(crate) fn run() {
     println!("\n| step | µs |\n|---|---:|");
-    for (what, path) in [("path, plain", "/api/orders/17/items"), ("path, odd", "/API/%7Eorders/caf%C3%A9/")] {
+    for (what, path) in [("path, plain", "/api/orders/17/items"), ("path, odd", "/API/%7Eorders/caf%C3%A9/")]
+    {
         let target = PathAndQuery::from_static(path);
         row(what, micros(|| Path::parse(&target).is_ok()));
     }

@@ -10,6 +10,10 @@ pub(crate) enum Decoded {
 /// Decodes a string; `None` if it is not modified UTF-8. Longer spellings than necessary, which Java would take, are
 /// refused: nothing writes them, and they make one user id look like another.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Decoded> {
+    // Names and nearly all values are ASCII, which needs no decoding; NUL is not, here.
+    if bytes.is_ascii() && !bytes.contains(&0) {
+        return std::str::from_utf8(bytes).ok().map(|text| Decoded::Text(text.to_owned()));
+    }
     let (mut text, mut rest, mut high) = (String::with_capacity(bytes.len()), bytes, None);
     loop {
         let (unit, after) = match rest {
