@@ -16,6 +16,9 @@ pub const WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// is allocated as output comes.
 const DICTIONARY_KIB_MAX: u32 = 66 * 1024;
 
+/// Room for a usual session, so that its output is not copied from buffer to buffer as it grows.
+const OUTPUT_BYTES: usize = 2048;
+
 /// A compression that some session store uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -38,13 +41,13 @@ pub enum Compression {
 /// [`Fault::LengthExceeded`] if the output would be longer than `limits.bytes`.
 pub fn read(compression: Compression, input: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
     match compression {
-        Compression::Gzip => bounded(flate2::read::GzDecoder::new(input), "not a gzip stream", limits),
+        Compression::Gzip => bounded(flate2::bufread::GzDecoder::new(input), "not a gzip stream", limits),
         Compression::Lz4 => {
             let frame = lz4_frame(input)?;
             bounded(lz4_flex::frame::FrameDecoder::new(frame), "not an lz4 frame", limits)
         }
         Compression::Lzma => lzma(input, limits),
-        Compression::Zlib => bounded(flate2::read::ZlibDecoder::new(input), "not a zlib stream", limits),
+        Compression::Zlib => bounded(flate2::bufread::ZlibDecoder::new(input), "not a zlib stream", limits),
         Compression::Zstd => zstd(input, limits),
     }
 }
@@ -120,7 +123,7 @@ fn zstd(input: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
 /// Reads to the end, or to one byte past the limit.
 fn bounded(reader: impl Read, what: &'static str, limits: Limits) -> Result<Vec<u8>, DecodeError> {
     let past = (limits.bytes as u64).saturating_add(1);
-    let mut output = Vec::new();
+    let mut output = Vec::with_capacity(OUTPUT_BYTES.min(limits.bytes));
     match reader.take(past).read_to_end(&mut output) {
         Ok(_) if output.len() > limits.bytes => Err(too_long(past, limits)),
         Ok(_) => Ok(output),

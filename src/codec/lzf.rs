@@ -26,9 +26,12 @@ pub fn read(input: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
         }
         let distance = ((control & 0x1f) << 8) + usize::from(cursor.byte()?) + 1;
         let from = output.len().checked_sub(distance).ok_or_else(|| start.fail(Fault::UnknownReference))?;
-        for index in from..from + length {
-            let byte = output.get(index).copied().unwrap_or_default();
-            output.push(byte);
+        let mut left = length;
+        while left > 0 {
+            // What overlaps repeats with the distance as its period, and so does every copy of a whole number of periods.
+            let part = left.min(output.len() - from);
+            output.extend_from_within(from..from + part);
+            left -= part;
         }
     }
     Ok(output)

@@ -136,7 +136,8 @@ pub fn digest(hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
 
 /// Lower-case hexadecimal digits, as text in bytes.
 pub fn hex(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// The alphabets and paddings of base64. Decoding is strict: the padding is as named, and the bits that encode nothing

@@ -6,7 +6,7 @@
 //! payload may be sealed with any of the keys, APP_KEY or one of APP_PREVIOUS_KEYS. PHP's base64 would take missing
 //! padding and stray characters, which Laravel never writes; here they are refused.
 
-use crate::codec::seal::{Base64, Hash, MacKey, open_cbc, open_gcm, same};
+use crate::codec::seal::{Base64, Hash, MacKey, hex, open_cbc, open_gcm, same};
 use crate::codec::{Limits, json};
 use crate::config::Secret;
 use crate::format::Reject;
@@ -53,7 +53,7 @@ struct Key {
     aes: Secret,
     mac: MacKey,
     /// What precedes a cookie's value, so that it cannot be moved to a cookie of another name.
-    prefix: String,
+    prefix: Vec<u8>,
 }
 
 impl Keyring {
@@ -62,7 +62,8 @@ impl Keyring {
         let key = |secret: &Secret| {
             let key = secret.expose();
             let tag = MacKey::new(Hash::Sha1, key).sign(&[cookie.as_bytes(), b"v2"]);
-            Key { aes: secret.clone(), mac: MacKey::new(Hash::Sha256, key), prefix: hex(&tag) + "|" }
+            let prefix = [hex(&tag), b"|".to_vec()].concat();
+            Key { aes: secret.clone(), mac: MacKey::new(Hash::Sha256, key), prefix }
         };
         Self { cipher, keys: secrets.iter().map(key).collect() }
     }
@@ -81,7 +82,7 @@ impl Keyring {
     pub(crate) fn take_prefix<'p>(&self, plain: &'p [u8]) -> Result<&'p [u8], Reject> {
         let value = self.keys.iter().find_map(|key| {
             let (prefix, value) = plain.split_at_checked(key.prefix.len())?;
-            same(prefix, key.prefix.as_bytes()).then_some(value)
+            same(prefix, &key.prefix).then_some(value)
         });
         value.ok_or_else(|| self.bad_signature())
     }
@@ -94,7 +95,7 @@ impl Keyring {
             return open_gcm(key.aes.expose(), &decode(iv)?, b"", &decode(value)?, &tag);
         }
         let mac = hex(&key.mac.sign(&[iv, value]));
-        if !same(mac.as_bytes(), sealed.mac.as_bytes()) || !sealed.tag.is_empty() {
+        if !same(&mac, sealed.mac.as_bytes()) || !sealed.tag.is_empty() {
             return None;
         }
         open_cbc(key.aes.expose(), &decode(iv)?, &decode(value)?)
@@ -124,13 +125,4 @@ impl Sealed {
         let tag = if json.get("tag").is_none() { String::new() } else { text("tag")? };
         Some(Self { iv: text("iv")?, value: text("value")?, mac: text("mac")?, tag })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

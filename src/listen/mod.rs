@@ -26,6 +26,8 @@
 mod bind;
 mod chunks;
 mod connections;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod handler;
 mod head;

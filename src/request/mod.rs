@@ -18,6 +18,8 @@ mod address;
 mod conn;
 mod cookie;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod header;
 mod host;
 mod id;

@@ -175,8 +175,7 @@ fn refuse_odd_segments(decoded: &[u8]) -> Result<(), ParseError> {
         if segment.starts_with(' ') || segment.ends_with(' ') {
             return Err(ParseError::PathUnsafe);
         }
-        let name = segment.split(';').next().unwrap_or(segment);
-        if !name.is_empty() && name.chars().all(is_dot) && name.chars().count() <= 2 {
+        if is_dot_segment(segment) {
             return Err(ParseError::PathDotSegment);
         }
         if segment.chars().any(|letter| matches!(letter, '\u{ff0f}' | '\u{ff3c}')) {
@@ -185,12 +184,17 @@ fn refuse_odd_segments(decoded: &[u8]) -> Result<(), ParseError> {
     }
     // A second round of unescaping must not bring a dot segment either: `%252e%252e` behind an allowed `%25`.
     if memchr::memchr(b'%', decoded).is_some() {
-        let lower = text.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
-        if lower.split('/').any(|segment| matches!(segment, "." | "..")) {
+        let twice = percent_encoding::percent_decode(decoded).decode_utf8_lossy();
+        if twice.split(['/', '\\']).any(is_dot_segment) {
             return Err(ParseError::PathDotSegment);
         }
     }
     Ok(())
+}
+
+fn is_dot_segment(segment: &str) -> bool {
+    let name = segment.split(';').next().unwrap_or(segment);
+    !name.is_empty() && name.chars().all(is_dot) && name.chars().count() <= 2
 }
 
 const fn is_dot(letter: char) -> bool {
@@ -249,6 +253,9 @@ mod tests {
             "/%ef%bc%8e%ef%bc%8e/a",
             "/%252e%252e/a",
             "/a/%252e",
+            "/%252e%252e;x/a",
+            "/%252e%252e%253bx/a",
+            "/%25ef%25bc%258e/a",
         ] {
             assert_eq!(parse(bad).err(), Some(ParseError::PathDotSegment), "{bad}");
         }

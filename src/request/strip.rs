@@ -101,20 +101,20 @@ fn segments(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|byte| *byte == b';')
 }
 
-/// Whether a pair's name is one of `names` in any framework's reading: blanks around it, PHP's `.` and blank as `_`, and
-/// `name[...]` as an array.
+/// Whether a pair's name is one of `names` in any framework's reading: blanks around it, PHP's `.`, blank and unclosed `[`
+/// as `_`, and `name[...]` as an array.
 fn is_named(pair: &[u8], names: &[String]) -> bool {
     let name = pair.split(|byte| *byte == b'=').next().unwrap_or(pair).trim_ascii();
     let base = name.split(|byte| *byte == b'[').next().unwrap_or(name);
-    let same = |candidate: &str| {
-        candidate.len() == base.len()
-            && candidate.bytes().zip(base).all(|(ours, theirs)| {
+    let same = |candidate: &str, name: &[u8]| {
+        candidate.len() == name.len()
+            && candidate.bytes().zip(name).all(|(ours, theirs)| {
                 ours == *theirs
-                    || (ours == b'_' && matches!(theirs, b'.' | b' '))
+                    || (ours == b'_' && matches!(theirs, b'.' | b' ' | b'['))
                     || (ours == b'.' && *theirs == b'_')
             })
     };
-    names.iter().any(|candidate| same(candidate))
+    names.iter().any(|candidate| same(candidate, base) || same(candidate, name))
 }
 
 /// W3C Trace Context §3.2: version, trace id, parent id and flags in lower-case hexadecimal.
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn php_spellings_of_the_name_go_too() {
-        for line in ["app.sid=x", "app_sid=x", "app_sid[0]=x", "app sid=x"] {
+        for line in ["app.sid=x", "app_sid=x", "app_sid[0]=x", "app sid=x", "app[sid=x"] {
             let headers = with(&["app_sid"], |rules| stripped(&[("cookie", line)], rules));
             assert!(!headers.contains_key(COOKIE), "{line}");
         }

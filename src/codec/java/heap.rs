@@ -1,6 +1,7 @@
 //! Objects as the stream has them: by place, shared and perhaps inside one another.
 
 use crate::codec::Value;
+use std::borrow::Cow;
 
 /// A place in a [`Heap`].
 pub(crate) type Place = usize;
@@ -11,14 +12,14 @@ pub(crate) const NULL: Place = 0;
 /// Everything one stream holds.
 pub(crate) struct Heap<'a> {
     pub(crate) nodes: Vec<Node<'a>>,
-    pub(crate) classes: Vec<Class>,
+    pub(crate) classes: Vec<Class<'a>>,
 }
 
 /// One value.
 pub(crate) enum Node<'a> {
     /// A primitive or null.
     Plain(Value),
-    Text(String),
+    Text(Cow<'a, str>),
     /// A byte array, or a string with a lone surrogate in it.
     Bytes(&'a [u8]),
     /// An enum constant; the place of its name.
@@ -36,11 +37,11 @@ pub(crate) enum Node<'a> {
 }
 
 /// A class as the stream describes it.
-pub(crate) struct Class {
-    pub(crate) name: String,
+pub(crate) struct Class<'a> {
+    pub(crate) name: Cow<'a, str>,
     pub(crate) flags: u8,
     /// Type code and name.
-    pub(crate) fields: Vec<(u8, String)>,
+    pub(crate) fields: Vec<(u8, Cow<'a, str>)>,
     pub(crate) parent: Option<usize>,
     /// Whether its description has been read to the end. No class is its own ancestor because of this.
     pub(crate) complete: bool,
@@ -63,7 +64,10 @@ pub(crate) enum Item<'a> {
 
 impl<'a> Heap<'a> {
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![Node::Plain(Value::Null)], classes: Vec::new() }
+        // Room for a usual value, so that it is not moved as it grows.
+        let mut nodes = Vec::with_capacity(32);
+        nodes.push(Node::Plain(Value::Null));
+        Self { nodes, classes: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, node: Node<'a>) -> Place {
@@ -71,7 +75,7 @@ impl<'a> Heap<'a> {
         self.nodes.len() - 1
     }
 
-    pub(crate) fn class(&self, class: usize) -> Option<&Class> {
+    pub(crate) fn class(&self, class: usize) -> Option<&Class<'a>> {
         self.classes.get(class)
     }
 

@@ -3,6 +3,7 @@
 use crate::codec::java::heap::{Class, Heap, Item, NULL, Node, Part, Place};
 use crate::codec::java::text::{self, Decoded};
 use crate::codec::{Budget, Cursor, DecodeError, Fault, Limits, Value};
+use std::borrow::Cow;
 
 const TC_NULL: u8 = 0x70;
 const TC_REFERENCE: u8 = 0x71;
@@ -34,7 +35,7 @@ pub(crate) fn parse(input: &[u8], limits: Limits) -> Result<(Heap<'_>, Place), D
         cursor: Cursor::new(input),
         budget: Budget::new(limits),
         heap: Heap::new(),
-        handles: Vec::new(),
+        handles: Vec::with_capacity(32),
     };
     if !input.starts_with(&[0xac, 0xed, 0, 5]) {
         return stream.malformed("not a Java serialization stream");
@@ -136,7 +137,7 @@ impl<'a> Stream<'a> {
     }
 
     /// The name of a class or field.
-    fn name(&mut self) -> Result<String, DecodeError> {
+    fn name(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         match text::decode(self.utf()?) {
             Some(Decoded::Text(name)) => Ok(name),
             _ => self.malformed("a name that is not modified UTF-8"),
@@ -334,7 +335,7 @@ impl<'a> Stream<'a> {
 
     /// A dynamic proxy: a class by the names of its interfaces. Its one field is the handler that would be called.
     fn proxy_description(&mut self) -> Result<usize, DecodeError> {
-        let class = self.begin(String::new())?;
+        let class = self.begin(Cow::Borrowed(""))?;
         let count = self.length()?;
         let mut names = Vec::new();
         for _ in 0..count {
@@ -342,12 +343,12 @@ impl<'a> Stream<'a> {
             names.push(self.name()?);
         }
         if let Some(class) = self.heap.classes.get_mut(class) {
-            class.name = format!("proxy of {}", names.join(", "));
+            class.name = format!("proxy of {}", names.join(", ")).into();
         }
         self.end(class, SC_SERIALIZABLE, Vec::new()).map(|_| class)
     }
 
-    fn begin(&mut self, name: String) -> Result<usize, DecodeError> {
+    fn begin(&mut self, name: Cow<'a, str>) -> Result<usize, DecodeError> {
         self.budget.node(&self.cursor)?;
         self.budget.enter(&self.cursor)?;
         let class = self.heap.classes.len();
@@ -361,7 +362,7 @@ impl<'a> Stream<'a> {
         &mut self,
         class: usize,
         flags: u8,
-        fields: Vec<(u8, String)>,
+        fields: Vec<(u8, Cow<'a, str>)>,
     ) -> Result<Option<usize>, DecodeError> {
         self.annotation()?;
         let parent = self.class_description()?;

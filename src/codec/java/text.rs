@@ -1,15 +1,22 @@
 //! Modified UTF-8: NUL as two bytes, and characters beyond U+FFFF as two surrogates of three bytes each.
 
+use std::borrow::Cow;
+
 /// What a Java string is to us.
-pub(crate) enum Decoded {
-    Text(String),
+pub(crate) enum Decoded<'a> {
+    /// Borrowed where it is ASCII, as names and nearly all values are.
+    Text(Cow<'a, str>),
     /// It holds half of a surrogate pair, as a string cut in the middle of an emoji does, and is no text.
     LoneSurrogate,
 }
 
 /// Decodes a string; `None` if it is not modified UTF-8. Longer spellings than necessary, which Java would take, are
 /// refused: nothing writes them, and they make one user id look like another.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Decoded> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Decoded<'_>> {
+    // ASCII needs no decoding, but NUL is not spelled as itself.
+    if bytes.is_ascii() && !bytes.contains(&0) {
+        return std::str::from_utf8(bytes).ok().map(|text| Decoded::Text(Cow::Borrowed(text)));
+    }
     let (mut text, mut rest, mut high) = (String::with_capacity(bytes.len()), bytes, None);
     loop {
         let (unit, after) = match rest {
@@ -34,11 +41,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Decoded> {
             (None, _) => text.extend(char::from_u32(u32::from(unit))),
         }
     }
-    Some(if high.is_none() { Decoded::Text(text) } else { Decoded::LoneSurrogate })
+    Some(if high.is_none() { Decoded::Text(Cow::Owned(text)) } else { Decoded::LoneSurrogate })
 }
 
 /// What follows a lone surrogate must still be modified UTF-8, but no longer matters.
-fn rest_is_well_formed(mut rest: &[u8]) -> Option<Decoded> {
+fn rest_is_well_formed(mut rest: &[u8]) -> Option<Decoded<'static>> {
     loop {
         rest = match rest {
             [] => return Some(Decoded::LoneSurrogate),
@@ -56,7 +63,7 @@ mod tests {
 
     fn text(bytes: &[u8]) -> Option<String> {
         match decode(bytes)? {
-            Decoded::Text(text) => Some(text),
+            Decoded::Text(text) => Some(text.into_owned()),
             Decoded::LoneSurrogate => None,
         }
     }

@@ -131,7 +131,7 @@ impl<'a> Tree<'_, 'a> {
             let names = heap.class(part.class).map(|class| class.fields.as_slice()).unwrap_or_default();
             for ((_, name), place) in names.iter().zip(&part.fields) {
                 self.budget.copy(name.len(), &self.end)?;
-                fields.push((name.clone(), self.value(*place)?));
+                fields.push((name.to_string(), self.value(*place)?));
             }
         }
         Ok(Value::Object { class: class.to_owned(), fields })

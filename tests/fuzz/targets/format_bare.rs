@@ -1,0 +1,11 @@
+//! Apps without a framework: a profile of the family, a Cookie header, a record.
+#![no_main]
+
+use cloakroom_fuzz::family::Family;
+use std::sync::LazyLock;
+
+static FAMILY: LazyLock<Family> = LazyLock::new(|| Family::load("bare"));
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    FAMILY.run(input);
+});
