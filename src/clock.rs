@@ -40,14 +40,8 @@ impl UnixMillis {
         let (days, in_day) = (self.0 / 86_400_000, self.0 % 86_400_000);
         let (year, month, day) = civil(days);
         let (secs, millis) = (in_day / 1000, in_day % 1000);
-        let parts =
-            [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (secs / 3600, 2, ':'), (secs / 60 % 60, 2, ':')];
-        let mut text = String::with_capacity(24);
-        for (value, digits, behind) in parts.into_iter().chain([(secs % 60, 2, '.'), (millis, 3, 'Z')]) {
-            push_digits(&mut text, value, digits);
-            text.push(behind);
-        }
-        text
+        let (hour, minute, second) = (secs / 3600, secs / 60 % 60, secs % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
 
     /// The instant `by` later; saturates at the end of time.
@@ -63,14 +57,6 @@ impl UnixMillis {
     /// How long from `self` until `later`; zero if `later` has passed.
     pub const fn until(self, later: Self) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
-    }
-}
-
-/// The last `digits` decimal digits of `value`; the access line of every request needs seven of these.
-fn push_digits(text: &mut String, value: u64, digits: u32) {
-    for place in (0..digits).rev() {
-        let digit = value / 10u64.pow(place) % 10;
-        text.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
     }
 }
 

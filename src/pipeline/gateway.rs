@@ -362,7 +362,7 @@ impl Worker {
             push_address(&mut client, address);
         }
         self.log.write(&AccessLine {
-            time: &record.now.rfc3339(),
+            time: record.now,
             request_id: record.id.as_str(),
             client_request_id: client_request_id.as_deref().map(AccessLine::clip),
             client: str::from_utf8(&client).unwrap_or_default(),
