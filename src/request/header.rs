@@ -7,12 +7,14 @@ use http::{HeaderMap, HeaderName};
 pub struct Reserved {
     exact: Vec<String>,
     prefixes: Vec<String>,
+    beginnings: Beginnings,
 }
 
 impl Reserved {
     /// Compiles patterns; a final `*` matches any rest.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
         let mut reserved = Self::default();
+        RESERVED_BEGINNINGS.iter().for_each(|name| reserved.beginnings.add(name));
         for pattern in patterns {
             match pattern.strip_suffix('*') {
                 Some(prefix) => reserved
@@ -21,6 +23,8 @@ impl Reserved {
                 None => reserved.exact.push(fold(pattern.as_bytes())),
             }
         }
+        let folded = reserved.exact.iter().chain(&reserved.prefixes);
+        folded.for_each(|name| reserved.beginnings.add(name));
         reserved
     }
 
@@ -28,6 +32,9 @@ impl Reserved {
     /// CGI-like servers cannot tell `X_User`, `X.User` and `X-User` apart.
     pub fn contains(&self, name: &HeaderName) -> bool {
         let raw = name.as_str();
+        if !self.beginnings.may_begin(raw.as_bytes()) {
+            return false;
+        }
         if is_folded(raw.as_bytes()) { self.matches(raw) } else { self.matches(&fold(raw.as_bytes())) }
     }
 
@@ -36,6 +43,44 @@ impl Reserved {
             || self.exact.iter().any(|name| name == folded)
             || self.prefixes.iter().any(|prefix| folded.starts_with(prefix.as_str()))
     }
+}
+
+/// The first two letters of every reserved name, by the first: ordinary names are told apart by these without a closer look.
+#[derive(Clone, Debug, Default)]
+struct Beginnings([u32; 26]);
+
+impl Beginnings {
+    /// Adds a folded name or prefix; one without two letters at its beginning adds all that could follow.
+    fn add(&mut self, name: &str) {
+        let mut letters = name.bytes().map(letter);
+        match (letters.next().flatten(), letters.next().flatten()) {
+            (Some(first), Some(second)) => self.row(first, 1 << second),
+            (Some(first), None) => self.row(first, u32::MAX),
+            (None, _) => self.0 = [u32::MAX; 26],
+        }
+    }
+
+    fn row(&mut self, first: usize, bits: u32) {
+        if let Some(row) = self.0.get_mut(first) {
+            *row |= bits;
+        }
+    }
+
+    /// Whether a name, in lower case but not folded, may be reserved. Folding keeps two letters at the beginning as they
+    /// are; what does not begin with two letters may be anything.
+    fn may_begin(&self, name: &[u8]) -> bool {
+        match name {
+            [first, second, ..] => match (letter(*first), letter(*second)) {
+                (Some(first), Some(second)) => self.0.get(first).is_none_or(|row| row >> second & 1 == 1),
+                _ => true,
+            },
+            _ => true,
+        }
+    }
+}
+
+fn letter(byte: u8) -> Option<usize> {
+    byte.is_ascii_lowercase().then(|| usize::from(byte - b'a'))
 }
 
 /// Whether folding a header name, which is in lower case already, would change nothing: nearly all of them.
@@ -66,6 +111,10 @@ fn fold(name: &[u8]) -> String {
     }
     folded
 }
+
+/// A name or prefix for each beginning in [`is_reserved`].
+const RESERVED_BEGINNINGS: [&str; 9] =
+    ["x-", "authorization", "cl", "forwarded", "proxy", "remote-user", "true-client-ip", "txn-token", "via"];
 
 /// The fixed list (DESIGN §5), on a folded name.
 fn is_reserved(name: &str) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::upstream::error::UpstreamError;
 use crate::upstream::pool::Link;
@@ -43,15 +43,17 @@ pub(crate) async fn exchange(
     let sent = Instant::now();
     link.turn.ask();
     let mut answer = pin!(link.sender.try_send_request(request));
-    let mut timer =
-        pin!(sleep_until(deadlines.next(sent, progress.as_deref(), sent).map_err(Failure::Late)?));
+    let first = deadlines.next(sent, progress.as_deref(), sent).map_err(Failure::Late)?;
+    if link.timer.deadline() > first {
+        link.timer.as_mut().reset(first);
+    }
     loop {
         tokio::select! {
             biased;
             result = &mut answer => return result.map_err(Failure::Broken),
-            () = &mut timer => {
+            () = &mut link.timer => {
                 let next = deadlines.next(sent, progress.as_deref(), Instant::now()).map_err(Failure::Late)?;
-                timer.as_mut().reset(next);
+                link.timer.as_mut().reset(next);
             }
         }
     }

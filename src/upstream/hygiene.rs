@@ -37,8 +37,11 @@ pub(crate) fn clean(headers: &mut HeaderMap) {
     for name in nominated(headers) {
         headers.remove(name);
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    // Most responses have none of them, and looking through a few names costs less than seven lookups.
+    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        for name in &HOP_BY_HOP {
+            headers.remove(name);
+        }
     }
     if headers.contains_key(TRAILER) {
         announce_allowed(headers);

@@ -1,12 +1,13 @@
 //! Connections to one endpoint that wait for their next request.
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::client::conn::http1::SendRequest;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::upstream::connect::Connector;
 use crate::upstream::error::UpstreamError;
@@ -27,11 +28,15 @@ pub(crate) struct Link {
     pub(crate) copy: HeadCopy,
     /// Whether it has served before: only then may silence mean that the upstream had already hung up.
     pub(crate) reused: bool,
+    /// The deadline of an exchange. It stays in the timer wheel from one to the next and fires too early rather than being
+    /// moved each time, so a busy connection does not touch the wheel.
+    pub(crate) timer: Pin<Box<Sleep>>,
 }
 
 impl Link {
     pub(crate) fn new(sender: SendRequest<Upload>, turn: Arc<Turn>) -> Self {
-        Self { sender, turn, copy: HeadCopy::default(), reused: false }
+        let timer = Box::pin(sleep_until(Instant::now()));
+        Self { sender, turn, copy: HeadCopy::default(), reused: false, timer }
     }
 }
 
