@@ -147,23 +147,14 @@ impl Gateway {
     async fn send(
         &self,
         inbound: Box<Inbound>,
-        Way { route, state }: Way<'_>,
+        way: Way<'_>,
         caller: &Caller,
         record: &mut Record,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let rules = &route.rules;
-        self.warn(&inbound, route);
-        let stripped = inbound.strip(&self.strip_rules(Way { route, state }, caller));
-        let mut outbound = Outbound::new(stripped, state.body_limit, rules.total_timeout);
-        match caller {
-            Caller::Known(token) => outbound.set(token.header(), token.expose()),
-            Caller::Anonymous(_) if state.is_open() => {}
-            Caller::Anonymous(_) | Caller::Preflight(_) => {
-                outbound.set(&CLOAKROOM_VERDICT, &HeaderValue::from_static("anonymous"));
-            }
-        }
+        let Way { route, state } = way;
         record.forwarded = true;
-        let mut response = self.forwarder.send(outbound, rules.upstream).await.map_err(Refusal::upstream)?;
+        let sending = self.forwarder.send(self.outbound(*inbound, way, caller), route.rules.upstream);
+        let mut response = sending.await.map_err(Refusal::upstream)?;
         let authenticated = matches!(caller, Caller::Known(_));
         if authenticated && response.status() == StatusCode::UNAUTHORIZED {
             record.disagreed(response.headers());
@@ -173,6 +164,22 @@ impl Gateway {
             self.warnings().set_cookie_dropped(route);
         }
         Ok(response.map(ResponseBody::Upstream))
+    }
+
+    /// The request as it goes out: stripped, and in the caller's name.
+    fn outbound(&self, inbound: Inbound, way: Way<'_>, caller: &Caller) -> Outbound {
+        let Way { route, state } = way;
+        self.warn(&inbound, route);
+        let stripped = inbound.strip(&self.strip_rules(way, caller));
+        let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
+        match caller {
+            Caller::Known(token) => outbound.set(token.header(), token.expose()),
+            Caller::Anonymous(_) if state.is_open() => {}
+            Caller::Anonymous(_) | Caller::Preflight(_) => {
+                outbound.set(&CLOAKROOM_VERDICT, &HeaderValue::from_static("anonymous"));
+            }
+        }
+        outbound
     }
 
     /// What [`Gateway::handle`] would do with a request, by the same decisions and without sending it: for `explain`.

@@ -22,13 +22,9 @@ pub(crate) struct Deadlines {
 }
 
 /// Why there is no head.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack for a moment; a box would be an allocation"
-)]
 pub(crate) enum Failure {
     /// Nothing came, or nothing that is HTTP; holds the request if it was not sent.
-    Broken(TrySendError<Request<Upload>>),
+    Broken(Box<TrySendError<Request<Upload>>>),
     /// A deadline passed. Dropping the exchange cuts its connection.
     Late(UpstreamError),
 }
@@ -36,13 +32,13 @@ pub(crate) enum Failure {
 /// Sends `request` over `link` and waits.
 pub(crate) async fn exchange(
     link: &mut Link,
-    request: Request<Upload>,
+    request: Box<Request<Upload>>,
     deadlines: Deadlines,
 ) -> Result<Response<Incoming>, Failure> {
     let progress = request.body().progress();
     let sent = Instant::now();
     link.turn.ask();
-    let mut answer = pin!(link.sender.try_send_request(request));
+    let mut answer = pin!(link.sender.try_send_request(*request));
     let first = deadlines.next(sent, progress.as_deref(), sent).map_err(Failure::Late)?;
     if link.timer.deadline() > first {
         link.timer.as_mut().reset(first);
@@ -50,7 +46,7 @@ pub(crate) async fn exchange(
     loop {
         tokio::select! {
             biased;
-            result = &mut answer => return result.map_err(Failure::Broken),
+            result = &mut answer => return result.map_err(|failed| Failure::Broken(Box::new(failed))),
             () = &mut link.timer => {
                 let next = deadlines.next(sent, progress.as_deref(), Instant::now()).map_err(Failure::Late)?;
                 link.timer.as_mut().reset(next);

@@ -62,14 +62,24 @@ impl Forwarder {
     ///
     /// # Errors
     /// See [`UpstreamError`]; the request may have reached the upstream unless connecting failed.
-    pub async fn send(
+    pub fn send(
         &self,
         outbound: Outbound,
         upstream: UpstreamId,
-    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, UpstreamError>> {
         let upstream = self.upstreams.get(upstream.0).expect("an id indexes the list this was made from");
         let total = outbound.total().map(|total| Instant::now() + total);
         let (request, upgrade) = outbound.into_request(upstream.host.as_ref());
+        self.send_by(upstream, request, upgrade, total)
+    }
+
+    async fn send_by(
+        &self,
+        upstream: &Balanced,
+        request: Box<Request<Upload>>,
+        upgrade: Option<Upgrade>,
+        total: Option<Instant>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
         if request.body().is_too_large() {
             return Err(UpstreamError::ClientBody(crate::request::ParseError::BodyTooLarge));
         }
@@ -180,7 +190,7 @@ impl Balanced {
     /// Sends once, and once more where that is safe.
     async fn deliver(
         &self,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
         upgrades: bool,
         deadlines: Deadlines,
     ) -> Result<(Response<Incoming>, Link, &Rc<Endpoint>), UpstreamError> {
@@ -211,7 +221,7 @@ impl Balanced {
         if let Some(fault) = progress.as_ref().and_then(|progress| progress.fault()) {
             return Err(UpstreamError::ClientBody(fault));
         }
-        let unsent = failed.take_message();
+        let unsent = failed.take_message().map(Box::new);
         let request = unsent.or_else(|| Some(again.filter(|_| link.turn.is_silent())?.request(&link)));
         let Some(request) = request else { return Err(UpstreamError::from_exchange(failed.into_error())) };
         drop(link);
@@ -262,7 +272,7 @@ impl Balanced {
 
 /// A first try that got no answer.
 struct Tried {
-    failed: TrySendError<Request<Upload>>,
+    failed: Box<TrySendError<Request<Upload>>>,
     again: Option<Repeat>,
     link: Link,
     progress: Option<Rc<Progress>>,
@@ -283,8 +293,8 @@ impl Repeat {
         Some(Self { method: request.method().clone(), uri: request.uri().clone() })
     }
 
-    fn request(self, link: &Link) -> Request<Upload> {
-        let mut request = Request::new(Upload::none());
+    fn request(self, link: &Link) -> Box<Request<Upload>> {
+        let mut request = Box::new(Request::new(Upload::none()));
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
         *request.headers_mut() = link.copy.restore();

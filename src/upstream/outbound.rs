@@ -39,8 +39,12 @@ impl Outbound {
         self.total
     }
 
-    /// The message for hyper, and the handshake if it is one. `host` goes before the client's.
-    pub(crate) fn into_request(mut self, host: Option<&HeaderValue>) -> (Request<Upload>, Option<Upgrade>) {
+    /// The message for hyper, and the handshake if it is one. `host` goes before the client's. Boxed, so that the futures it
+    /// passes through stay small: each is moved when it starts.
+    pub(crate) fn into_request(
+        mut self,
+        host: Option<&HeaderValue>,
+    ) -> (Box<Request<Upload>>, Option<Upgrade>) {
         // Whatever the client spoke, this hop speaks 1.1; and nothing the server side hung on the request may act here.
         self.head.version = Version::HTTP_11;
         self.head.extensions.clear();
@@ -51,7 +55,8 @@ impl Outbound {
         if self.upgrade.is_some() {
             websocket::ask(&mut self.head.headers);
         }
-        (Request::from_parts(self.head, Upload::new(self.body, self.body_limit)), self.upgrade)
+        let request = Request::from_parts(self.head, Upload::new(self.body, self.body_limit));
+        (Box::new(request), self.upgrade)
     }
 }
 
