@@ -29,14 +29,14 @@ pub(crate) enum Failure {
     Late(UpstreamError),
 }
 
-/// Sends `request` over `link` and waits.
+/// Sends `request` over `link`, at `sent`, which is now, and waits.
 pub(crate) async fn exchange(
     link: &mut Link,
     request: Box<Request<Upload>>,
     deadlines: Deadlines,
+    sent: Instant,
 ) -> Result<Response<Incoming>, Failure> {
     let progress = request.body().progress();
-    let sent = Instant::now();
     link.turn.ask();
     let mut answer = pin!(link.sender.try_send_request(*request));
     let first = deadlines.next(sent, progress.as_deref(), sent).map_err(Failure::Late)?;

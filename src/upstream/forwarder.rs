@@ -195,12 +195,16 @@ impl Balanced {
         deadlines: Deadlines,
     ) -> Result<(Response<Incoming>, Link, &Rc<Endpoint>), UpstreamError> {
         let progress = request.body().progress();
-        let (mut link, endpoint) = match self.waiting() {
-            Some(found) => found,
-            None => Box::pin(self.connect(self.turn())).await?,
+        let now = Instant::now();
+        let (mut link, endpoint, sent) = match self.waiting(now) {
+            Some((link, endpoint)) => (link, endpoint, now),
+            None => {
+                let (link, endpoint) = Box::pin(self.connect(self.turn())).await?;
+                (link, endpoint, Instant::now())
+            }
         };
         let again = (link.reused && !upgrades).then(|| Repeat::of(&request, &mut link)).flatten();
-        match exchange(&mut link, request, deadlines).await {
+        match exchange(&mut link, request, deadlines, sent).await {
             Ok(response) => Ok((response, link, endpoint)),
             Err(Failure::Late(error)) => Err(error),
             Err(Failure::Broken(failed)) => {
@@ -226,7 +230,7 @@ impl Balanced {
         let Some(request) = request else { return Err(UpstreamError::from_exchange(failed.into_error())) };
         drop(link);
         let (mut link, endpoint) = self.connect(self.turn()).await?;
-        match exchange(&mut link, request, deadlines).await {
+        match exchange(&mut link, request, deadlines, Instant::now()).await {
             Ok(response) => Ok((response, link, endpoint)),
             Err(Failure::Late(error)) => Err(error),
             Err(Failure::Broken(failed)) => Err(match progress.and_then(|progress| progress.fault()) {
@@ -237,10 +241,10 @@ impl Balanced {
     }
 
     /// A waiting connection of the endpoint whose turn it is; if it has none, it is its turn again.
-    fn waiting(&self) -> Option<(Link, &Rc<Endpoint>)> {
+    fn waiting(&self, now: Instant) -> Option<(Link, &Rc<Endpoint>)> {
         let at = self.next.get();
         let endpoint = self.turn();
-        let link = endpoint.checkout();
+        let link = endpoint.checkout(now);
         if link.is_none() {
             self.next.set(at);
         }

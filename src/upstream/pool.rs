@@ -61,8 +61,7 @@ impl Endpoint {
     }
 
     /// The connection that served last: the fewer are kept busy, the sooner the rest can go.
-    pub(crate) fn checkout(&self) -> Option<Link> {
-        let now = Instant::now();
+    pub(crate) fn checkout(&self, now: Instant) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
         for at in (0..idle.len()).rev() {
             let entry = idle.get(at)?;
