@@ -2,11 +2,13 @@
 
 use crate::request::header::{Kept, Reserved, remove_foreign};
 use crate::request::navigation::is_safe;
+use bytes::Bytes;
 use http::header::COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use memchr::memchr;
 
 pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -82,39 +84,50 @@ fn remove_cookies(headers: &mut HeaderMap, names: &[String]) {
     if !touched {
         return;
     }
-    let kept: Vec<HeaderValue> = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|line| {
-            let pairs: Vec<&[u8]> = segments(line).filter(|pair| !is_named(pair, names)).collect();
-            let joined = pairs.join(&b';');
-            HeaderValue::from_bytes(joined.trim_ascii_start()).ok().filter(|value| !value.is_empty())
-        })
-        .collect();
+    let lines: Vec<HeaderValue> =
+        headers.get_all(COOKIE).iter().filter_map(|line| without(line, names)).collect();
     headers.remove(COOKIE);
-    for line in kept {
+    for line in lines {
         headers.append(COOKIE, line);
     }
 }
 
+fn without(line: &HeaderValue, names: &[String]) -> Option<HeaderValue> {
+    let mut left = Vec::with_capacity(line.len());
+    for pair in segments(line).filter(|pair| !is_named(pair, names)) {
+        if !left.is_empty() {
+            left.push(b';');
+        }
+        left.extend_from_slice(if left.is_empty() { pair.trim_ascii_start() } else { pair });
+    }
+    HeaderValue::from_maybe_shared(Bytes::from(left)).ok().filter(|value| !value.is_empty())
+}
+
 fn segments(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    line.as_bytes().split(|byte| *byte == b';')
+    let mut rest = Some(line.as_bytes());
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let end = memchr(b';', line);
+        rest = end.and_then(|at| line.get(at + 1..));
+        line.get(..end.unwrap_or(line.len()))
+    })
 }
 
 /// Whether a pair's name is one of `names` in any framework's reading: blanks around it, PHP's `.`, blank and unclosed `[`
 /// as `_`, and `name[...]` as an array.
 fn is_named(pair: &[u8], names: &[String]) -> bool {
-    let name = pair.split(|byte| *byte == b'=').next().unwrap_or(pair).trim_ascii();
-    let base = name.split(|byte| *byte == b'[').next().unwrap_or(name);
-    let same = |candidate: &str, name: &[u8]| {
-        candidate.len() == name.len()
-            && candidate.bytes().zip(name).all(|(ours, theirs)| {
-                ours == *theirs
-                    || (ours == b'_' && matches!(theirs, b'.' | b' ' | b'['))
-                    || (ours == b'.' && *theirs == b'_')
-            })
-    };
-    names.iter().any(|candidate| same(candidate, base) || same(candidate, name))
+    let name = pair.get(..memchr(b'=', pair).unwrap_or(pair.len())).unwrap_or_default().trim_ascii();
+    let base = name.get(..memchr(b'[', name).unwrap_or(name.len())).unwrap_or_default();
+    names.iter().any(|candidate| is_same(candidate, base) || is_same(candidate, name))
+}
+
+fn is_same(candidate: &str, name: &[u8]) -> bool {
+    candidate.len() == name.len()
+        && candidate.bytes().zip(name).all(|(ours, theirs)| {
+            ours == *theirs
+                || (ours == b'_' && matches!(theirs, b'.' | b' ' | b'['))
+                || (ours == b'.' && *theirs == b'_')
+        })
 }
 
 /// W3C Trace Context §3.2: version, trace id, parent id and flags in lower-case hexadecimal.
