@@ -16,10 +16,11 @@
 //! ```
 //!
 //! Around them: [`config`] (gateway.toml, or every mistake in it at once), [`app`] (what runs where), [`internal`] (keys, health and
-//! metrics for services), [`detect`] (which framework wrote a store), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
+//! metrics for services), [`explain`] (why a request would pass or not), [`detect`] (which framework wrote a store), [`demo`]
+//! (everything on one machine), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
 //!
-//! The rules of the house: imports go one way, top to bottom of `main → cli → app, detect → pipeline, internal → respond → guard →
-//! upstream → token → session → format → store, codec, route, listen → request, telemetry → config, clock`; a value is the proof that its
+//! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → detect, explain → pipeline, internal →
+//! respond → guard → upstream → token → session → format → store, codec, route, listen → request, telemetry → config, clock`; a value is the proof that its
 //! stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed. A test (`tidy`) holds us to it.
 
 #![forbid(unsafe_code)]

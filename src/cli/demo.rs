@@ -19,15 +19,13 @@ pub(super) struct Demonstrate {
 
 impl Demonstrate {
     pub(super) fn run(self, printer: &Printer) -> Outcome {
-        let mut access = AccessSink::none();
+        let (mut access, mut writer) = (AccessSink::none(), None);
         if self.verbose {
             serve::log_events();
-            let (sink, write) = AccessSink::new(std::io::stderr());
-            if let Err(error) = std::thread::Builder::new().name("access-log".to_owned()).spawn(write) {
-                printer.note(format!("cannot start the access log: {error}"));
+            let Some((sink, thread)) = serve::log_access(std::io::stderr(), printer) else {
                 return Outcome::CouldNot;
-            }
-            access = sink;
+            };
+            (access, writer) = (sink, Some(thread));
         }
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             printer.note("the system gives no descriptors for signals");
@@ -52,6 +50,10 @@ impl Demonstrate {
             Err(error) => printer.note(format!("cannot wait for signals: {error}")),
         }
         demo.stop();
+        if let Some(writer) = writer {
+            // A writer that panicked has said so.
+            let _ = writer.join();
+        }
         printer.note("Ended; nothing is left.");
         Outcome::Fine
     }

@@ -111,10 +111,15 @@ impl Init {
         printer.line(format!("wrote {output}"));
         let missing = |secret: &SecretRef| match secret {
             SecretRef::Env(name) => crate::config::environment(name).is_none(),
+            SecretRef::Typed(nth) => crate::config::environment(&SecretRef::variable(*nth)).is_none(),
             SecretRef::File(_) => false,
         };
+        let named = |secret: &SecretRef| match secret {
+            SecretRef::Typed(nth) => format!("${}", SecretRef::variable(*nth)),
+            SecretRef::Env(_) | SecretRef::File(_) => place(secret),
+        };
         let secrets = file.secrets();
-        let missing: Vec<_> = secrets.iter().filter(|secret| missing(secret)).map(place).collect();
+        let missing: Vec<_> = secrets.iter().filter(|secret| missing(secret)).map(named).collect();
         if !missing.is_empty() {
             printer.line(format!("set {} to the app's own secret first", missing.join(" and ")));
         }

@@ -5,6 +5,8 @@ use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 use crate::clock::Clock;
 use crate::telemetry::{AccessSink, chain};
+use std::io::Write;
+use std::thread::JoinHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -25,14 +27,7 @@ impl Serve {
                 return Outcome::BadInput;
             }
         };
-        let (access, write) = AccessSink::new(std::io::stdout());
-        let writer = match std::thread::Builder::new().name("access-log".to_owned()).spawn(write) {
-            Ok(writer) => writer,
-            Err(error) => {
-                printer.note(format!("cannot start the access log: {error}"));
-                return Outcome::CouldNot;
-            }
-        };
+        let Some((access, writer)) = log_access(std::io::stdout(), printer) else { return Outcome::CouldNot };
         let Some(signals) = Signals::listen() else {
             printer.note("the system gives no signals");
             return Outcome::CouldNot;
@@ -60,6 +55,21 @@ impl Serve {
         // The workers have handed over their last lines; they are the ones that say how the drain went.
         let _ = writer.join();
         Outcome::Fine
+    }
+}
+
+/// The access log's end for the workers, and the thread that writes to `out` until all of those are gone.
+pub(super) fn log_access(
+    out: impl Write + Send + 'static,
+    printer: &Printer,
+) -> Option<(AccessSink, JoinHandle<()>)> {
+    let (access, write) = AccessSink::new(out);
+    match std::thread::Builder::new().name("access-log".to_owned()).spawn(write) {
+        Ok(writer) => Some((access, writer)),
+        Err(error) => {
+            printer.note(format!("cannot start the access log: {error}"));
+            None
+        }
     }
 }
 

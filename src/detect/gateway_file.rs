@@ -12,6 +12,8 @@ pub enum SecretRef {
     Env(String),
     /// In this file.
     File(PathBuf),
+    /// Typed into the command line, as the first of its kind or a later one. A file never holds it: it names a variable.
+    Typed(usize),
 }
 
 /// How to reach the store.
@@ -52,7 +54,13 @@ impl SecretRef {
         match self {
             Self::Env(name) => format!("{{ env = {} }}", quoted(name)),
             Self::File(path) => format!("{{ file = {} }}", quoted(&path.to_string_lossy())),
+            Self::Typed(nth) => format!("{{ env = {} }}", quoted(&Self::variable(*nth))),
         }
+    }
+
+    /// The environment variable that `gateway.toml` names for the `nth` typed secret.
+    pub fn variable(nth: usize) -> String {
+        if nth == 0 { "SESSION_SECRET".to_owned() } else { format!("SESSION_SECRET_{}", nth + 1) }
     }
 }
 
@@ -68,7 +76,7 @@ impl GatewayFile {
         };
         match (wanted, self.secrets.is_empty()) {
             (false, _) => Vec::new(),
-            (true, true) => vec![SecretRef::Env("SESSION_SECRET".to_owned())],
+            (true, true) => vec![SecretRef::Env(SecretRef::variable(0))],
             (true, false) => self.secrets.clone(),
         }
     }

@@ -33,6 +33,13 @@ pub(in crate::cli) struct Login {
 /// What is known beside the store, to prove the finding with.
 #[derive(Debug, Default, clap::Args)]
 pub(in crate::cli) struct Known {
+    /// A browser's Cookie header, or `name=value`: proves the finding. Other users of the machine can see a command line;
+    /// `--cookie-file` is for a cookie that is worth something.
+    #[arg(long, value_name = "COOKIE", conflicts_with = "cookie_file")]
+    pub(in crate::cli) cookie: Option<String>,
+    /// One of the app's secrets, seen in the same way; may be repeated, newest first.
+    #[arg(long, value_name = "SECRET")]
+    pub(in crate::cli) secret: Vec<String>,
     /// A file with a browser's Cookie header, or a line `name=value` for each cookie: proves the finding.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) cookie_file: Option<PathBuf>,
@@ -98,15 +105,26 @@ impl Known {
     /// # Errors
     /// Which of them cannot be read, in words.
     pub(in crate::cli) fn read(&self) -> Result<Given, String> {
-        let cookies = self.cookie_file.as_ref().map(|path| read_file(path).map(|text| cookies(&text)));
-        let secrets = self.secrets().iter().map(read_secret).collect::<Result<_, _>>()?;
-        Ok(Given { cookies: cookies.transpose()?, secrets })
+        let file = self.cookie_file.as_ref().map(|path| read_file(path)).transpose()?;
+        let cookies = file.as_ref().or(self.cookie.as_ref()).map(|text| cookies(text));
+        let secrets = self.secrets().iter().map(|place| self.secret_at(place)).collect::<Result<_, _>>()?;
+        Ok(Given { cookies, secrets })
+    }
+
+    fn secret_at(&self, place: &SecretRef) -> Result<Secret, String> {
+        match place {
+            SecretRef::Typed(nth) => Ok(Secret::new(
+                self.secret.get(*nth).map(|text| text.as_bytes().to_vec()).unwrap_or_default(),
+            )),
+            SecretRef::Env(_) | SecretRef::File(_) => read_secret(place),
+        }
     }
 
     /// The places of the secrets, in the order in which they are counted.
     pub(in crate::cli) fn secrets(&self) -> Vec<SecretRef> {
+        let typed = (0..self.secret.len()).map(SecretRef::Typed);
         let env = self.secret_env.iter().cloned().map(SecretRef::Env);
-        env.chain(self.secret_file.iter().cloned().map(SecretRef::File)).collect()
+        typed.chain(env).chain(self.secret_file.iter().cloned().map(SecretRef::File)).collect()
     }
 }
 
@@ -115,11 +133,14 @@ pub(in crate::cli) fn place(secret: &SecretRef) -> String {
     match secret {
         SecretRef::Env(name) => format!("${name}"),
         SecretRef::File(path) => path.display().to_string(),
+        SecretRef::Typed(0) => "--secret".to_owned(),
+        SecretRef::Typed(nth) => format!("--secret (number {})", nth + 1),
     }
 }
 
 fn read_secret(secret: &SecretRef) -> Result<Secret, String> {
     let text = match secret {
+        SecretRef::Typed(_) => return Err("a password is never typed into a command line".to_owned()),
         SecretRef::Env(name) => crate::config::environment(name)
             .ok_or_else(|| format!("the environment variable {name} is not set, or not UTF-8"))?,
         SecretRef::File(path) => read_file(path)?,
@@ -179,5 +200,20 @@ mod tests {
         let login = Login { db: Some(3), ..Login::default() };
         assert_eq!(login.connection("redis://h:6379/1").url, "redis://h:6379/3");
         assert_eq!(Login::default().connection("redis://h:6379/1").url, "redis://h:6379/1");
+    }
+
+    #[test]
+    fn what_is_typed_is_read_and_known_by_its_place_only() {
+        let known = Known {
+            cookie: Some("Cookie: sid=x".to_owned()),
+            secret: vec!["new".to_owned(), "old".to_owned()],
+            ..Known::default()
+        };
+        let given = known.read().unwrap();
+        assert_eq!(given.cookies.unwrap().as_bytes(), b"sid=x");
+        let secrets: Vec<_> = given.secrets.iter().map(Secret::expose).collect();
+        assert_eq!(secrets, [b"new", b"old"]);
+        assert_eq!(known.secrets(), [SecretRef::Typed(0), SecretRef::Typed(1)]);
+        assert_eq!(place(&SecretRef::Typed(1)), "--secret (number 2)");
     }
 }
