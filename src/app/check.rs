@@ -100,7 +100,7 @@ fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
 
 fn bound(route: &Route, config: &Config) -> Bound {
     let stores = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
-    let stores = stores.filter_map(|profile| config.stores.get(profile.store.0));
+    let stores = stores.filter_map(|profile| config.stores.get(profile.store?.0));
     // Until there is a cache to be stale, every request asks the store, whatever `freshness` says.
     let revocation = stores
         .map(|store| match route.freshness.unwrap_or(store.freshness) {

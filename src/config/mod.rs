@@ -170,8 +170,10 @@ pub struct Profile {
     pub at: At,
     /// Whose format it is.
     pub framework: Located<Framework>,
-    /// Where the records are.
-    pub store: StoreId,
+    /// Where the records are; `None` for the one framework that keeps none, `jwt`.
+    pub store: Option<StoreId>,
+    /// How far the app's clock and ours may differ: `[server] skew`.
+    pub skew: Duration,
     /// The framework's own options, defaults not yet put in: each format knows its own.
     pub options: FormatOptions,
     /// Path of the user id in the decoded session; `None`: the framework's convention.

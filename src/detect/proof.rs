@@ -137,7 +137,7 @@ fn attempt(
     let given = if chosen.is_empty() { Secrets::Unknown } else { known };
     let format = one.candidate.format(name, &one.key, options, &given)?;
     match format.present(cookies) {
-        Presented::Absent => None,
+        Presented::Absent | Presented::Carried(_) => None,
         Presented::Rejected(reject) => Some(Err(reject)),
         Presented::Session(lookup) => Some(Ok(Attempt {
             place,

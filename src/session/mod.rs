@@ -21,6 +21,7 @@
 mod attribute;
 mod authenticator;
 mod cache;
+mod carried;
 mod fingerprint;
 mod profile;
 mod subject;

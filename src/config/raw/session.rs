@@ -18,7 +18,7 @@ use crate::config::{DuplicateCookie, Framework};
 pub(crate) struct RawProfile {
     /// Whose session format it is. Required; `json` reads a bare id in the cookie and JSON in Redis.
     pub(crate) framework: Placed<Framework>,
-    /// The store that holds the records. Default: the only store there is.
+    /// The store that holds the records; for `jwt`, which keeps none, not to be given. Default: the only store there is.
     pub(crate) store: Option<Placed<String>>,
     /// The app's signing or encryption secrets as references, newest first; all are tried, so that rotation needs no
     /// downtime. Default: none, for frameworks that sign nothing.
