@@ -222,6 +222,16 @@ pub struct FormatOptions {
     pub cipher: Option<Located<String>>,
     /// Whether the value is encrypted with `secrets`.
     pub encrypted: Option<Located<bool>>,
+    /// `iss` that a JWT must have.
+    pub issuer: Option<Located<String>>,
+    /// Values of `aud`, of which a JWT must have one.
+    pub audience: Vec<Located<String>>,
+    /// Signature algorithms, of those that the keys allow.
+    pub algorithms: Vec<Located<String>>,
+    /// `typ` that a JWT must have.
+    pub typ: Option<Located<String>>,
+    /// What a JWT without `exp` is.
+    pub missing_exp: Option<Located<String>>,
 }
 
 /// `[tokens]`

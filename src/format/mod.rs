@@ -34,6 +34,8 @@ pub mod go_scs;
 pub mod gorilla;
 pub mod jackson;
 pub mod jar;
+pub mod jws;
+pub mod jwt;
 pub mod koa;
 pub mod laravel;
 pub mod options;

@@ -2,6 +2,7 @@
 
 use crate::config::check::names::{Entry, Names};
 use crate::config::check::table::{Checker, Table};
+use crate::config::place::File;
 use crate::config::raw::{Placed, RawAttribute, RawProfile, SecretRef};
 use crate::config::{
     Access, AttributeSource, Config, ConfigError, DuplicateCookie, FormatOptions, Framework, Located,
@@ -41,6 +42,11 @@ pub(crate) fn check(
             compressor: raw.compressor.as_ref().map(|raw| file.located(raw)),
             cipher: raw.cipher.as_ref().map(|raw| file.located(raw)),
             encrypted: raw.encrypted.as_ref().map(|raw| file.located(raw)),
+            issuer: raw.issuer.as_ref().map(|raw| file.located(raw)),
+            audience: audience(file, raw),
+            algorithms: raw.algorithms.iter().flatten().map(|raw| file.located(raw)).collect(),
+            typ: raw.typ.as_ref().map(|raw| file.located(raw)),
+            missing_exp: raw.missing_exp.as_ref().map(|raw| file.located(raw)),
         },
         subject: raw.subject.as_ref().map(|raw| path(&mut table, "subject", raw)),
         sub: sub(&mut table, raw),
@@ -116,6 +122,13 @@ fn secrets(table: &mut Table<'_, '_>, key: &str, raw: Option<&[Placed<SecretRef>
         secrets.extend(table.secret(key, raw).map(|value| Located { value, at }));
     }
     secrets
+}
+
+/// All at the place of the key: a single text has no place of its own.
+fn audience(file: File, raw: &RawProfile) -> Vec<Located<String>> {
+    let Some(list) = &raw.audience else { return Vec::new() };
+    let at = file.at(list);
+    list.get().0.iter().map(|raw| Located { value: raw.get().clone(), at }).collect()
 }
 
 fn secrets_beside(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<Located<Secret>> {
