@@ -61,7 +61,6 @@ pub(crate) struct RawProfile {
     pub(crate) typ: Option<Placed<String>>,
     /// `jwt` only: what a token without `exp` is: refused (`reject`), or a session that nothing ever ends
     /// (`never-expires`). Default: `"reject"`.
-    #[schemars(extend("default" = "reject"))]
     pub(crate) missing_exp: Option<Placed<String>>,
     /// Path of the user id in the decoded session, with dots, as `passport.user`. Default: the framework's own
     /// convention.
