@@ -8,6 +8,9 @@ use crate::session::{Profile, user_id};
 use crate::store::{Reading, Record, Stored};
 use std::time::Duration;
 
+/// Other users of one session that are named.
+const OTHERS_MAX: usize = 5;
+
 /// Finishes the step of a profile whose key was found.
 pub(super) fn judge(
     mut step: Step,
@@ -121,6 +124,13 @@ fn subject(step: &mut Step, profile: &Profile, decoded: &Decoded, mask: Mask) ->
     let path = clip(path.unwrap_or("by the framework's convention"));
     let Some(value) = profile.subject_value(&decoded.data) else {
         step.fact("subject", format!("`{path}` leads nowhere: a guest"));
+        for other in profile.format.other_subjects(&decoded.data).iter().take(OTHERS_MAX) {
+            let other = clip(other);
+            step.fact(
+                "hint",
+                format!("somebody is logged in at `{other}`: name it as `subject` if that is whom you mean"),
+            );
+        }
         return Ok(false);
     };
     let user = user_id(&value)?;

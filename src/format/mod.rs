@@ -87,6 +87,12 @@ pub trait SessionFormat: Send + Sync {
     /// The path that [`SessionFormat::subject`] follows, in words for `explain`; `None` if the framework has no
     /// convention and a profile must name its `subject`.
     fn subject_convention(&self) -> Option<&'static str>;
+
+    /// Paths of users that the convention leaves out because they may be other people under the same numbers, as the admins of
+    /// another guard: for `explain` to name, so that a profile can.
+    fn other_subjects(&self, _data: &Value) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What the client's cookies say before any store is asked.

@@ -118,6 +118,13 @@ impl SessionFormat for Rails {
     fn subject_convention(&self) -> Option<&'static str> {
         Some("`warden.user.user.key`, its first element's first (Devise)")
     }
+
+    fn other_subjects(&self, data: &Value) -> Vec<String> {
+        let Value::Map(fields) = data else { return Vec::new() };
+        let of_warden =
+            |name: &str| name.strip_prefix("warden.user.").is_some_and(|rest| rest.ends_with(".key"));
+        fields.iter().filter(|(name, _)| of_warden(name)).map(|(name, _)| format!("{name}.0.0")).collect()
+    }
 }
 
 #[cfg(test)]
