@@ -184,7 +184,7 @@ impl Proven {
 }
 
 /// The names of the cookies, as far as they are names that a profile may have.
-fn names(cookies: &Cookies) -> Vec<String> {
+pub(crate) fn names(cookies: &Cookies) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for segment in cookies.segments().take(COOKIES_MAX) {
         let end = memchr::memchr(b'=', segment).unwrap_or(segment.len());

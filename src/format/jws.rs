@@ -73,6 +73,34 @@ pub struct Verified<'t> {
     pub payload: Vec<u8>,
 }
 
+/// What a value looks like, unverified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A signed token, with the algorithm it names.
+    Signed(&'static str),
+    /// An encrypted one.
+    Encrypted,
+}
+
+impl Kind {
+    /// The kind of a value that looks like a token.
+    pub fn of(value: &[u8]) -> Option<Self> {
+        let mut parts = value.split(|byte| *byte == b'.');
+        let header =
+            URL_SAFE_NO_PAD.decode(parts.next().filter(|header| header.len() <= HEADER_MAX)?).ok()?;
+        let header = json::decode(&header, HEADER).ok()?;
+        let algorithm = header.get("alg")?.as_text()?;
+        match (parts.count(), header.get("enc")) {
+            (4, Some(_)) => Some(Self::Encrypted),
+            (2, None) => {
+                let known = ALGORITHMS.iter().find(|(name, _)| *name == algorithm);
+                known.map(|(name, _)| Self::Signed(name))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What `typ` may say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typ {
@@ -90,8 +118,8 @@ impl JwsKey {
     /// What it is instead, for a person to read; the secret is not in it.
     pub fn new(secret: &Secret) -> Result<Self, &'static str> {
         let bytes = secret.expose();
-        if memchr::memmem::find(bytes, b"-----BEGIN ").is_some() {
-            return public_key(bytes);
+        if has(bytes, b"-----BEGIN ") {
+            return public_key(&unfolded(bytes));
         }
         if is_public(bytes) {
             return Err("a public key in a form that could be taken for a secret");
@@ -216,10 +244,10 @@ pub fn each_once(fields: &[(String, Value)]) -> bool {
 
 fn public_key(pem: &[u8]) -> Result<JwsKey, &'static str> {
     const NO_KEY: &str = "a PEM that holds no public key of RSA, P-256, P-384 or Ed25519";
-    if memchr::memmem::find(pem, b" PRIVATE KEY-----").is_some() {
+    if has(pem, b" PRIVATE KEY-----") {
         return Err("a private key, where the public one is enough");
     }
-    if memchr::memmem::find(pem, b"-----BEGIN CERTIFICATE-----").is_some() {
+    if has(pem, b"-----BEGIN CERTIFICATE-----") {
         return Err("a certificate, where the public key in it is wanted");
     }
     if memchr::memmem::find_iter(pem, b"-----BEGIN ").count() > 1 {
@@ -265,6 +293,14 @@ fn is_public(bytes: &[u8]) -> bool {
         || STANDARD.decode(&unfolded).is_ok_and(|der| is_der(&der))
         || [&b"ssh-"[..], b"ecdsa-sha2-"].iter().any(|start| text.starts_with(start))
         || (text.starts_with(b"{") && has(text, b"\"kty\""))
+}
+
+/// A PEM whose line feeds are written as `\\n`, as files of environment variables have it.
+fn unfolded(pem: &[u8]) -> Vec<u8> {
+    if has(pem, b"\n") {
+        return pem.to_vec();
+    }
+    String::from_utf8_lossy(pem).replace("\\n", "\n").into_bytes()
 }
 
 fn has(bytes: &[u8], part: &[u8]) -> bool {

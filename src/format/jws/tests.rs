@@ -46,6 +46,7 @@ fn the_kind_of_a_key_fixes_its_algorithms() {
     assert_eq!(key("s").unwrap().algorithms(), HMAC);
     assert_eq!(key(PUBLIC).unwrap().algorithms(), [Algorithm::ES256]);
     assert_eq!(key(ED25519).unwrap().algorithms(), [Algorithm::EdDSA]);
+    assert_eq!(key(&ED25519.replace('\n', "\\n")).unwrap().algorithms(), [Algorithm::EdDSA]);
     let with_blanks = format!("\u{feff}a comment\n{PUBLIC}\n\n");
     assert_eq!(key(&with_blanks).unwrap().algorithms(), [Algorithm::ES256]);
 }
