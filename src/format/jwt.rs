@@ -184,7 +184,7 @@ fn time(claims: &Value, name: &str, otherwise: &'static str) -> Result<Option<Un
         Some(Value::Float(seconds)) => *seconds,
         Some(_) => return Err(Reject::MalformedCookie(otherwise)),
     };
-    if !(seconds <= SECONDS_MAX) {
+    if !seconds.is_finite() || seconds > SECONDS_MAX {
         return Err(Reject::MalformedCookie(otherwise));
     }
     #[expect(

@@ -1,7 +1,8 @@
 //! How each web framework keeps a session: from the browser's cookie to a key, and from a record to data.
 //!
 //! Job: for one framework, (1) take the session cookie out of the request the way the framework itself does,
-//! verify its signature or open its encryption, and name the [`StoreKey`] to look up; (2) decode the record that
+//! verify its signature or open its encryption, and name the [`StoreKey`] to look up, or, where the cookie is all there is,
+//! say what it carries; (2) decode the record that
 //! was found there, say when the framework itself would call it ended, and where its user id is by convention.
 //! Not the job: asking the store (`store`), caching, the subject's rules and `valid_if` (`session`).
 //!

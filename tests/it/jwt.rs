@@ -1,9 +1,9 @@
 //! A session that is a JWT in its cookie: no store is configured, and none is missed.
 
 use crate::support::{Ask, Gateway, Response, Upstream, verify};
+use cloakroom::clock::Clock;
 use cloakroom::codec::seal::{Base64, Hash, MacKey};
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECRET: &str = "the app's own secret, of more than thirty-two bytes";
 
@@ -20,7 +20,7 @@ fn gateway(upstream: &Upstream, tokens: &str) -> Gateway {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    Clock::System.now().as_secs()
 }
 
 fn cookie(header: &Value, claims: &Value, secret: &str) -> String {
