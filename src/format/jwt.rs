@@ -16,10 +16,12 @@ use crate::config::{ConfigError, DuplicateCookie, Profile, Secret};
 use crate::format::cookies::{self, CookieRules, VALUE_BYTES_MAX};
 use crate::format::jws::{self, ALGORITHMS, JwsKey, Typ};
 use crate::format::options::Options;
+use crate::format::verified::Verified;
 use crate::format::{Carried, Decoded, Lookup, Presented, Reject, SessionFormat, SessionId};
 use crate::request::Cookies;
 use crate::store::Record;
 use jsonwebtoken::Algorithm;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Claims are shallow, and a cookie is short.
@@ -40,6 +42,7 @@ pub struct Jwt {
     missing_exp: MissingExp,
     skew: Duration,
     duplicate: DuplicateCookie,
+    verified: Verified,
 }
 
 /// What a token without `exp` is.
@@ -83,13 +86,18 @@ impl Jwt {
             missing_exp,
             skew,
             duplicate,
+            verified: Verified::new(),
         })
     }
 
-    fn open(&self, value: &[u8]) -> Result<Carried, Reject> {
+    fn open(&self, value: &[u8]) -> Result<Arc<Carried>, Reject> {
         let token = value
             .strip_prefix(self.prefix.as_bytes())
             .ok_or(Reject::MalformedCookie("the value does not begin with `cookie_prefix`"))?;
+        self.verified.get(token, || self.verify(token))
+    }
+
+    fn verify(&self, token: &[u8]) -> Result<Carried, Reject> {
         let verified = jws::verify(token, &self.keys, &self.algorithms, &self.typ)?;
         let claims = json::decode(&verified.payload, CLAIMS)
             .ok()

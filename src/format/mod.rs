@@ -51,16 +51,18 @@ pub mod spring;
 pub mod starlette;
 pub mod symfony;
 pub mod tower;
+pub mod verified;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
 use crate::request::Cookies;
 use crate::store::{Record, RecordKind, StoreKey};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use build::build;
 
-/// One framework's way of keeping sessions. Implementations are pure: no I/O, no clock, no shared state.
+/// One framework's way of keeping sessions. Implementations are pure: no I/O, no clock, no state that shows.
 pub trait SessionFormat: Send + Sync {
     /// Names of every cookie that carries or signs the session, in the order the framework reads them. They are
     /// removed from what services get. The first is the session cookie itself.
@@ -106,7 +108,7 @@ pub enum Presented {
     /// A verified cookie: look these keys up.
     Session(Lookup),
     /// A verified cookie that is the session itself.
-    Carried(Carried),
+    Carried(Arc<Carried>),
 }
 
 impl Presented {

@@ -54,7 +54,7 @@ impl Gateway {
             Presented::Rejected(reject) => Seen::Rejected(reject),
             Presented::Session(lookup) => self.look_up(&lookup, state, now).unwrap_or_else(Seen::Rejected),
             Presented::Carried(carried) => {
-                let judged = carried.judge(now).and_then(|()| self.seen(carried.decoded));
+                let judged = carried.judge(now).and_then(|()| self.seen(carried.decoded.clone()));
                 judged.unwrap_or_else(Seen::Rejected)
             }
         }

@@ -18,7 +18,7 @@ fn token(claims: &str) -> String {
 }
 
 /// What a profile with these options makes of these claims at [`NOW`].
-fn read(options: FormatOptions, claims: &str) -> Result<Carried, Reject> {
+fn read(options: FormatOptions, claims: &str) -> Result<Arc<Carried>, Reject> {
     let mut profile = profile(Framework::Jwt, options);
     profile.skew = Duration::from_secs(5);
     let jwt = Jwt::new(&profile).unwrap();
@@ -152,4 +152,23 @@ fn two_different_tokens_are_refused_and_none_is_absent() {
     assert!(matches!(present("token="), Presented::Rejected(_)));
     assert!(matches!(present(&format!("token=\"{one}\"")), Presented::Rejected(_)));
     assert!(matches!(present(&format!("token={}", "x".repeat(9000))), Presented::Rejected(_)));
+}
+
+#[test]
+fn a_token_that_verified_before_is_judged_by_time_again_and_shields_no_other() {
+    let jwt = Jwt::new(&profile(Framework::Jwt, options())).unwrap();
+    let present = |token: &str| match jwt.present(&Cookies::from_line(format!("token={token}"))) {
+        Presented::Carried(carried) => Ok(carried),
+        Presented::Rejected(reject) => Err(reject),
+        Presented::Absent | Presented::Session(_) => panic!("no carried session"),
+    };
+    let token = token(r#"{"exp":1800000001}"#);
+    let (first, second) = (present(&token).unwrap(), present(&token).unwrap());
+    assert!(Arc::ptr_eq(&first, &second));
+    assert!(second.judge(UnixMillis::from_secs(NOW)).is_ok());
+    assert_eq!(second.judge(UnixMillis::from_secs(NOW + 1)), Err(Reject::Expired));
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    for forged in [format!("{signed}."), format!("{signed}.AAAA"), format!("{token}A"), signed.to_owned()] {
+        assert!(present(&forged).is_err(), "{forged}");
+    }
 }
