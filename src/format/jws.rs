@@ -29,8 +29,8 @@ const KEY_OIDS: [&[u8]; 3] = [
     &[0x06, 0x03, 0x2b, 0x65, 0x70],
 ];
 
-/// Every algorithm there is a verifier for, by its name in a header.
-pub const ALGORITHMS: [(&str, Algorithm); 12] = [
+/// Every algorithm there is a verifier for, by its name in a header; that of Ed25519 has an old and a new one (RFC 9864).
+pub const ALGORITHMS: [(&str, Algorithm); 13] = [
     ("HS256", Algorithm::HS256),
     ("HS384", Algorithm::HS384),
     ("HS512", Algorithm::HS512),
@@ -43,6 +43,7 @@ pub const ALGORITHMS: [(&str, Algorithm); 12] = [
     ("ES256", Algorithm::ES256),
     ("ES384", Algorithm::ES384),
     ("EdDSA", Algorithm::EdDSA),
+    ("Ed25519", Algorithm::EdDSA),
 ];
 
 const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];

@@ -118,8 +118,8 @@ async function secrets() {
     await file.add('app-accepts', name, await hs({ ...claims, text }), { user_id: '42' })
   }
   const loose = (change) => change(token)
-  await file.bad('padded', loose((text) => `${text}=`))
-  await file.bad('a blank in the signature', loose((text) => `${text.slice(0, -3)} ${text.slice(-3)}`))
+  await file.add('app-accepts', 'padded', loose((text) => `${text}=`), { user_id: '42' })
+  await file.add('app-accepts', 'a blank in the signature', loose((text) => `${text.slice(0, -3)} ${text.slice(-3)}`), { user_id: '42' })
   file.write()
 }
 
@@ -163,4 +163,4 @@ await secrets()
 await pair('rsa', 'RS256', ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'], { other: 'PS256', generate: { extractable: true } })
 await pair('p256', 'ES256', ['ES256'], { other: 'ES384', generate: { extractable: true } })
 await pair('p384', 'ES384', ['ES384'], { other: 'ES256', generate: { extractable: true } })
-await pair('ed25519', 'EdDSA', ['EdDSA'], { other: 'ES256', generate: { extractable: true } })
+await pair('ed25519', 'EdDSA', ['EdDSA', 'Ed25519'], { other: 'ES256', generate: { extractable: true } })
