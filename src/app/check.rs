@@ -1,13 +1,16 @@
 //! What a configuration promises, without starting it.
 
 use crate::clock::Clock;
-use crate::config::{Access, Config, ConfigError, Freshness, KeySource, Route};
+use crate::config::{Access, Config, ConfigError, Freshness, KeySource, Profile, Route};
 use crate::pipeline::Shared;
 use crate::telemetry::Metrics;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// RFC 7518 §3.2: an HMAC key is at least as long as its hash.
+const HMAC_BYTES_MIN: usize = 32;
 
 /// A configuration without mistakes.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub struct Bound {
     pub skew: Duration,
     /// All of it.
     pub total: Duration,
+    /// Profiles of the route for which none of this counts: their sessions are in no store, and last until their `exp`.
+    pub carried: Vec<String>,
 }
 
 /// Checks everything that `serve` would, and writes nothing: where the key directory has no key yet, a key that is thrown away
@@ -52,6 +57,7 @@ pub struct Bound {
 pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     let routes = config.routes.iter().map(|route| checked_route(route, &config)).collect();
     let mut warnings = split_cookies(&config);
+    warnings.extend(config.profiles.iter().filter(|profile| profile.store.is_none()).flat_map(carried));
     let spare = spare_keys(&mut config, &mut warnings);
     let built = Shared::build(config, Clock::System, Arc::new(Metrics::new()));
     drop(spare);
@@ -100,7 +106,7 @@ fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
 
 fn bound(route: &Route, config: &Config) -> Bound {
     let stores = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
-    let stores = stores.filter_map(|profile| config.stores.get(profile.store.0));
+    let stores = stores.filter_map(|profile| config.stores.get(profile.store?.0));
     // Until there is a cache to be stale, every request asks the store, whatever `freshness` says.
     let revocation = stores
         .map(|store| match route.freshness.unwrap_or(store.freshness) {
@@ -109,7 +115,28 @@ fn bound(route: &Route, config: &Config) -> Bound {
         .max()
         .unwrap_or_default();
     let (ttl, skew) = (route.token.ttl, config.server.skew);
-    Bound { revocation, ttl, skew, total: revocation + ttl + skew }
+    let profiles = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
+    let carried = profiles.filter(|profile| profile.store.is_none()).map(|profile| profile.name.clone());
+    Bound { revocation, ttl, skew, total: revocation + ttl + skew, carried: carried.collect() }
+}
+
+/// What whoever keeps sessions in the cookie alone should know.
+fn carried(profile: &Profile) -> Vec<String> {
+    let name = &profile.name;
+    let mut warnings = vec![format!(
+        "profile `{name}` takes the session from the cookie alone: neither a logout nor a revocation ends it before its `exp`, and `freshness` does not count for it"
+    )];
+    let missing_exp = profile.options.missing_exp.as_ref();
+    if missing_exp.is_some_and(|missing| missing.value == "never-expires") {
+        warnings.push(format!("profile `{name}`: a token without `exp` is a session that nothing ever ends"));
+    }
+    let shortest = profile.options.secrets.iter().map(|secret| secret.value.expose().len()).min();
+    if let Some(bytes) = shortest.filter(|bytes| *bytes < HMAC_BYTES_MIN) {
+        warnings.push(format!(
+            "profile `{name}`: a secret of {bytes} bytes can be guessed from one token; HS256 wants {HMAC_BYTES_MIN}"
+        ));
+    }
+    warnings
 }
 
 /// Upstreams that get the session cookie on some of their routes only: what they set on the others is dropped.

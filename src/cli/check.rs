@@ -1,6 +1,6 @@
 //! `cloakroom check`
 
-use crate::app::{Checked, check};
+use crate::app::{Bound, Checked, check};
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 
@@ -38,10 +38,7 @@ impl Check {
 fn print(checked: &Checked, printer: &Printer) {
     for route in &checked.routes {
         let bound = match &route.bound {
-            Some(bound) => format!(
-                "a revoked session is honoured for at most {:?}: {:?} here + {:?} token + {:?} skew",
-                bound.total, bound.revocation, bound.ttl, bound.skew
-            ),
+            Some(bound) => in_words(bound),
             None => "open: the store is never asked".to_owned(),
         };
         printer.line(format!("{:<28} {:<9} -> {:<12} {bound}", route.pattern, route.access, route.upstream));
@@ -52,13 +49,30 @@ fn print(checked: &Checked, printer: &Printer) {
     printer.line(format!("fine: {} routes", checked.routes.len()));
 }
 
+fn in_words(bound: &Bound) -> String {
+    let Bound { revocation, ttl, skew, total, carried } = bound;
+    let parts = format!("{total:?}: {revocation:?} here + {ttl:?} token + {skew:?} skew");
+    if carried.is_empty() {
+        return format!("a revoked session is honoured for at most {parts}");
+    }
+    let carried = carried.join("`, `");
+    format!(
+        "a session of `{carried}` is honoured until its `exp`, any other, once revoked, for at most {parts}"
+    )
+}
+
 fn as_json(checked: &Checked) -> serde_json::Value {
     let routes = checked.routes.iter().map(|route| {
         serde_json::json!({
             "route": route.pattern,
             "access": route.access,
             "upstream": route.upstream,
-            "bound_seconds": route.bound.as_ref().map(|bound| bound.total.as_secs_f64()),
+            "bound_seconds": route
+                .bound
+                .as_ref()
+                .filter(|bound| bound.carried.is_empty())
+                .map(|bound| bound.total.as_secs_f64()),
+            "until_exp": route.bound.as_ref().map(|bound| bound.carried.as_slice()).unwrap_or_default(),
         })
     });
     serde_json::json!({ "routes": routes.collect::<Vec<_>>(), "warnings": checked.warnings })

@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
             b'c' => Err(self.class_reference("c")),
             b'm' => Err(self.class_reference("m")),
             b'M' => Err(self.class_reference("M")),
-            b'e' => Err(self.named_refusal("e")),
+            b'e' => self.extended(),
             b'd' => Err(self.named_refusal("d")),
             _ => Err(self.malformed("no such tag in Marshal")),
         }
@@ -309,6 +309,19 @@ impl<'a> Reader<'a> {
         match self.cursor.byte()? {
             tag @ (b'"' | b'/' | b'[' | b'{' | b'}') => self.tagged(tag),
             _ => Err(self.malformed("a subclass of what has none")),
+        }
+    }
+
+    /// An object that was extended with modules, nearest last: the object alone, for modules have no data.
+    fn extended(&mut self) -> Result<NodeId, DecodeError> {
+        self.class("e")?;
+        while self.cursor.peek() == Some(b'e') {
+            self.cursor.byte()?;
+            self.class("e")?;
+        }
+        match self.cursor.byte()? {
+            tag @ (b'"' | b'/' | b'[' | b'{' | b'}' | b'C' | b'S' | b'o') => self.tagged(tag),
+            _ => Err(self.malformed("an extension of what has none")),
         }
     }
 

@@ -121,6 +121,17 @@ pub fn derive_hkdf(hash: Hash, salt: &[u8], secret: &[u8], info: &[u8], length: 
     Some(out)
 }
 
+/// Derives 64 bytes with the second half of HKDF-SHA256 from a secret that is as good as random. By hand, since aws-lc's
+/// takes no secret of more than 64 bytes.
+pub fn expand_hkdf(secret: &[u8], info: &[u8]) -> [u8; 64] {
+    let key = MacKey::new(Hash::Sha256, secret);
+    let first = key.sign(&[info, &[1]]);
+    let second = key.sign(&[&first, info, &[2]]);
+    let mut out = [0; 64];
+    out.iter_mut().zip(first.iter().chain(&second)).for_each(|(out, byte)| *out = *byte);
+    out
+}
+
 /// The digest of the concatenation of `parts`.
 pub fn digest(hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
     let mut context = digest::Context::new(match hash {

@@ -170,8 +170,10 @@ pub struct Profile {
     pub at: At,
     /// Whose format it is.
     pub framework: Located<Framework>,
-    /// Where the records are.
-    pub store: StoreId,
+    /// Where the records are; `None` for the one framework that keeps none, `jwt`.
+    pub store: Option<StoreId>,
+    /// How far the app's clock and ours may differ: `[server] skew`.
+    pub skew: Duration,
     /// The framework's own options, defaults not yet put in: each format knows its own.
     pub options: FormatOptions,
     /// Path of the user id in the decoded session; `None`: the framework's convention.
@@ -220,6 +222,16 @@ pub struct FormatOptions {
     pub cipher: Option<Located<String>>,
     /// Whether the value is encrypted with `secrets`.
     pub encrypted: Option<Located<bool>>,
+    /// `iss` that a JWT must have.
+    pub issuer: Option<Located<String>>,
+    /// Values of `aud`, of which a JWT must have one.
+    pub audience: Vec<Located<String>>,
+    /// Signature algorithms, of those that the keys allow.
+    pub algorithms: Vec<Located<String>>,
+    /// `typ` that a JWT must have.
+    pub typ: Option<Located<String>>,
+    /// What a JWT without `exp` is.
+    pub missing_exp: Option<Located<String>>,
 }
 
 /// `[tokens]`

@@ -15,6 +15,7 @@
 //! This room is a *roof*, on the level of `app`: the children use each other by their full path.
 
 mod candidate;
+mod carried;
 mod family;
 mod finding;
 mod frameworks;

@@ -137,7 +137,7 @@ fn attempt(
     let given = if chosen.is_empty() { Secrets::Unknown } else { known };
     let format = one.candidate.format(name, &one.key, options, &given)?;
     match format.present(cookies) {
-        Presented::Absent => None,
+        Presented::Absent | Presented::Carried(_) => None,
         Presented::Rejected(reject) => Some(Err(reject)),
         Presented::Session(lookup) => Some(Ok(Attempt {
             place,
@@ -184,7 +184,7 @@ impl Proven {
 }
 
 /// The names of the cookies, as far as they are names that a profile may have.
-fn names(cookies: &Cookies) -> Vec<String> {
+pub(crate) fn names(cookies: &Cookies) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for segment in cookies.segments().take(COOKIES_MAX) {
         let end = memchr::memchr(b'=', segment).unwrap_or(segment.len());

@@ -3,6 +3,7 @@
 use crate::clock::UnixMillis;
 use crate::config::Secret;
 use crate::detect::candidate::Candidate;
+use crate::detect::carried;
 use crate::detect::family::{Family, families};
 use crate::detect::finding::{Explanation, Finding, Subject};
 use crate::detect::frameworks::candidates;
@@ -193,6 +194,7 @@ async fn prove(
             Err(more) => misses.extend(more),
         }
     }
+    misses.extend(given.cookies.iter().flat_map(|cookies| carried::notes(cookies, &given.secrets)));
     misses.sort();
     misses.dedup();
     if misses.is_empty() {

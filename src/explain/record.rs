@@ -3,10 +3,13 @@
 use crate::clock::UnixMillis;
 use crate::explain::shown::{Mask, clip, span};
 use crate::explain::step::{Mark, Step};
-use crate::format::{Decoded, Lookup, Reject};
+use crate::format::{Carried, Decoded, Lookup, Reject};
 use crate::session::{Profile, user_id};
 use crate::store::{Reading, Record, Stored};
 use std::time::Duration;
+
+/// Other users of one session that are named.
+const OTHERS_MAX: usize = 5;
 
 /// Finishes the step of a profile whose key was found.
 pub(super) fn judge(
@@ -25,6 +28,40 @@ pub(super) fn judge(
         Reading::Found(stored) => found(&mut step, profile, now, lookup, &stored, mask),
     };
     match outcome {
+        Ok(user) => {
+            step.mark = Mark::Passed;
+            step.text = format!("{name}: a live session{}", if user { "" } else { " without a user" });
+        }
+        Err(reject) => step.text = format!("{name}: {reject}"),
+    }
+    step
+}
+
+/// Finishes the step of a profile whose cookie is the session.
+pub(super) fn carried(
+    mut step: Step,
+    name: &str,
+    profile: &Profile,
+    now: UnixMillis,
+    carried: &Carried,
+    mask: Mask,
+) -> Step {
+    step.fact("record", "none: the cookie is the session, and the store is never asked");
+    for line in mask.outline(&carried.decoded.data) {
+        step.fact("data", line);
+    }
+    let user = subject(&mut step, profile, &carried.decoded, mask);
+    step.fact(
+        "ends",
+        match carried.decoded.ends_at {
+            None => "never, by its own word".to_owned(),
+            Some(end) if end <= now => format!("{} ago, by its `exp`", span(end.until(now))),
+            Some(end) => {
+                format!("in {}, by its `exp`; no logout ends it before", span(now.until(end)))
+            }
+        },
+    );
+    match user.and_then(|user| carried.judge(now).map(|()| user)) {
         Ok(user) => {
             step.mark = Mark::Passed;
             step.text = format!("{name}: a live session{}", if user { "" } else { " without a user" });
@@ -87,6 +124,13 @@ fn subject(step: &mut Step, profile: &Profile, decoded: &Decoded, mask: Mask) ->
     let path = clip(path.unwrap_or("by the framework's convention"));
     let Some(value) = profile.subject_value(&decoded.data) else {
         step.fact("subject", format!("`{path}` leads nowhere: a guest"));
+        for other in profile.format.other_subjects(&decoded.data).iter().take(OTHERS_MAX) {
+            let other = clip(other);
+            step.fact(
+                "hint",
+                format!("somebody is logged in at `{other}`: name it as `subject` if that is whom you mean"),
+            );
+        }
         return Ok(false);
     };
     let user = user_id(&value)?;

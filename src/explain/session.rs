@@ -5,7 +5,7 @@ use crate::explain::Look;
 use crate::explain::record;
 use crate::explain::shown::{Mask, clip};
 use crate::explain::step::Step;
-use crate::format::{Lookup, Presented, Reject, options};
+use crate::format::{Lookup, Presented, Reject, SessionId, options};
 use crate::pipeline::Shared;
 use crate::request::Cookies;
 use crate::session::Profile;
@@ -33,24 +33,21 @@ pub(super) async fn step(look: &Look<'_>, cookies: &Cookies, id: ProfileId) -> S
             }
         }
         Presented::Session(lookup) => look_up(look, profile, &name, &lookup).await,
+        Presented::Carried(carried) => record::carried(
+            genuine(shared, profile, &carried.id, Some(carried.secret)),
+            &name,
+            profile,
+            shared.now(),
+            &carried,
+            Mask::new(look.show_values),
+        ),
     }
 }
 
 async fn look_up(look: &Look<'_>, profile: &Profile, name: &str, lookup: &Lookup) -> Step {
     let shared = look.gateway.shared();
-    let mut step = Step::refused("session", String::new());
-    let secrets = shared.config.profiles.get(profile.id.0).map_or(0, |profile| profile.options.secrets.len());
-    let cookie = profile.format.cookie_names().first().map_or_else(String::new, |cookie| clip(cookie));
-    step.fact("cookie", cookie);
-    step.fact("sid", profile.fingerprint(shared.fingerprints(), lookup).as_str());
-    step.fact(
-        "secret",
-        match lookup.secret {
-            Some(at) => format!("{} of {secrets} verifies it", at + 1),
-            None => "none: this cookie is not signed".to_owned(),
-        },
-    );
-    let Some(store) = look.stores.get(profile.store.0) else {
+    let mut step = genuine(shared, profile, &lookup.id, lookup.secret);
+    let Some((id, store)) = profile.store.and_then(|id| Some((id, look.stores.get(id.0)?))) else {
         step.text = format!("{name}: its store is not configured");
         return step;
     };
@@ -63,7 +60,7 @@ async fn look_up(look: &Look<'_>, profile: &Profile, name: &str, lookup: &Lookup
         match store.read(key, profile.format.record_kind()).await {
             Ok(Reading::Missing) => step.fact("record", "none"),
             Ok(reading) => return record::judge(step, name, profile, shared.now(), lookup, reading, mask),
-            Err(error) => return down(look, step, name, profile.store, &error),
+            Err(error) => return down(look, step, name, id, &error),
         }
     }
     let (shown, prefix) = first.unwrap_or_default();
@@ -72,6 +69,23 @@ async fn look_up(look: &Look<'_>, profile: &Profile, name: &str, lookup: &Lookup
         format!("{name}: {cookie}, but there is no key `{shown}`: logged out, expired, or kept elsewhere");
     let nearby = nearby(store, &prefix, &shown).await;
     step.with("nearby", nearby)
+}
+
+/// The step as far as the cookie alone goes.
+fn genuine(shared: &Shared, profile: &Profile, id: &SessionId, secret: Option<usize>) -> Step {
+    let mut step = Step::refused("session", String::new());
+    let secrets = shared.config.profiles.get(profile.id.0).map_or(0, |profile| profile.options.secrets.len());
+    let cookie = profile.format.cookie_names().first().map_or_else(String::new, |cookie| clip(cookie));
+    step.fact("cookie", cookie);
+    step.fact("sid", profile.fingerprint_of(shared.fingerprints(), id).as_str());
+    step.fact(
+        "secret",
+        match secret {
+            Some(at) => format!("{} of {secrets} verifies it", at + 1),
+            None => "none: this cookie is not signed".to_owned(),
+        },
+    );
+    step
 }
 
 fn down(look: &Look<'_>, mut step: Step, name: &str, store: StoreId, error: &StoreError) -> Step {
@@ -142,6 +156,10 @@ fn hint(reject: &Reject) -> Option<&'static str> {
             "the browser holds two, set with different Path or Domain; delete one, or set `duplicate_cookie = \"as-framework\"`",
         ),
         Reject::MalformedCookie(_) => Some("is `framework` the app's, and the cookie copied whole?"),
+        Reject::ClaimRefused(_) => {
+            Some("compare `issuer`, `audience` and `typ` with what the app writes into its tokens")
+        }
+        Reject::NotYetValid => Some("do the clocks agree? `server.skew` is how far they may differ"),
         Reject::Expired
         | Reject::SubjectNotScalar
         | Reject::Undecodable(_)

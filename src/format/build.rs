@@ -1,6 +1,7 @@
 //! From a profile to the format that reads it.
 
 use crate::config::{ConfigError, Framework, Profile};
+use crate::format::SessionFormat;
 use crate::format::actix::Actix;
 use crate::format::aspnet::Aspnet;
 use crate::format::bare::Bare;
@@ -11,6 +12,7 @@ use crate::format::fastify::Fastify;
 use crate::format::flask::Flask;
 use crate::format::go_scs::Scs;
 use crate::format::gorilla::Gorilla;
+use crate::format::jwt::Jwt;
 use crate::format::koa::Koa;
 use crate::format::laravel::Laravel;
 use crate::format::php::Php;
@@ -20,7 +22,6 @@ use crate::format::spring::Spring;
 use crate::format::starlette::Starlette;
 use crate::format::symfony::Symfony;
 use crate::format::tower::Tower;
-use crate::format::{SessionFormat, options};
 
 /// The format of this profile, with its options checked.
 ///
@@ -47,7 +48,7 @@ pub fn build(profile: &Profile) -> Result<Box<dyn SessionFormat>, Vec<ConfigErro
         Framework::Starlette => boxed(Starlette::new(profile)),
         Framework::Symfony => boxed(Symfony::new(profile)),
         Framework::Tower => boxed(Tower::new(profile)),
-        Framework::Jwt => Err(vec![not_in_this_build(profile)]),
+        Framework::Jwt => boxed(Jwt::new(profile)),
     }
 }
 
@@ -55,14 +56,4 @@ fn boxed<F: SessionFormat + 'static>(
     made: Result<F, Vec<ConfigError>>,
 ) -> Result<Box<dyn SessionFormat>, Vec<ConfigError>> {
     made.map(|format| Box::new(format) as Box<dyn SessionFormat>)
-}
-
-fn not_in_this_build(profile: &Profile) -> ConfigError {
-    let word = options::word(profile.framework.value);
-    ConfigError::new(
-        profile.framework.at,
-        format!("sessions.{}.framework", profile.name),
-        format!("`{word}` is not in this build yet"),
-        "",
-    )
 }

@@ -15,7 +15,8 @@ pub(crate) fn profile(framework: Framework, options: FormatOptions) -> Profile {
         name: "shop".into(),
         at: TABLE,
         framework: at(framework),
-        store: StoreId(0),
+        store: Some(StoreId(0)),
+        skew: std::time::Duration::ZERO,
         options,
         subject: None,
         sub: at("{subject}".into()),
@@ -40,6 +41,7 @@ pub(crate) fn present(format: &dyn SessionFormat, line: &str) -> Option<Result<L
         Presented::Absent => None,
         Presented::Rejected(reject) => Some(Err(reject)),
         Presented::Session(lookup) => Some(Ok(lookup)),
+        Presented::Carried(_) => panic!("a session without a record"),
     }
 }
 

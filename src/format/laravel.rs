@@ -148,6 +148,11 @@ impl SessionFormat for Laravel {
     fn subject_convention(&self) -> Option<&'static str> {
         Some("`login_web_{sha1}`; for another guard name its key as `subject`")
     }
+
+    fn other_subjects(&self, data: &Value) -> Vec<String> {
+        let Value::Map(fields) = data else { return Vec::new() };
+        fields.iter().filter(|(name, _)| guard(name).is_some()).map(|(name, _)| name.clone()).collect()
+    }
 }
 
 /// The id, if there is one login. Other guards are left out, since they may number another table of people: admin 1 must not

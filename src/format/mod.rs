@@ -1,7 +1,8 @@
 //! How each web framework keeps a session: from the browser's cookie to a key, and from a record to data.
 //!
 //! Job: for one framework, (1) take the session cookie out of the request the way the framework itself does,
-//! verify its signature or open its encryption, and name the [`StoreKey`] to look up; (2) decode the record that
+//! verify its signature or open its encryption, and name the [`StoreKey`] to look up, or, where the cookie is all there is,
+//! say what it carries; (2) decode the record that
 //! was found there, say when the framework itself would call it ended, and where its user id is by convention.
 //! Not the job: asking the store (`store`), caching, the subject's rules and `valid_if` (`session`).
 //!
@@ -34,6 +35,8 @@ pub mod go_scs;
 pub mod gorilla;
 pub mod jackson;
 pub mod jar;
+pub mod jws;
+pub mod jwt;
 pub mod koa;
 pub mod laravel;
 pub mod options;
@@ -48,16 +51,18 @@ pub mod spring;
 pub mod starlette;
 pub mod symfony;
 pub mod tower;
+pub mod verified;
 
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
 use crate::request::Cookies;
 use crate::store::{Record, RecordKind, StoreKey};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use build::build;
 
-/// One framework's way of keeping sessions. Implementations are pure: no I/O, no clock, no shared state.
+/// One framework's way of keeping sessions. Implementations are pure: no I/O, no clock, no state that shows.
 pub trait SessionFormat: Send + Sync {
     /// Names of every cookie that carries or signs the session, in the order the framework reads them. They are
     /// removed from what services get. The first is the session cookie itself.
@@ -71,7 +76,8 @@ pub trait SessionFormat: Send + Sync {
     /// Finds the session cookie, verifies it, and names the keys to look up.
     fn present(&self, cookies: &Cookies) -> Presented;
 
-    /// Decodes what was found under one of the keys of `lookup`.
+    /// Decodes what was found under one of the keys of `lookup`; never asked of a format that only presents
+    /// [`Presented::Carried`] sessions.
     ///
     /// # Errors
     /// [`Reject`] if the framework itself would not accept the record.
@@ -84,6 +90,12 @@ pub trait SessionFormat: Send + Sync {
     /// The path that [`SessionFormat::subject`] follows, in words for `explain`; `None` if the framework has no
     /// convention and a profile must name its `subject`.
     fn subject_convention(&self) -> Option<&'static str>;
+
+    /// Paths of users that the convention leaves out because they may be other people under the same numbers, as the admins of
+    /// another guard: for `explain` to name, so that a profile can.
+    fn other_subjects(&self, _data: &Value) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What the client's cookies say before any store is asked.
@@ -95,6 +107,8 @@ pub enum Presented {
     Rejected(Reject),
     /// A verified cookie: look these keys up.
     Session(Lookup),
+    /// A verified cookie that is the session itself.
+    Carried(Arc<Carried>),
 }
 
 impl Presented {
@@ -122,6 +136,35 @@ pub struct Lookup {
     pub secret: Option<usize>,
     /// When the cookie itself ends, if it says so (gorilla's timestamp).
     pub ends_at: Option<UnixMillis>,
+}
+
+/// A session that is complete in its cookie: no store holds a record of it, so that nothing but its own end can end it.
+#[derive(Debug)]
+pub struct Carried {
+    /// What tells it from every other session of its profile; what the fingerprint is made of.
+    pub id: SessionId,
+    /// Which of the configured secrets verified it, counted from 0.
+    pub secret: usize,
+    /// When it begins, if it says so.
+    pub begins_at: Option<UnixMillis>,
+    /// What it says, and when it ends.
+    pub decoded: Decoded,
+}
+
+impl Carried {
+    /// Whether it has begun and not ended.
+    ///
+    /// # Errors
+    /// [`Reject::Expired`] or [`Reject::NotYetValid`].
+    pub fn judge(&self, now: UnixMillis) -> Result<(), Reject> {
+        if self.decoded.ends_at.is_some_and(|end| end <= now) {
+            return Err(Reject::Expired);
+        }
+        if self.begins_at.is_some_and(|begin| begin > now) {
+            return Err(Reject::NotYetValid);
+        }
+        Ok(())
+    }
 }
 
 /// A session id: a credential, so it has neither `Display` nor a telling `Debug`, and is wiped when dropped.
@@ -169,12 +212,16 @@ pub enum Reject {
         /// How many secrets were tried.
         secrets: usize,
     },
+    /// A genuine session that is not meant for this use; the text says which claim shows it.
+    ClaimRefused(&'static str),
     /// The session cookie's name comes with two different values; frameworks disagree on which one counts.
     DuplicateCookie,
     /// The session is past its own expiry.
     Expired,
     /// The cookie's value is not what the framework writes; the text says what is wrong with it.
     MalformedCookie(&'static str),
+    /// The session begins later than now, by its own word.
+    NotYetValid,
     /// The subject path leads to a list or a map.
     SubjectNotScalar,
     /// The record is not what the framework writes.
@@ -195,9 +242,11 @@ impl Reject {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::BadSignature { .. } => "bad-signature",
+            Self::ClaimRefused(_) => "claim-refused",
             Self::DuplicateCookie => "duplicate-cookie",
             Self::Expired => "expired",
             Self::MalformedCookie(_) => "malformed-cookie",
+            Self::NotYetValid => "not-yet-valid",
             Self::SubjectNotScalar => "subject-not-scalar",
             Self::Undecodable(_) => "undecodable",
             Self::UnknownSession => "unknown-session",
@@ -216,9 +265,11 @@ impl std::fmt::Display for Reject {
             Self::BadSignature { secrets } => {
                 write!(f, "the cookie's MAC does not verify with any of {secrets} secrets")
             }
+            Self::ClaimRefused(what) => write!(f, "the session is not for this use: {what}"),
             Self::DuplicateCookie => f.write_str("the session cookie comes twice with different values"),
             Self::Expired => f.write_str("the session has ended"),
             Self::MalformedCookie(what) => write!(f, "the cookie is not what the framework writes: {what}"),
+            Self::NotYetValid => f.write_str("the session has not begun"),
             Self::SubjectNotScalar => {
                 f.write_str("the subject path leads to a list, a map or a flag, not to a user id")
             }

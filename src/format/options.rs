@@ -146,6 +146,44 @@ impl<'p> Options<'p> {
         self.word("cipher", |options| &options.cipher, accepted).or_else(|| first(accepted))
     }
 
+    /// `issuer`; `None` if left out.
+    pub fn issuer(&mut self) -> Option<String> {
+        self.text("issuer", |options| &options.issuer)
+    }
+
+    /// `audience`; empty if left out.
+    pub fn audience(&mut self) -> Vec<String> {
+        self.asked.push("audience");
+        self.profile.options.audience.iter().map(|audience| audience.value.clone()).collect()
+    }
+
+    /// `algorithms`, each one of `accepted`; all of them if left out.
+    pub fn algorithms<T: Copy>(&mut self, accepted: &[(&'static str, T)]) -> Vec<T> {
+        self.asked.push("algorithms");
+        let given = &self.profile.options.algorithms;
+        if given.is_empty() {
+            return accepted.iter().map(|(_, value)| *value).collect();
+        }
+        let mut chosen = Vec::new();
+        for word in given {
+            match accepted.iter().find(|(name, _)| *name == word.value) {
+                Some((_, value)) => chosen.push(*value),
+                None => self.push(word.at, "algorithms", format!("`{}`", word.value), names(accepted)),
+            }
+        }
+        chosen
+    }
+
+    /// `typ`; `None` if left out.
+    pub fn typ(&mut self) -> Option<String> {
+        self.text("typ", |options| &options.typ)
+    }
+
+    /// `missing_exp`, one of `accepted`; the first of them if left out.
+    pub fn missing_exp<T: Copy>(&mut self, accepted: &[(&'static str, T)]) -> Option<T> {
+        self.word("missing_exp", |options| &options.missing_exp, accepted).or_else(|| first(accepted))
+    }
+
     /// A mistake that only the format can see, at the option's place or, if it is not set, the profile's.
     pub fn wrong(&mut self, option: &'static str, found: impl Into<String>, accepted: impl Into<String>) {
         let at = places(&self.profile.options)
@@ -186,8 +224,7 @@ impl<'p> Options<'p> {
         let text = self.text(option, field)?;
         let found = accepted.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
-            let names: Vec<_> = accepted.iter().map(|(name, _)| format!("`{name}`")).collect();
-            self.wrong(option, format!("`{text}`"), names.join(", "));
+            self.wrong(option, format!("`{text}`"), names(accepted));
         }
         found
     }
@@ -257,10 +294,11 @@ pub const fn word(framework: Framework) -> &'static str {
 }
 
 /// Every option and where it is set.
-fn places(options: &FormatOptions) -> [(&'static str, Option<At>); 12] {
+fn places(options: &FormatOptions) -> [(&'static str, Option<At>); 17] {
     let text = |option: &Option<Located<String>>| option.as_ref().map(|text| text.at);
     let flag = |option: &Option<Located<bool>>| option.as_ref().map(|flag| flag.at);
     let list = |option: &[Located<Secret>]| option.first().map(|secret| secret.at);
+    let words = |option: &[Located<String>]| option.first().map(|word| word.at);
     [
         ("cookie", text(&options.cookie)),
         ("key", text(&options.key)),
@@ -274,7 +312,17 @@ fn places(options: &FormatOptions) -> [(&'static str, Option<At>); 12] {
         ("compressor", text(&options.compressor)),
         ("cipher", text(&options.cipher)),
         ("encrypted", flag(&options.encrypted)),
+        ("issuer", text(&options.issuer)),
+        ("audience", words(&options.audience)),
+        ("algorithms", words(&options.algorithms)),
+        ("typ", text(&options.typ)),
+        ("missing_exp", text(&options.missing_exp)),
     ]
+}
+
+fn names<T>(accepted: &[(&'static str, T)]) -> String {
+    let names: Vec<_> = accepted.iter().map(|(name, _)| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 fn first<T: Copy>(accepted: &[(&'static str, T)]) -> Option<T> {

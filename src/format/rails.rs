@@ -6,8 +6,9 @@
 //!   `signed = true` encrypted or signed with `secret_key_base`, see `rails_cookie`.
 //! * Key: whatever `engine` puts before the private id, see `rack_id`: `redis_store` (redis-actionpack) a namespace and `:`;
 //!   `redis_session_store` its `key_prefix` as it is; `cache_store` `_session_id:`, a namespace before it.
-//! * Value: Marshal of a hash; redis-session-store also JSON, and with `hybrid` either; `cache_store` a cache entry with an
-//!   expiry of its own, see `rails_entry`. No TTL at all is normal without `expire_after`.
+//! * Value: Marshal of a hash; redis-session-store, and redis-actionpack if its client is told so, also JSON, and with
+//!   `hybrid` either; `cache_store` a cache entry with an expiry of its own, see `rails_entry`. No TTL at all is normal without
+//!   `expire_after`.
 //! * The user is Devise's: `warden.user.user.key` is `[[id], first 29 characters of the password's hash]`. Other scopes than
 //!   `user`, and apps without Devise, name their `subject`. `:timeoutable` is the app's own and shows nowhere here.
 
@@ -61,12 +62,10 @@ impl Rails {
         let mut options = Options::new(profile);
         let cookie = options.cookie("_session_id");
         let marshal = ("marshal", Content::Marshal);
+        let serializers = [marshal, ("json", Content::Json), ("hybrid", Content::Hybrid)];
         let (key, content) = match options.engine(&ENGINES).unwrap_or(Engine::ActionPack) {
-            Engine::ActionPack => ("session:{id}", options.serializer(&[marshal])),
-            Engine::SessionStore => {
-                let serializers = [marshal, ("json", Content::Json), ("hybrid", Content::Hybrid)];
-                ("{id}", options.serializer(&serializers))
-            }
+            Engine::ActionPack => ("session:{id}", options.serializer(&serializers)),
+            Engine::SessionStore => ("{id}", options.serializer(&serializers)),
             Engine::Cache => ("_session_id:{id}", options.serializer(&[("marshal", Content::CacheEntry)])),
         };
         let key = options.key(key);
@@ -117,6 +116,13 @@ impl SessionFormat for Rails {
 
     fn subject_convention(&self) -> Option<&'static str> {
         Some("`warden.user.user.key`, its first element's first (Devise)")
+    }
+
+    fn other_subjects(&self, data: &Value) -> Vec<String> {
+        let Value::Map(fields) = data else { return Vec::new() };
+        let of_warden =
+            |name: &str| name.strip_prefix("warden.user.").is_some_and(|rest| rest.ends_with(".key"));
+        fields.iter().filter(|(name, _)| of_warden(name)).map(|(name, _)| format!("{name}.0.0")).collect()
     }
 }
 

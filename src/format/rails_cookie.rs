@@ -1,16 +1,17 @@
 //! Cookies that Rails encrypts or signs with `secret_key_base` (`signed: true` of its Redis stores).
 //!
-//! From the source of Rails 5.2 to 7.1, the encrypted layout checked by hand on 6.1.
+//! From the source of Rails 4 to 7.1, the encrypted layouts checked with ActiveSupport 6.1.
 //! * Encrypted: base64(ciphertext) `--` base64(iv) `--` base64(tag), AES-256-GCM, iv 12 and tag 16 bytes; the key is
 //!   PBKDF2(secret_key_base, `authenticated encrypted cookie`, 1000 rounds, 32 bytes).
+//! * Encrypted before 5.2, and since then without `use_authenticated_cookie_encryption`: base64(base64(ciphertext) `--`
+//!   base64(iv)) `--` hex of HMAC over that base64, AES-256-CBC; the keys are PBKDF2 of the salts `encrypted cookie` (32 bytes)
+//!   and `signed encrypted cookie` (64 bytes). The HMAC is verified first.
 //! * Signed: base64(message) `--` hex of HMAC over that base64; the key is PBKDF2(secret_key_base, `signed cookie`, 1000 rounds,
 //!   64 bytes), the HMAC's hash SHA-1 or, by `signed_cookie_digest`, SHA-256.
 //! * PBKDF2 runs over SHA-1, since the defaults of 7.0 over SHA-256.
 //! * Message: JSON `{"_rails":{"message":base64,"exp":ISO 8601 or null,"pur":"cookie.NAME"}}`, in 7.1 with `data` instead of
 //!   `message`, or from before 5.2 the bare value. The value is the id as JSON or Marshal. A message for another
 //!   purpose is another cookie's under this cookie's name.
-//!
-//! The CBC cookies of Rails before 5.2 are not read.
 
 use crate::clock::UnixMillis;
 use crate::codec::seal::{self, Base64, Hash, MacKey};
@@ -26,7 +27,15 @@ const ROUNDS: NonZeroU32 = NonZeroU32::new(1000).expect("1000 is not zero");
 #[derive(Debug)]
 pub struct CookieKeys {
     encryption: Vec<Secret>,
+    before_5_2: Vec<CbcKeys>,
     signing: Vec<MacKey>,
+}
+
+/// The keys of an encrypted cookie whose cipher does not authenticate.
+#[derive(Debug)]
+struct CbcKeys {
+    signing: [MacKey; 2],
+    aes: Secret,
 }
 
 /// What a cookie holds that one of the keys opened.
@@ -36,16 +45,21 @@ pub struct Message(Vec<u8>);
 impl CookieKeys {
     /// Derives the keys; thousands of hashes, so once per configuration.
     pub fn new(secret_key_base: &[u8]) -> Self {
-        let (mut encryption, mut signing) = (Vec::new(), Vec::new());
+        let (mut encryption, mut before_5_2, mut signing) = (Vec::new(), Vec::new(), Vec::new());
+        let either =
+            |key: &Secret| [Hash::Sha1, Hash::Sha256].map(|digest| MacKey::new(digest, key.expose()));
         for hash in [Hash::Sha1, Hash::Sha256] {
             let derive = |salt: &str, length| {
                 Secret::new(seal::derive_pbkdf2(hash, ROUNDS, salt.as_bytes(), secret_key_base, length))
             };
             encryption.push(derive("authenticated encrypted cookie", 32));
-            let key = derive("signed cookie", 64);
-            signing.extend([Hash::Sha1, Hash::Sha256].map(|digest| MacKey::new(digest, key.expose())));
+            before_5_2.push(CbcKeys {
+                signing: either(&derive("signed encrypted cookie", 64)),
+                aes: derive("encrypted cookie", 32),
+            });
+            signing.extend(either(&derive("signed cookie", 64)));
         }
-        Self { encryption, signing }
+        Self { encryption, before_5_2, signing }
     }
 
     /// Opens an encrypted or signed cookie; `None` if neither is right.
@@ -54,7 +68,9 @@ impl CookieKeys {
         let mut parts = text.split("--");
         let message = match (parts.next()?, parts.next()?, parts.next(), parts.next()) {
             (ciphertext, iv, Some(tag), None) => self.decrypt(ciphertext, iv, tag),
-            (payload, tag, None, None) => self.verify(payload, tag),
+            (payload, tag, None, None) => {
+                self.verify(payload, tag).or_else(|| self.decrypt_cbc(payload, tag))
+            }
             _ => None,
         };
         message.map(Message)
@@ -66,13 +82,26 @@ impl CookieKeys {
         self.encryption.iter().find_map(|key| seal::open_gcm(key.expose(), &iv, b"", &ciphertext, &tag))
     }
 
+    fn decrypt_cbc(&self, payload: &str, tag: &str) -> Option<Vec<u8>> {
+        let keys =
+            self.before_5_2.iter().find(|keys| keys.signing.iter().any(|key| signs(key, payload, tag)))?;
+        let inner = Base64::Standard.decode(payload.as_bytes())?;
+        let (ciphertext, iv) = std::str::from_utf8(&inner).ok()?.split_once("--")?;
+        let decode = |text: &str| Base64::Standard.decode(text.as_bytes());
+        seal::open_cbc(keys.aes.expose(), &decode(iv)?, &decode(ciphertext)?)
+    }
+
     fn verify(&self, payload: &str, tag: &str) -> Option<Vec<u8>> {
-        let right = |key: &MacKey| seal::same(&seal::hex(&key.sign(&[payload.as_bytes()])), tag.as_bytes());
-        if !self.signing.iter().any(right) {
+        if !self.signing.iter().any(|key| signs(key, payload, tag)) {
             return None;
         }
         Base64::Standard.decode(payload.as_bytes())
     }
+}
+
+/// Whether `tag` is the HMAC of `payload` in hexadecimal.
+fn signs(key: &MacKey, payload: &str, tag: &str) -> bool {
+    seal::same(&seal::hex(&key.sign(&[payload.as_bytes()])), tag.as_bytes())
 }
 
 impl Message {

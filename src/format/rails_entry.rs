@@ -67,9 +67,6 @@ fn rails_7_1(bytes: &[u8]) -> Result<(Value, Option<f64>), DecodeError> {
     }
     let payload = cursor.rest();
     let value = match kind {
-        0x01 if payload.starts_with(b"\xcc\x80") => {
-            return Err(malformed("an entry of the serializer :message_pack"));
-        }
         0x01 => unmarshalled(payload)?,
         0x81 => unmarshalled(&inflated(payload)?)?,
         _ => return Err(malformed("an entry that is a string")),
@@ -78,6 +75,10 @@ fn rails_7_1(bytes: &[u8]) -> Result<(Value, Option<f64>), DecodeError> {
 }
 
 fn unmarshalled(bytes: &[u8]) -> Result<Value, DecodeError> {
+    // `ActiveSupport::MessagePack::Serializer::SIGNATURE`
+    if bytes.starts_with(b"\xcc\x80") {
+        return Err(malformed("an entry of the serializer :message_pack"));
+    }
     marshal::read_prefix(bytes, Limits::default()).map(|(value, _)| value)
 }
 

@@ -75,6 +75,20 @@ impl SessionFormat for Symfony {
     fn subject_convention(&self) -> Option<&'static str> {
         Some("the user identifier of the token in `_security_main`, or of the only `_security_{firewall}`")
     }
+
+    fn other_subjects(&self, data: &Value) -> Vec<String> {
+        let Value::Map(attributes) = data else { return Vec::new() };
+        let tokens = attributes.iter().filter(|(name, _)| name.starts_with(TOKEN_PREFIX));
+        let users = tokens.filter_map(|(name, token)| Some((name, token.get("user")?)));
+        let paths = |(name, user): (&String, &Value)| match user {
+            Value::Text(_) => vec![format!("{name}.user")],
+            user => {
+                let known = IDENTIFIERS.iter().filter(|field| user.get(field).is_some());
+                known.map(|field| format!("{name}.user.{field}")).collect()
+            }
+        };
+        users.flat_map(paths).collect()
+    }
 }
 
 /// When a browser that was given the cookie at the last use has dropped it.

@@ -188,9 +188,9 @@ impl RouteState {
         cookies.dedup();
         let store_outage = rules
             .sessions
-            .first()
-            .and_then(|id| config.profiles.get(id.0))
-            .and_then(|profile| config.stores.get(profile.store.0))
+            .iter()
+            .filter_map(|id| config.profiles.get(id.0))
+            .find_map(|profile| config.stores.get(profile.store?.0))
             .map(|store| store.outage);
         Self {
             grant: route.grant(),

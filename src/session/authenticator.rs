@@ -2,13 +2,14 @@
 
 use crate::clock::UnixMillis;
 use crate::config::{ProfileId, StoreId};
-use crate::format::{Lookup, Presented, Reject};
+use crate::format::{Carried, Lookup, Presented, Reject};
 use crate::request::Cookies;
 use crate::session::cache::{CacheKey, Entry, SessionCache};
+use crate::session::carried::CarriedSessions;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::profile::Profile;
 use crate::session::verified::VerifiedSession;
-use crate::store::{Reading, Store, StoreError, StoreKey, Stored};
+use crate::store::{Reading, Store, StoreError, Stored};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,18 +66,19 @@ pub struct Authenticator<T> {
     profiles: Arc<[Profile]>,
     stores: Vec<Store>,
     cache: Arc<SessionCache<T>>,
+    carried: CarriedSessions<T>,
     fingerprints: FingerprintKey,
 }
 
 impl<T: Default + Send + Sync + 'static> Authenticator<T> {
     /// An authenticator over the worker's own `stores`, indexed by [`StoreId`].
-    pub const fn new(
+    pub fn new(
         profiles: Arc<[Profile]>,
         stores: Vec<Store>,
         cache: Arc<SessionCache<T>>,
         fingerprints: FingerprintKey,
     ) -> Self {
-        Self { profiles, stores, cache, fingerprints }
+        Self { profiles, stores, cache, carried: CarriedSessions::new(), fingerprints }
     }
 
     /// All profiles, indexed by [`ProfileId`].
@@ -106,6 +108,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
                     Authenticated { verdict: Verdict::Rejected(reject), profile: Some(profile.id), sid: None }
                 }
                 Presented::Session(lookup) => self.look_up(profile, &lookup, now).await?,
+                Presented::Carried(carried) => self.carried(profile, &carried, now),
             };
             match found.verdict {
                 Verdict::Verified(_) => return Ok(found),
@@ -116,6 +119,19 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         Ok(best)
     }
 
+    /// Judges a session that no store knows: there is nothing to ask, and nothing to wait for.
+    fn carried(&self, profile: &Profile, carried: &Carried, now: UnixMillis) -> Authenticated<T> {
+        let sid = profile.fingerprint_of(&self.fingerprints, &carried.id);
+        let session = carried
+            .judge(now)
+            .and_then(|()| self.carried.session(&sid, || profile.session(&carried.decoded, sid.clone())));
+        let verdict = match session {
+            Ok(session) => Verdict::Verified(VerifiedSession::new(session, carried.decoded.ends_at, now)),
+            Err(reject) => Verdict::Rejected(reject),
+        };
+        Authenticated { verdict, profile: Some(profile.id), sid: Some(sid) }
+    }
+
     async fn look_up(
         &self,
         profile: &Profile,
@@ -123,7 +139,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         now: UnixMillis,
     ) -> Result<Authenticated<T>, SessionError> {
         let answer = |verdict, sid| Authenticated { verdict, profile: Some(profile.id), sid: Some(sid) };
-        let Some(store) = self.stores.get(profile.store.0) else {
+        let Some((id, store)) = profile.store.and_then(|id| Some((id, self.stores.get(id.0)?))) else {
             return Ok(answer(
                 Verdict::Rejected(Reject::UnknownSession),
                 profile.fingerprint(&self.fingerprints, lookup),
@@ -133,18 +149,20 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             let reading =
                 store.read(key, profile.format.record_kind()).await.map_err(|source| SessionError {
                     profile: profile.id,
-                    store: profile.store,
+                    store: id,
                     sid: profile.fingerprint(&self.fingerprints, lookup),
                     source,
                 })?;
             let judged = match reading {
                 Reading::Missing => {
-                    self.cache.remove(&CacheKey::new(profile.store, profile.id, key));
+                    self.cache.remove(&CacheKey::new(id, profile.id, key));
                     continue;
                 }
                 Reading::WrongType => Err(Reject::WrongType),
                 Reading::TooLarge { bytes } => Err(Reject::ValueTooLarge { bytes }),
-                Reading::Found(stored) => self.judge(profile, lookup, key, stored, now),
+                Reading::Found(stored) => {
+                    self.judge(profile, lookup, CacheKey::new(id, profile.id, key), stored, now)
+                }
             };
             return Ok(match judged {
                 Ok(session) => {
@@ -164,11 +182,10 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         &self,
         profile: &Profile,
         lookup: &Lookup,
-        key: &StoreKey,
+        cache_key: CacheKey,
         stored: Stored,
         now: UnixMillis,
     ) -> Result<VerifiedSession<T>, Reject> {
-        let cache_key = CacheKey::new(profile.store, profile.id, key);
         let entry = match self.cache.get(&cache_key) {
             Some(entry) if entry.record == stored.record => entry,
             _ => {

@@ -13,6 +13,8 @@
 //! its absence is an answer, not an error); a store outage taken for a logout (it is a [`SessionError`], a type of its
 //! own). Session ids are never logged: a [`Fingerprint`] is.
 //!
+//! A session that is complete in its cookie (`jwt`) has no record, and nothing but its own end ends it.
+//!
 //! Invariant: only [`Authenticator`] makes a [`VerifiedSession`]. The cache never decides: a decoded session is reused only
 //! while the record's bytes, read just now, are equal to those it was decoded from.
 //!
@@ -21,6 +23,7 @@
 mod attribute;
 mod authenticator;
 mod cache;
+mod carried;
 mod fingerprint;
 mod profile;
 mod subject;

@@ -2,7 +2,7 @@
 
 use crate::codec::Value;
 use crate::config::{AttributeSource, ConfigError, ProfileId, StoreId};
-use crate::format::{Decoded, Lookup, Reject, SessionFormat};
+use crate::format::{Decoded, Lookup, Reject, SessionFormat, SessionId};
 use crate::session::attribute::claim_of;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::subject::{SubjectPath, user_id};
@@ -15,8 +15,8 @@ pub struct Profile {
     pub id: ProfileId,
     /// Its name, the `client_id` claim.
     pub name: Arc<str>,
-    /// Where its records are.
-    pub store: StoreId,
+    /// Where its records are; `None` where the cookie is all there is.
+    pub store: Option<StoreId>,
     /// How to read them.
     pub format: Box<dyn SessionFormat>,
     subject: Option<SubjectPath>,
@@ -124,7 +124,12 @@ impl Profile {
 
     /// The fingerprint of a looked-up session.
     pub fn fingerprint(&self, key: &FingerprintKey, lookup: &Lookup) -> Fingerprint {
-        key.fingerprint(&self.name, lookup.id.expose())
+        self.fingerprint_of(key, &lookup.id)
+    }
+
+    /// The fingerprint of the session with this id.
+    pub fn fingerprint_of(&self, key: &FingerprintKey, id: &SessionId) -> Fingerprint {
+        key.fingerprint(&self.name, id.expose())
     }
 
     /// A session from its decoded record.

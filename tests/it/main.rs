@@ -13,6 +13,7 @@ mod drain;
 mod express;
 mod frameworks;
 mod internal;
+mod jwt;
 mod limits;
 mod secrets;
 mod streaming;

@@ -3,7 +3,7 @@
 use cloakroom::clock::UnixMillis;
 use cloakroom::codec::Value;
 use cloakroom::config::Profile;
-use cloakroom::format::{Lookup, Presented, Reject, SessionFormat, build};
+use cloakroom::format::{Decoded, Lookup, Presented, Reject, SessionFormat, build};
 use cloakroom::request::Cookies;
 use cloakroom::session::{SubjectPath, user_id};
 use cloakroom::store::{Record, RecordKind};
@@ -53,6 +53,10 @@ impl Gateway {
             Presented::Absent => Seen::Absent,
             Presented::Rejected(reject) => Seen::Rejected(reject),
             Presented::Session(lookup) => self.look_up(&lookup, state, now).unwrap_or_else(Seen::Rejected),
+            Presented::Carried(carried) => {
+                let judged = carried.judge(now).and_then(|()| self.seen(carried.decoded.clone()));
+                judged.unwrap_or_else(Seen::Rejected)
+            }
         }
     }
 
@@ -67,6 +71,10 @@ impl Gateway {
         if ends.is_some_and(|ends| ends <= now) {
             return Err(Reject::Expired);
         }
+        self.seen(decoded)
+    }
+
+    fn seen(&self, decoded: Decoded) -> Result<Seen, Reject> {
         let user = match &self.subject {
             Some(path) => path.find(&decoded.data).map(user_id),
             None => self.format.subject(&decoded.data).as_ref().map(user_id),

@@ -1,6 +1,6 @@
 //! When a file was captured: the time at which expiries inside its records are judged.
 //!
-//! No file says so outright, but nearly all give it away, to within the seconds a scenario takes, which is nothing beside
+//! Files of tokens say so outright, as `captured_at_ms`. The captured ones do not, but nearly all give it away, to within the seconds a scenario takes, which is nothing beside
 //! the shortest session (half an hour) and the expired ones (decades). In this order:
 //! 1. a command that sets an absolute end (`EXAT`, `PXAT`, `EXPIREAT`, `PEXPIREAT`), less the TTL seen right after it;
 //! 2. a Set-Cookie with `Expires` and `Max-Age`: their difference; with `Expires` alone: less the TTL of the step's key;
@@ -18,6 +18,9 @@ use serde_json::Value as Json;
 const YEAR_2024: u64 = 1_704_067_200_000;
 
 pub(crate) fn of(file: &Json) -> UnixMillis {
+    if let Some(moment) = file["captured_at_ms"].as_u64() {
+        return UnixMillis::new(moment);
+    }
     let steps: Vec<_> = file["steps"].as_array().into_iter().flatten().collect();
     let latest = |read: fn(&Json) -> Vec<u64>| steps.iter().flat_map(|step| read(step)).max();
     let earliest = |read: fn(&Json) -> Vec<u64>| steps.iter().flat_map(|step| read(step)).min();

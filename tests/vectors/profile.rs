@@ -14,7 +14,8 @@ pub(crate) fn read(block: &Json, duplicate_cookie: DuplicateCookie) -> Result<(P
         name: "captured".into(),
         at: HERE,
         framework: located(framework),
-        store: StoreId(0),
+        store: Some(StoreId(0)),
+        skew: std::time::Duration::ZERO,
         options: options(block)?,
         subject,
         sub: located("{subject}".into()),
@@ -31,7 +32,11 @@ fn options(block: &Json) -> Result<FormatOptions, String> {
         let secrets = block[name].as_array().into_iter().flatten();
         secrets.map(|secret| located(Secret::new(secret.as_str().unwrap_or_default().into()))).collect()
     };
-    const KNOWN: [&str; 15] = [
+    let texts = |name: &str| {
+        let texts = block[name].as_array().into_iter().flatten();
+        texts.map(|text| located(text.as_str().unwrap_or_default().to_owned())).collect()
+    };
+    const KNOWN: [&str; 20] = [
         "framework",
         "cookie",
         "key",
@@ -46,6 +51,11 @@ fn options(block: &Json) -> Result<FormatOptions, String> {
         "compressor",
         "cipher",
         "encrypted",
+        "issuer",
+        "audience",
+        "algorithms",
+        "typ",
+        "missing_exp",
         "subject",
     ];
     for name in block.as_object().ok_or("no `profile`")?.keys() {
@@ -66,6 +76,11 @@ fn options(block: &Json) -> Result<FormatOptions, String> {
         compressor: text("compressor"),
         cipher: text("cipher"),
         encrypted: flag("encrypted"),
+        issuer: text("issuer"),
+        audience: texts("audience"),
+        algorithms: texts("algorithms"),
+        typ: text("typ"),
+        missing_exp: text("missing_exp"),
     })
 }
 

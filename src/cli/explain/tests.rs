@@ -251,3 +251,42 @@ fn a_store_that_is_down_is_said_to_be_down_and_nobody_to_be_logged_out() {
     assert!(text.contains("refused"), "{text}");
     assert!(text.contains("=> refused: 503 store-unavailable"), "{text}");
 }
+
+#[test]
+fn a_jwt_in_the_cookie_is_told_without_a_store_and_without_the_token() {
+    let config = "[sessions.shop]\nframework = \"jwt\"\nsecrets = [{ env = \"NEW\" }, { env = \"OLD\" }]\n\
+                  [tokens.keys]\ndirectory = \"no-such-keys\"\n[upstreams.app]\nendpoints = [\"http://h\"]\n\
+                  [[routes]]\npath = \"/*\"\nupstream = \"app\"\n";
+    let environment = |name: &str| Some(name.to_lowercase());
+    let (config, _) =
+        crate::config::from_text("gateway.toml", config, Path::new("/nonexistent"), &environment).unwrap();
+    let rehearsal = Rehearsal::prepare(config, Clock::manual(UnixMillis::from_secs(1_700_000_000))).unwrap();
+    let told = |claims: &str| {
+        let signed =
+            [r#"{"alg":"HS256"}"#, claims].map(|part| Base64::UrlNoPad.encode(part.as_bytes())).join(".");
+        let tag = MacKey::new(Hash::Sha256, b"old").sign(&[signed.as_bytes()]);
+        let cookie = format!("token={signed}.{}", Base64::UrlNoPad.encode(&tag));
+        let question = Question::new("GET", "http://shop.test/", Some(&cookie), None).unwrap();
+        steady(&as_text(&ask(&rehearsal, question, false).unwrap()).join("\n"))
+    };
+    let text = told(r#"{"sub":"4711","exp":1700003600}"#);
+    let expected = "\
+  ok        session   profile shop (jwt): a live session
+            cookie      token
+            sid~
+            secret      2 of 2 verifies it
+            record      none: the cookie is the session, and the store is never asked
+            data        sub: text
+            data        exp: an integer
+            subject     `sub`: …
+            ends        in 1 h 0 min, by its `exp`; no logout ends it before
+";
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("eyJ") && !text.contains("4711"), "{text}");
+    let text = told(r#"{"sub":"4711","exp":1699999940}"#);
+    assert!(text.contains("profile shop (jwt): the session has ended"), "{text}");
+    assert!(text.contains("ends        1 min 0 s ago, by its `exp`"), "{text}");
+    let text = told(r#"{"sub":"4711","exp":1700003600,"aud":"x"}"#);
+    assert!(text.contains("it has an `aud`, and the profile names no `audience`"), "{text}");
+    assert!(text.contains("compare `issuer`, `audience` and `typ`"), "{text}");
+}

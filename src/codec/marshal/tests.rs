@@ -22,7 +22,7 @@ fn what_only_ruby_could_resolve_is_refused_by_tag_and_name() {
         (b"c\x0bString", "`c` of `String` could only be resolved by running code at byte 10"),
         (b"m\x0bKernel", "`m` of `Kernel` could only"),
         (b"M\x0bObject", "`M` of `Object` could only"),
-        (b"e:\x0bKernelo:\x0bObject\0", "`e` of `Kernel` could only"),
+        (b"e:\x06Ae:\x08ERBo:\x0bObject\0", "`e` of `ERB` could only"),
         (b"d:\x08Foo0", "`d` of `Foo` could only"),
         // The chains of Ruby 2.x to 3.x begin with one of these.
         (b"[\x07c\x15Gem::SpecFetcherc\x13Gem::Installer", "`c` of `Gem::SpecFetcher` could only"),
@@ -43,6 +43,17 @@ fn what_only_ruby_could_resolve_is_refused_by_tag_and_name() {
         let said = said(input);
         assert!(said.starts_with(expected), "{}: {said}", input.escape_ascii());
     }
+}
+
+#[test]
+fn an_extended_object_is_the_object_and_counts_once() {
+    // Written by Ruby 3.1: a text, a hash, an object and a subclass of Hash, each extended, then links to the first and third.
+    let dump = b"[\x0bIe:\x06Ne:\x06M\"\x06a\x06:\x06ETe;\x06{\x06i\x06i\x07e;\x06o:\x0bObject\x06:\x07@ki\x06e;\x00C:\x06H{\x00@\x06@\x08";
+    let plain = b"[\x0bI\"\x06a\x06:\x06ET{\x06i\x06i\x07o:\x0bObject\x06:\x07@ki\x06C:\x06H{\x00@\x06@\x08";
+    assert_eq!(said(dump), said(plain));
+    assert_eq!(said(b"e:\x06Mi\x06"), "an extension of what has none at byte 7");
+    let deep = [b"e:\x06M".repeat(20_000), b"{\0".to_vec()].concat();
+    assert!(said(&deep).starts_with("more than 10000 values"), "{}", said(&deep));
 }
 
 #[test]

@@ -34,11 +34,15 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
 
     let (server, internal) = server::check(&mut checker);
     let tokens = token::check(&mut checker);
+    let skew = server.skew;
     let config = Config {
         server,
         internal,
         stores: stores.iter().map(|entry| store::check(&mut checker, entry)).collect(),
-        profiles: profiles.iter().map(|entry| profile::check(&mut checker, entry, &store_names)).collect(),
+        profiles: profiles
+            .iter()
+            .map(|entry| profile::check(&mut checker, entry, &store_names, skew))
+            .collect(),
         tokens,
         trusted_origins: server::trusted_origins(&mut checker),
         upstreams: upstreams.iter().map(|entry| upstream::check(&mut checker, entry)).collect(),

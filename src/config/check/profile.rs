@@ -2,28 +2,33 @@
 
 use crate::config::check::names::{Entry, Names};
 use crate::config::check::table::{Checker, Table};
+use crate::config::place::File;
 use crate::config::raw::{Placed, RawAttribute, RawProfile, SecretRef};
 use crate::config::{
-    Access, AttributeSource, Config, ConfigError, DuplicateCookie, FormatOptions, Located, Profile,
-    ProfileId, Secret, StoreId,
+    Access, AttributeSource, Config, ConfigError, DuplicateCookie, FormatOptions, Framework, Located,
+    Profile, ProfileId, Secret, StoreId,
 };
+use std::time::Duration;
 
 /// Checks one profile. Its format's options go on as they are: only the format knows which it uses.
-pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawProfile>, stores: &Names<'_>) -> Profile {
+pub(crate) fn check(
+    checker: &mut Checker<'_>,
+    entry: &Entry<'_, RawProfile>,
+    stores: &Names<'_>,
+    skew: Duration,
+) -> Profile {
     let raw = entry.raw;
     let mut table = entry.table(checker, "sessions");
     let file = entry.file;
-    let store = match &raw.store {
-        Some(name) => stores.resolve(&mut table, file.at(name), "store", name.get()),
-        None => stores.only(&mut table, "store"),
-    };
+    let store = store(&mut table, raw, stores);
     let secrets = secrets(&mut table, "secrets", raw.secrets.as_deref());
     let encryption_secrets = secrets_beside(&mut table, raw);
     Profile {
         name: entry.name.to_owned(),
         at: entry.at,
         framework: file.located(&raw.framework),
-        store: StoreId(store.unwrap_or(0)),
+        store,
+        skew,
         options: FormatOptions {
             cookie: raw.cookie.as_ref().map(|raw| file.located(raw)),
             key: raw.key.as_ref().map(|raw| file.located(raw)),
@@ -37,12 +42,34 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawProfile>, st
             compressor: raw.compressor.as_ref().map(|raw| file.located(raw)),
             cipher: raw.cipher.as_ref().map(|raw| file.located(raw)),
             encrypted: raw.encrypted.as_ref().map(|raw| file.located(raw)),
+            issuer: raw.issuer.as_ref().map(|raw| file.located(raw)),
+            audience: audience(file, raw),
+            algorithms: raw.algorithms.iter().flatten().map(|raw| file.located(raw)).collect(),
+            typ: raw.typ.as_ref().map(|raw| file.located(raw)),
+            missing_exp: raw.missing_exp.as_ref().map(|raw| file.located(raw)),
         },
         subject: raw.subject.as_ref().map(|raw| path(&mut table, "subject", raw)),
         sub: sub(&mut table, raw),
         attributes: attributes(&mut table, raw),
         duplicate_cookie: raw.duplicate_cookie.as_ref().map_or(DuplicateCookie::Reject, |raw| *raw.get()),
     }
+}
+
+/// The store of the records. A mistake is noted and the first store goes on in its place.
+fn store(table: &mut Table<'_, '_>, raw: &RawProfile, stores: &Names<'_>) -> Option<StoreId> {
+    let carried = *raw.framework.get() == Framework::Jwt;
+    let store = match &raw.store {
+        Some(name) if carried => {
+            let found =
+                "framework `jwt` keeps the whole session in the cookie, and no store has a record of it";
+            table.refuse(table.file.at(name), "store", found, "no such key");
+            return None;
+        }
+        None if carried => return None,
+        Some(name) => stores.resolve(table, table.file.at(name), "store", name.get()),
+        None => stores.only(table, "store"),
+    };
+    Some(StoreId(store.unwrap_or(0)))
 }
 
 /// Notes profiles that would call two people by one name: the same audience, the same template of `sub`.
@@ -95,6 +122,13 @@ fn secrets(table: &mut Table<'_, '_>, key: &str, raw: Option<&[Placed<SecretRef>
         secrets.extend(table.secret(key, raw).map(|value| Located { value, at }));
     }
     secrets
+}
+
+/// All at the place of the key: a single text has no place of its own.
+fn audience(file: File, raw: &RawProfile) -> Vec<Located<String>> {
+    let Some(list) = &raw.audience else { return Vec::new() };
+    let at = file.at(list);
+    list.get().0.iter().map(|raw| Located { value: raw.get().clone(), at }).collect()
 }
 
 fn secrets_beside(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<Located<Secret>> {

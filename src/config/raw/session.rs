@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::config::raw::value::{Placed, SecretRef};
+use crate::config::raw::value::{OneOrMany, Placed, SecretRef};
 use crate::config::{DuplicateCookie, Framework};
 
 /// How one app keeps its sessions. What is left out is as the framework does it by default.
@@ -18,7 +18,7 @@ use crate::config::{DuplicateCookie, Framework};
 pub(crate) struct RawProfile {
     /// Whose session format it is. Required; `json` reads a bare id in the cookie and JSON in Redis.
     pub(crate) framework: Placed<Framework>,
-    /// The store that holds the records. Default: the only store there is.
+    /// The store that holds the records; for `jwt`, which keeps none, not to be given. Default: the only store there is.
     pub(crate) store: Option<Placed<String>>,
     /// The app's signing or encryption secrets as references, newest first; all are tried, so that rotation needs no
     /// downtime. Default: none, for frameworks that sign nothing.
@@ -49,6 +49,19 @@ pub(crate) struct RawProfile {
     pub(crate) cipher: Option<Placed<String>>,
     /// Whether the record is encrypted with `secrets`. Default: false.
     pub(crate) encrypted: Option<Placed<bool>>,
+    /// `jwt` only: the `iss` that the token must have. Default: any.
+    pub(crate) issuer: Option<Placed<String>>,
+    /// `jwt` only: one audience or several, of which the token's `aud` must name one. Default: none, and a token that
+    /// has an `aud` is refused, because it is meant for somebody.
+    pub(crate) audience: Option<Placed<OneOrMany<String>>>,
+    /// `jwt` only: the signature algorithms to accept, of those that the kind of the keys allows; the token itself has no
+    /// say. Default: all that it allows, as HS256, HS384 and HS512 for a secret.
+    pub(crate) algorithms: Option<Vec<Placed<String>>>,
+    /// `jwt` only: the `typ` that the token must have. Default: `JWT`, `at+jwt` or none.
+    pub(crate) typ: Option<Placed<String>>,
+    /// `jwt` only: what a token without `exp` is: refused (`reject`), or a session that nothing ever ends
+    /// (`never-expires`). Default: `"reject"`.
+    pub(crate) missing_exp: Option<Placed<String>>,
     /// Path of the user id in the decoded session, with dots, as `passport.user`. Default: the framework's own
     /// convention.
     pub(crate) subject: Option<Placed<String>>,

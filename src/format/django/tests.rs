@@ -131,3 +131,22 @@ fn a_signed_text_opens_with_any_of_the_secrets_in_both_of_its_forms() {
     let packed = Base64::UrlNoPad.encode(b"\x78\x9c\xab\xae\x05\x00\x01\x75\x00\xf9");
     assert_eq!(said(&django, sign(salt, "new", &format!(".{packed}:1abcde")).as_bytes()), "{}");
 }
+
+#[test]
+fn the_text_of_the_transition_to_django_3_1_is_read() {
+    // Written by Django 3.2.25 with DEFAULT_HASHING_ALGORITHM = "sha1", SECRET_KEY "legacy-secret".
+    let text = b"YTc5YTVlNjFiYmE4ZTQ2YzlmOTZlNmY0MGQyMTUzNmY4MGNiMzhlNzp7Il9hdXRoX3VzZXJfaWQiOiI0MiIsIl9hdXRoX3VzZXJfYmFja2VuZCI6ImRqYW5nby5jb250cmliLmF1dGguYmFja2VuZHMuTW9kZWxCYWNrZW5kIn0=";
+    let engine = Some(at("redis_sessions".into()));
+    let reads = |key| {
+        said(
+            &django(FormatOptions {
+                engine: engine.clone(),
+                secrets: secret(key),
+                ..FormatOptions::default()
+            }),
+            text,
+        )
+    };
+    assert!(reads("legacy-secret").contains("_auth_user_id"), "{}", reads("legacy-secret"));
+    assert_eq!(reads("new"), "BadSignature { secrets: 1 }");
+}

@@ -189,3 +189,11 @@ fn only_the_web_guard_counts_and_two_of_a_kind_are_nobody() {
         assert!(format.subject(&Value::Map(fields)) == user.map(Value::Int), "{user:?}");
     }
 }
+
+#[test]
+fn the_logins_of_other_guards_are_told_by_their_keys() {
+    let admin = "login_admin_59ba36addc2b2f9401580f014c7f58ea4e30989d".to_owned();
+    let fields = vec![("_token".to_owned(), Value::Null), (admin.clone(), Value::Int(1))];
+    let format = laravel(FormatOptions::default());
+    assert_eq!(format.other_subjects(&Value::Map(fields)), [admin]);
+}

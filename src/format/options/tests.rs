@@ -96,7 +96,7 @@ fn a_word_outside_the_list_is_refused_with_the_list() {
 
 #[test]
 fn a_short_key_for_a_jar_is_refused() {
-    let short = format!("hex:{}", "07".repeat(63));
+    let short = format!("hex:{}", "07".repeat(31));
     let options = FormatOptions { secrets: secret(&short), ..FormatOptions::default() };
     assert_eq!(errors(Framework::Actix, options)[0].key, "sessions.shop.secrets");
 }

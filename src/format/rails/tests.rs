@@ -89,6 +89,20 @@ fn the_user_of_devise_is_the_first_of_the_first() {
     }
 }
 
+#[test]
+fn the_logins_of_other_scopes_are_told_by_their_paths() {
+    let rails = rails("redis_session_store", "json");
+    let data = crate::codec::json::decode(
+        br#"{"warden.user.admin.key":[[7],"$2a$"],"warden.user.admin.session":{},"user_id":1}"#,
+        Limits::default(),
+    );
+    let data = data.unwrap();
+    assert!(rails.subject(&data).is_none());
+    assert_eq!(rails.other_subjects(&data), ["warden.user.admin.key.0.0"]);
+    let found = data.get("warden.user.admin.key").and_then(|key| key.at(0)?.at(0)).map(shown);
+    assert_eq!(found, Some("7".into()));
+}
+
 fn codec_base64(bytes: &[u8]) -> String {
     crate::codec::seal::Base64::Standard.encode(bytes)
 }

@@ -105,3 +105,34 @@ fn an_id_comes_in_every_envelope_with_its_expiry() {
     let until = r#"{"_rails":{"data":"abc","exp":"2023-11-14T22:13:20.000Z","pur":"cookie.s"}}"#;
     assert_eq!(id(until), Ok(("abc".into(), Some(UnixMillis::from_secs(1_700_000_000)))));
 }
+
+/// Made by ActiveSupport 6.1.7.10: `MessageEncryptor` with `aes-256-cbc`, HMAC-SHA1 and this base.
+const CBC: [&str; 3] = [
+    // The serializer JSON.
+    "Q2l4OExLaHV1UkpnK2NBZVRaTzBRbWxwb2JmdzEwZllwVDJkL2I4UDB0TGl6OUxMaHBFcGFRWnZQdlpBVGk3bS0tNUhTbU11TEkrSWVkWVN2Tk5CcU1HUT09--13f29158f695d7a5a5745a7bc47c9141ad681eac",
+    // The same for the purpose `cookie.s`.
+    "T0xIRCtnTWs4cXlUSmRTTHpnMlNzZHZ4ZnNhT1gzLy9rSmhyeWtNdUlCNG5rWURxL1ZrNWsvR2lRbnlMbWJGVzFUQnZJN0lTWEJMcXJNZWNxZzBPSHVLdmNLRWtOakJGZ01mTG5hRGxhcnNJS1hCT1RoWXhKK0N3elNwdksvTlVFdFExNkZhajQ1Vld4VE5qNHVXS2RBPT0tLStia1dkbHozYUVyTHFIYmxON1pTL0E9PQ==--04b80e7209e8ed4f88c7a36dd9eda26500b3d3ff",
+    // The serializer Marshal.
+    "SXZBY0w1WUQrbVdVSFN3VWV6Vll6T3I4ZjV1bVl2cXNTZCthU0poYWpjM2RvVDZOSHJkTURUcDhQMytHOGZnRi0tS3VGbWZTcC9xRzcrWW1kZ3VnVlJQZz09--b9d0667c85b5bf0b9e779d1d094ca3230bf47f0f",
+];
+
+#[test]
+fn a_cookie_of_cipher_block_chaining_opens_behind_its_mac() {
+    let keys = CookieKeys::new(BASE);
+    for cookie in CBC {
+        let message = keys.open(cookie.as_bytes()).unwrap();
+        assert_eq!(message.id("s"), Ok(("0123456789abcdef0123456789abcdef".into(), None)));
+        let (payload, tag) = cookie.split_once("--").unwrap();
+        for changed in [
+            format!("{}A--{tag}", &payload[..payload.len() - 1]),
+            format!("{payload}--{}", tag.to_uppercase()),
+            format!("{payload}--{}", &tag[..8]),
+            format!("{payload}--"),
+            payload.to_owned(),
+        ] {
+            assert!(keys.open(changed.as_bytes()).is_none(), "{changed}");
+        }
+        assert!(CookieKeys::new(b"other").open(cookie.as_bytes()).is_none());
+    }
+    assert!(keys.open(CBC[1].as_bytes()).unwrap().id("t").is_err());
+}

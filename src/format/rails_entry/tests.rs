@@ -44,6 +44,7 @@ fn what_is_no_entry_is_no_session() {
         (b"\x01\x04\x08[\0".to_vec(), "not a zlib stream"),
         (entry_7_1(2, -1.0, -1, b"text"), "an entry that is a string"),
         (entry_7_1(1, -1.0, -1, b"\xcc\x80"), "an entry of the serializer :message_pack"),
+        (entry_7_1(0x81, -1.0, -1, &deflate(b"\xcc\x80\x80")), "an entry of the serializer :message_pack"),
         (entry_7_1(1, -1.0, -2, &marshalled()), "a negative length"),
         (entry_7_1(1, -1.0, i32::MAX, &marshalled()), "a length of 2147483647 where"),
         (entry_7_1(1, f64::NAN, -1, &marshalled()), "an expiry that is no time"),

@@ -83,6 +83,8 @@ fn a_user_of_the_apps_own_class_with_two_names_is_nobody_by_convention() {
     assert!(symfony().subject(&data).is_none());
     let email = data.get("_security_main").and_then(|token| token.get("user")?.get("email"));
     assert!(email == Some(&Value::Text("a@x".to_owned())), "a path can still say which");
+    let told = symfony().other_subjects(&data);
+    assert_eq!(told, ["_security_main.user.username", "_security_main.user.email"]);
 }
 
 #[test]

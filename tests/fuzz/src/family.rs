@@ -55,7 +55,7 @@ fn member(profile: &Profile, cookies: Vec<&str>) -> (Box<dyn SessionFormat>, Loo
     let verified = cookies.iter().find_map(|line| {
         match format.present(&Cookies::from_line(line.as_bytes().to_vec())) {
             Presented::Session(lookup) => Some(lookup),
-            Presented::Absent | Presented::Rejected(_) => None,
+            Presented::Absent | Presented::Rejected(_) | Presented::Carried(_) => None,
         }
     });
     let made_up = || Lookup {

@@ -79,7 +79,11 @@ pub fn by_hand(family: &str) -> Vec<Json> {
     let master = serde_json::json!(["0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"]);
     match family {
         "dotnet" => ["text", "int32"].map(|kind| profile("aspnet", Some(kind), master.clone())).into(),
-        "bare" => ["json", "msgpack"].map(|framework| profile(framework, None, serde_json::json!([]))).into(),
+        "bare" => {
+            let mut bare = Vec::from(["json", "msgpack"].map(|framework| profile(framework, None, serde_json::json!([]))));
+            bare.push(profile("jwt", None, serde_json::json!(["secret"])));
+            bare
+        }
         _ => Vec::new(),
     }
 }

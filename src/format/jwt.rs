@@ -1,0 +1,208 @@
+//! A JWT kept in the session cookie: the cookie is the session, and there is no record.
+//!
+//! Read from RFC 7515, 7519, 8725; checked against tokens of jose (Node) and PyJWT (`tests/sessions/jwt`).
+//! * Cookie: the token itself, `token` if the profile names none; `cookie_prefix` for apps that write `Bearer ` before it.
+//! * Key: none. Nothing is looked up, so that nothing but its own `exp` ends such a session: an app that logs out only
+//!   takes the cookie out of the browser, and who has a copy stays in until then.
+//! * `secrets`: HMAC secrets or public keys as PEM; several are a rotation. The kind of the key says which algorithms count.
+//! * Claims: `exp` must be there and ahead; `nbf` and `iat` must not lie ahead by more than `server.skew`; `iss` and `aud` as
+//!   the profile has them, and an `aud` that the profile does not name is refused (RFC 7519 §4.1.3). Times are numbers of
+//!   seconds. A name that comes twice is refused, in the header and among the claims.
+//! * Subject: `sub`.
+
+use crate::clock::UnixMillis;
+use crate::codec::{Limits, Value, json};
+use crate::config::{ConfigError, DuplicateCookie, Profile, Secret};
+use crate::format::cookies::{self, CookieRules, VALUE_BYTES_MAX};
+use crate::format::jws::{self, ALGORITHMS, JwsKey, Typ};
+use crate::format::options::Options;
+use crate::format::verified::Verified;
+use crate::format::{Carried, Decoded, Lookup, Presented, Reject, SessionFormat, SessionId};
+use crate::request::Cookies;
+use crate::store::Record;
+use jsonwebtoken::Algorithm;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Claims are shallow, and a cookie is short.
+const CLAIMS: Limits = Limits { bytes: VALUE_BYTES_MAX, depth: 16, nodes: 1_000 };
+/// The last second of the year 9999. A time beyond it is one in milliseconds, and would be no end at all.
+const SECONDS_MAX: f64 = 253_402_300_799.0;
+
+/// A JWT in a cookie.
+#[derive(Debug)]
+pub struct Jwt {
+    cookie: String,
+    prefix: String,
+    keys: Vec<JwsKey>,
+    algorithms: Vec<Algorithm>,
+    typ: Typ,
+    issuer: Option<String>,
+    audience: Vec<String>,
+    missing_exp: MissingExp,
+    skew: Duration,
+    duplicate: DuplicateCookie,
+    verified: Verified,
+}
+
+/// What a token without `exp` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MissingExp {
+    Reject,
+    NeverExpires,
+}
+
+impl Jwt {
+    /// Reads `cookie`, `cookie_prefix`, `secrets`, `algorithms`, `typ`, `issuer`, `audience` and `missing_exp`.
+    ///
+    /// # Errors
+    /// Every mistake in them.
+    pub fn new(profile: &Profile) -> Result<Self, Vec<ConfigError>> {
+        let mut options = Options::new(profile);
+        let cookie = options.cookie("token");
+        let prefix = options.cookie_prefix();
+        let secrets = options
+            .secrets("the app's signing secret (HS256), or its public key as PEM (RS256, ES256, EdDSA)");
+        let keys = keys(&mut options, &secrets);
+        let algorithms = options.algorithms(&ALGORITHMS);
+        for key in keys.iter().filter(|key| !algorithms.iter().any(|algorithm| key.allows(*algorithm))) {
+            let found = "the kind of one of the `secrets` allows none of these";
+            let allowed: Vec<_> = key.algorithms().iter().map(|one| format!("`{one:?}`")).collect();
+            options.wrong("algorithms", found, allowed.join(", "));
+        }
+        let typ = options.typ().map_or(Typ::Usual, Typ::Exactly);
+        let (issuer, audience) = (options.issuer(), options.audience());
+        let words = [("reject", MissingExp::Reject), ("never-expires", MissingExp::NeverExpires)];
+        let missing_exp = options.missing_exp(&words).unwrap_or(MissingExp::Reject);
+        let (skew, duplicate) = (profile.skew, profile.duplicate_cookie);
+        options.finish(|| Self {
+            cookie,
+            prefix,
+            keys,
+            algorithms,
+            typ,
+            issuer,
+            audience,
+            missing_exp,
+            skew,
+            duplicate,
+            verified: Verified::new(),
+        })
+    }
+
+    fn open(&self, value: &[u8]) -> Result<Arc<Carried>, Reject> {
+        let token = value
+            .strip_prefix(self.prefix.as_bytes())
+            .ok_or(Reject::MalformedCookie("the value does not begin with `cookie_prefix`"))?;
+        self.verified.get(token, || self.verify(token))
+    }
+
+    fn verify(&self, token: &[u8]) -> Result<Carried, Reject> {
+        let verified = jws::verify(token, &self.keys, &self.algorithms, &self.typ)?;
+        let claims = json::decode(&verified.payload, CLAIMS)
+            .ok()
+            .filter(|claims| matches!(claims, Value::Map(fields) if jws::each_once(fields)))
+            .ok_or(Reject::MalformedCookie("the claims are not a JSON object with each name once"))?;
+        self.check_parties(&claims)?;
+        let ends_at = time(&claims, "exp", "`exp` is no time in seconds")?;
+        if ends_at.is_none() && self.missing_exp == MissingExp::Reject {
+            return Err(Reject::ClaimRefused("it has no `exp`, so it would never end"));
+        }
+        let from = time(&claims, "nbf", "`nbf` is no time in seconds")?;
+        let made = time(&claims, "iat", "`iat` is no time in seconds")?;
+        Ok(Carried {
+            id: SessionId::new(verified.signed.to_vec()),
+            secret: verified.key,
+            begins_at: from.max(made).map(|begin| begin.minus(self.skew)),
+            decoded: Decoded { data: claims, ends_at },
+        })
+    }
+
+    fn check_parties(&self, claims: &Value) -> Result<(), Reject> {
+        if let Some(issuer) = &self.issuer
+            && claims.get("iss").and_then(Value::as_text) != Some(issuer)
+        {
+            return Err(Reject::ClaimRefused("its `iss` is not the profile's `issuer`"));
+        }
+        let known = |audience: &Value| {
+            audience.as_text().is_some_and(|audience| self.audience.iter().any(|known| known == audience))
+        };
+        match claims.get("aud") {
+            None if self.audience.is_empty() => Ok(()),
+            None => Err(Reject::ClaimRefused("it has no `aud`, and the profile names an `audience`")),
+            Some(_) if self.audience.is_empty() => {
+                Err(Reject::ClaimRefused("it has an `aud`, and the profile names no `audience`"))
+            }
+            Some(Value::List(all)) if all.iter().any(known) => Ok(()),
+            Some(one) if known(one) => Ok(()),
+            Some(_) => Err(Reject::ClaimRefused("its `aud` is not the profile's `audience`")),
+        }
+    }
+}
+
+impl SessionFormat for Jwt {
+    fn cookie_names(&self) -> Vec<String> {
+        vec![self.cookie.clone()]
+    }
+
+    fn present(&self, cookies: &Cookies) -> Presented {
+        // A token needs no escapes; a prefix with a blank in it comes quoted or escaped.
+        let rules = if self.prefix.is_empty() { CookieRules::STRICT } else { CookieRules::EXPRESS };
+        match cookies::pick(cookies, &self.cookie, rules, self.duplicate) {
+            Ok(None) => Presented::Absent,
+            Ok(Some(value)) => self.open(&value).map_or_else(Presented::Rejected, Presented::Carried),
+            Err(reject) => Presented::Rejected(reject),
+        }
+    }
+
+    fn decode(&self, _record: &Record, _lookup: &Lookup) -> Result<Decoded, Reject> {
+        Err(Reject::UnknownSession)
+    }
+
+    fn subject(&self, data: &Value) -> Option<Value> {
+        data.get("sub").cloned()
+    }
+
+    fn subject_convention(&self) -> Option<&'static str> {
+        Some("sub")
+    }
+}
+
+fn keys(options: &mut Options<'_>, secrets: &[Secret]) -> Vec<JwsKey> {
+    let mut keys = Vec::new();
+    for secret in secrets {
+        match JwsKey::new(secret) {
+            Ok(key) => keys.push(key),
+            Err(found) => options.wrong(
+                "secrets",
+                found,
+                "an HMAC secret, or one public key as PEM (`-----BEGIN PUBLIC KEY-----`); `openssl pkey -pubout` and `openssl x509 -pubkey` make one",
+            ),
+        }
+    }
+    keys
+}
+
+/// A NumericDate (RFC 7519 §2); a negative one is long past.
+fn time(claims: &Value, name: &str, otherwise: &'static str) -> Result<Option<UnixMillis>, Reject> {
+    let seconds = match claims.get(name) {
+        None => return Ok(None),
+        #[expect(clippy::cast_precision_loss, reason = "exact up to the year 9999, and refused beyond")]
+        Some(Value::Int(seconds)) => *seconds as f64,
+        Some(Value::Float(seconds)) => *seconds,
+        Some(_) => return Err(Reject::MalformedCookie(otherwise)),
+    };
+    if !seconds.is_finite() || seconds > SECONDS_MAX {
+        return Err(Reject::MalformedCookie(otherwise));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at least 0 and at most the year 9999"
+    )]
+    let millis = (seconds.max(0.0) * 1000.0) as u64;
+    Ok(Some(UnixMillis::new(millis)))
+}
+
+#[cfg(test)]
+mod tests;
