@@ -30,6 +30,7 @@ use cloakroom::config::DuplicateCookie;
 use gateway::{Gateway, Seen};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -50,7 +51,8 @@ fn every_captured_session_is_read_as_its_app_reads_it() {
     for failure in &failures {
         println!("{failure}");
     }
-    println!("vectors: {} files, {vectors} vectors, 0 skipped", files.len());
+    // Past the capture of the test harness: this line is for whoever reads the log. Nothing can be skipped.
+    let _ = writeln!(std::io::stdout(), "vectors: {} files, {vectors} vectors, 0 skipped", files.len());
     assert!(failures.is_empty(), "{} readings differ from what the apps said", failures.len());
 }
 
