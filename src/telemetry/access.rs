@@ -45,6 +45,12 @@ pub struct AccessLine<'a> {
     pub refusal: Option<&'a str>,
     /// Why the session was not accepted, or what failed behind the refusal.
     pub reason: Option<&'a str>,
+    /// What let it pass, or would have, while its store could not be asked: `serve_known` or `anonymous`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage: Option<&'a str>,
+    /// Where its session came from: `cache` (within the lease), `store`, or `known` (an outage).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_from: Option<&'a str>,
     /// Whether another site's page made it and `csrf = "log"` let it through.
     pub cross_site: Option<bool>,
     /// The session profile that decided.
