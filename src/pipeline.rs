@@ -273,7 +273,10 @@ impl Gateway {
                 Outage::Deny
             }
             Ok(_) => Outage::Deny,
-            Err(error) => self.outage(way.route, error, record),
+            Err(error) => {
+                record.unknown(error.profile, &error.sid);
+                self.outage(way.route, error, record)
+            }
         };
         let verdict = judged.map(|judged| record.judged(judged));
         admit(way.state.grant, outage, verdict).map_err(|denied| match denied {
@@ -281,10 +284,7 @@ impl Gateway {
                 cause: reject.map(|reject| Box::new(Cause::Reject(reject))),
                 ..Reason::LoginRequired.into()
             },
-            Denied::StoreUnavailable(error) => {
-                record.unknown(error.profile, &error.sid);
-                Refusal::caused(Reason::StoreUnavailable, Cause::Store(error))
-            }
+            Denied::StoreUnavailable(error) => Refusal::caused(Reason::StoreUnavailable, Cause::Store(error)),
         })
     }
 

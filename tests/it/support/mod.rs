@@ -3,6 +3,7 @@
 //! Waiting is always for a condition, with one deadline that only a hang reaches; how long anything takes is never judged.
 
 mod client;
+mod fake_redis;
 mod gateway;
 mod process;
 mod redis;
@@ -13,6 +14,7 @@ mod wire;
 mod world;
 
 pub(crate) use client::{Ask, Client, Response};
+pub(crate) use fake_redis::{FakeRedis, bulk};
 pub(crate) use gateway::Gateway;
 pub(crate) use process::Process;
 pub(crate) use redis::Redis;
