@@ -29,6 +29,9 @@ pub(in crate::session) enum Answer<T> {
     Odd(Reject),
 }
 
+/// A record or its absence, as it is kept.
+type Held<T> = Arc<Kept<Content<T>>>;
+
 /// One store's side of the cache.
 pub(in crate::session) struct CacheFollower<T> {
     pub(in crate::session) slots: Arc<SessionSlots<T>>,
@@ -86,12 +89,7 @@ impl<T: Send + Sync + 'static> CacheFollower<T> {
         Content::Record { known, ttl_ends }
     }
 
-    fn keep(
-        &self,
-        content: Content<T>,
-        ticket: Ticket,
-        age_max: Duration,
-    ) -> (Option<Arc<Kept<Content<T>>>>, Answer<T>) {
+    fn keep(&self, content: Content<T>, ticket: Ticket, age_max: Duration) -> (Option<Held<T>>, Answer<T>) {
         let oldest = ticket.sent.plus(age_max);
         let deadline = match &content {
             Content::Record { ttl_ends: Some(ends), .. } => oldest.min(*ends),

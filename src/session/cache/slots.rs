@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// The reads of one key that are under way, in the order in which they began: only the last can be joined, and only its answer kept.
 type Reads<W> = Vec<Loading<W>>;
+/// A part of the slots that are loading, under one lock.
+type Shard<K, W> = Mutex<HashMap<K, Reads<W>>>;
 
 /// What was read, and until when it may be served. Once kept, only `stale` and `used` change.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub(crate) struct Completed<W> {
 
 /// All slots.
 pub(crate) struct Slots<K, V, W> {
-    loading: Box<[Mutex<HashMap<K, Reads<W>>>]>,
+    loading: Box<[Shard<K, W>]>,
     shelf: Shelf<K, V>,
     generations: AtomicU64,
 }

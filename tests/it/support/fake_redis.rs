@@ -1,6 +1,6 @@
 //! A Redis that answers as it is told, for what a real one cannot be made to do.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
