@@ -294,7 +294,10 @@ fn the_smallest_acl_that_tracks_is_enough() {
     let upstream = Upstream::echoing();
     let world = World::with_sessions(&[("s1", "alice")]).recorded("app", &upstream);
     let world = world.route("path = \"/*\"\nupstream = \"app\"").store(PATIENT);
-    let acl = ["ACL", "SETUSER", "gw", "on", ">pw", "~sess:*", "+get", "+pttl", "+echo", "+client|tracking"];
+    // The README's, word for word.
+    let rights = "resetkeys %R~sess:* resetchannels -@all +hello +auth +select +echo +get +hgetall +pttl +client|tracking";
+    assert!(include_str!("../../README.md").contains(rights));
+    let acl: Vec<&str> = "ACL SETUSER gw on >pw".split(' ').chain(rights.split(' ')).collect();
     world.redis().command::<()>(&acl);
     let url = format!("redis://gw:pw@127.0.0.1:{}/0", world.redis().port());
     let gateway = world.start_at(&url);
