@@ -54,6 +54,14 @@ impl StoreWatch {
                     tracing::warn!(store = %self.name, error = %text, "dropped a connection");
                 }
             }
+            LinkEvent::Refused(error) => {
+                let text = crate::telemetry::chain(*error);
+                let mut trouble = self.trouble();
+                if trouble.as_deref() != Some(&text) {
+                    tracing::error!(store = %self.name, error = %text, "sessions cannot be read; look at our user's ACL");
+                    *trouble = Some(text);
+                }
+            }
             LinkEvent::Tracking => {
                 *self.untracked() = None;
                 tracing::debug!(store = %self.name, "sessions are cached and revoked by the store's messages");

@@ -50,6 +50,8 @@ pub enum LinkEvent<'a> {
     Failed(&'a StoreError),
     /// A worker's was up and broke.
     Lost,
+    /// The server refused a read: the operator's to mend.
+    Refused(&'a StoreError),
     /// The tracked one is up.
     Tracking,
     /// The tracked one was up and is not any more.

@@ -18,6 +18,8 @@ const CONNECT_TIMEOUT_MIN: Duration = Duration::from_millis(250);
 const CONNECT_ROUND_TRIPS: u32 = 5;
 /// Reads in flight per connection; more would only wait in Redis's queue instead of here.
 pub(crate) const READS_IN_FLIGHT_MAX: usize = 1024;
+/// Who waits for a place among them gives up after this share of the timeout, while there is time to say so.
+pub(crate) const QUEUE_SHARE: u32 = 5;
 
 /// How to reach one Redis.
 #[derive(Clone)]
@@ -88,7 +90,8 @@ impl RedisOptions {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(longest))
             .set_response_timeout(Some(longest))
-            .set_concurrency_limit(READS_IN_FLIGHT_MAX);
+            // As many messages as there may be reads: a heartbeat must not wait behind them for a place to be written.
+            .set_pipeline_buffer_size(READS_IN_FLIGHT_MAX);
         let pushing = config.clone().set_push_sender(move |push: PushInfo| {
             pushed(push);
             Ok::<(), redis::aio::SendError>(())

@@ -8,7 +8,7 @@
 //! and the keeper's handshake is the probe that closes it.
 
 use crate::store::nearby::{NAMES_MAX, Nearby, Tally};
-use crate::store::options::{Connected, RedisOptions, check_primary};
+use crate::store::options::{Connected, QUEUE_SHARE, READS_IN_FLIGHT_MAX, RedisOptions, check_primary};
 use crate::store::reading::{Reader, classify};
 use crate::store::tracked::{Tracked, TrackedState};
 use crate::store::{LinkEvent, Reading, RecordKind, StoreError, StoreKey};
@@ -19,7 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// First delay before a reconnect; doubled up to [`RECONNECT_DELAY_MAX`].
 pub(crate) const RECONNECT_DELAY: Duration = Duration::from_millis(20);
@@ -45,6 +45,7 @@ struct Link {
     broken: Arc<Notify>,
     timeouts: Cell<u32>,
     reader: Reader,
+    places: Semaphore,
     metrics: StoreMetrics,
     tell: Box<dyn Fn(LinkEvent<'_>)>,
     tracked: Option<Tracked>,
@@ -67,6 +68,7 @@ impl RedisStore {
             broken: Arc::new(Notify::new()),
             timeouts: Cell::new(0),
             reader: Reader::default(),
+            places: Semaphore::new(READS_IN_FLIGHT_MAX),
             metrics,
             tell: Box::new(tell),
             tracked,
@@ -100,6 +102,8 @@ impl RedisStore {
 
     async fn read_in_time(&self, key: &StoreKey, kind: RecordKind) -> Result<Reading, StoreError> {
         let timeout = self.0.options.timeout;
+        let place = tokio::time::timeout(timeout / QUEUE_SHARE, self.0.places.acquire()).await;
+        let Ok(Ok(_place)) = place else { return Err(StoreError::Overloaded) };
         let connection = tokio::time::timeout(timeout, self.connection()).await;
         let mut connection = connection.unwrap_or(Err(StoreError::TimedOut { after: timeout }))?;
         let value_bytes = self.0.options.value_bytes;
@@ -114,6 +118,7 @@ impl RedisStore {
                     self.0.drop_connection();
                 }
             }
+            Err(error @ StoreError::Refused { .. }) => (self.0.tell)(LinkEvent::Refused(error)),
             Err(error) => {
                 if error.breaks_connection() {
                     (self.0.tell)(LinkEvent::Broke(error));

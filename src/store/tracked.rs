@@ -6,7 +6,7 @@
 
 use crate::clock::Moment;
 use crate::store::lease::{Lease, Ticket};
-use crate::store::options::{READS_IN_FLIGHT_MAX, RedisOptions};
+use crate::store::options::{QUEUE_SHARE, READS_IN_FLIGHT_MAX, RedisOptions};
 use crate::store::reading::{Reader, classify};
 use crate::store::redis::{RECONNECT_DELAY, RECONNECT_DELAY_MAX, TIMEOUTS_MAX};
 use crate::store::{LinkEvent, Reading, RecordKind, StoreError, StoreKey};
@@ -22,9 +22,8 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 /// Heartbeats in a lease: each has a quarter of it to be answered and the next is sent after another, so one may be lost.
 const HEARTBEATS: u32 = 4;
-/// Reads that wait to be sent. They wait for a fifth of the timeout at most, so a longer queue would only hold what is given up.
+/// Reads that wait to be sent. They wait for a share of the timeout only, so a longer queue would hold what is given up.
 const QUEUE: usize = 1024;
-const QUEUE_SHARE: u32 = 5;
 /// How soon we look again whether a server that could not track can do so now, after an upgrade or another ACL.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
 
@@ -208,14 +207,13 @@ impl Link {
 
     async fn read(&self, load: &Load) -> Result<Reading, StoreError> {
         let connection = self.connection.borrow().as_ref().map(|held| (held.clone(), self.number.get()));
-        let answer = match connection {
+        let answer = match connection.filter(|_| self.timeouts.get() < TIMEOUTS_MAX) {
             None => Err(StoreError::Unreachable),
             Some((mut connection, number)) => {
                 let (of, options) = ((&load.key, load.kind), &self.options);
                 let answer =
                     self.reader.read(&mut connection, of, options.value_bytes, options.timeout).await;
-                self.judge(number, answer.as_ref().err());
-                answer
+                self.judge(number, answer)
             }
         };
         match &answer {
@@ -225,29 +223,28 @@ impl Link {
         answer
     }
 
-    /// Drops the connection that gave this answer, if it is one after which it cannot be trusted.
-    fn judge(&self, number: u64, error: Option<&StoreError>) {
-        let Some(error) = error else {
-            self.timeouts.set(0);
-            return;
-        };
-        if number != self.number.get() {
-            return;
+    /// Passes an answer on, and drops the connection that gave it if it is one after which it cannot be trusted.
+    ///
+    /// A read that is late proves nothing against the connection's messages, so it costs nobody the lease; five late ones open
+    /// the circuit, and the next heartbeat that is answered closes it.
+    fn judge(&self, number: u64, answer: Result<Reading, StoreError>) -> Result<Reading, StoreError> {
+        if number != self.number.get() || self.connection.borrow().is_none() {
+            // The connection was given up meanwhile, perhaps since its server is no primary.
+            return Err(StoreError::Unreachable);
         }
-        let breaks = match error {
-            StoreError::TimedOut { .. } => {
-                self.timeouts.set(self.timeouts.get() + 1);
-                self.timeouts.get() >= TIMEOUTS_MAX
-            }
+        match &answer {
+            Ok(_) => self.timeouts.set(0),
+            Err(StoreError::TimedOut { .. }) => self.timeouts.set(self.timeouts.get() + 1),
+            Err(error @ StoreError::Refused { .. }) => (self.tell)(LinkEvent::Refused(error)),
             // Not ready also means: failing over, loading another data set.
-            StoreError::NotReady { .. } => true,
-            error => error.breaks_connection(),
-        };
-        if breaks {
-            (self.tell)(LinkEvent::Broke(error));
-            let demoted = matches!(error, StoreError::NotPrimary);
-            self.drop_connection(if demoted { TrackedState::Demoted } else { TrackedState::Down });
+            Err(error) if error.breaks_connection() || matches!(error, StoreError::NotReady { .. }) => {
+                (self.tell)(LinkEvent::Broke(error));
+                let demoted = matches!(error, StoreError::NotPrimary);
+                self.drop_connection(if demoted { TrackedState::Demoted } else { TrackedState::Down });
+            }
+            Err(_) => {}
         }
+        answer
     }
 
     /// The lease ends in the same breath: no read can begin in the new epoch and go out over the old connection.
@@ -316,6 +313,7 @@ impl Link {
         let answer = tokio::time::timeout(longest, self.reader.heartbeat(connection)).await;
         answer.unwrap_or(Err(StoreError::TimedOut { after: longest }))?;
         self.lease.extend(sent);
+        self.timeouts.set(0);
         Ok(())
     }
 

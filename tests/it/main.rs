@@ -17,6 +17,7 @@ mod internal;
 mod jwt;
 mod limits;
 mod outage;
+mod revocation;
 mod secrets;
 mod streaming;
 mod support;

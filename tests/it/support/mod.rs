@@ -11,6 +11,7 @@ mod relay;
 mod token;
 mod upstream;
 mod wire;
+mod wire_fault;
 mod world;
 
 pub(crate) use client::{Ask, Client, Response};
@@ -22,6 +23,7 @@ pub(crate) use relay::Relay;
 pub(crate) use token::verify;
 pub(crate) use upstream::{Upstream, answer_with};
 pub(crate) use wire::{Parsed, Request, parse_request};
+pub(crate) use wire_fault::{Fault, FaultyWire};
 pub(crate) use world::{Running, SESSIONS, World};
 
 use std::time::{Duration, Instant};
