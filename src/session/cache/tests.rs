@@ -136,6 +136,16 @@ fn only_what_was_used_is_worth_reading_again() {
 }
 
 #[test]
+fn what_changed_is_not_served_but_stays_to_be_compared_with() {
+    let (slots, lease) = slots();
+    let ticket = read(slots.begin(KEY, lease.epoch(), at(1), BOUND, None));
+    slots.complete(KEY, ticket, lease.epoch(), at(2), kept("alice", ticket));
+    slots.changed(KEY);
+    assert_eq!(hit(&slots, &lease, at(3)), None);
+    assert!(slots.shelf().get(&KEY).is_some_and(|kept| kept.value == "alice"));
+}
+
+#[test]
 fn an_absence_takes_the_place_of_a_record_and_makes_way_for_one() {
     let (slots, lease) = slots();
     for value in ["alice", "", "bob"] {
