@@ -172,7 +172,7 @@ impl Running {
             };
             let options = RedisOptions::clone(options);
             let (handle, link) = Tracked::new(options, store.revocation_bound, metrics.store(&store.name));
-            let profiles = self.shared.profiles().iter().filter(|profile| profile.store == StoreId(at));
+            let profiles = self.shared.profiles().iter().filter(|profile| profile.store == Some(StoreId(at)));
             let mut kinds: Vec<RecordKind> = Vec::new();
             for kind in profiles.map(|profile| profile.format.record_kind()) {
                 if !kinds.contains(&kind) {
@@ -292,11 +292,13 @@ fn leased_stores(config: &Config) -> Vec<StoreId> {
     let mut leased = Vec::new();
     for route in config.routes.iter().filter(|route| route.access != Access::Open) {
         for profile in route.sessions.iter().filter_map(|id| config.profiles.get(id.0)) {
-            let Some(store) = config.stores.get(profile.store.0) else { continue };
+            let Some((id, store)) = profile.store.and_then(|id| Some((id, config.stores.get(id.0)?))) else {
+                continue;
+            };
             let lease = route.freshness.unwrap_or(store.freshness) == Freshness::Lease;
             let known = matches!(route.outage.unwrap_or(store.outage), Outage::ServeKnown(_));
-            if (lease || known) && !leased.contains(&profile.store) {
-                leased.push(profile.store);
+            if (lease || known) && !leased.contains(&id) {
+                leased.push(id);
             }
         }
     }

@@ -1,9 +1,7 @@
 //! What a configuration promises, without starting it.
 
 use crate::clock::Clock;
-use crate::config::{
-    Access, Backend, Config, ConfigError, Freshness, KeySource, Outage, Profile, Route,
-};
+use crate::config::{Access, Backend, Config, ConfigError, Freshness, KeySource, Outage, Profile, Route};
 use crate::pipeline::Shared;
 use crate::telemetry::Metrics;
 use std::path::Path;

@@ -2,13 +2,14 @@
 
 use crate::clock::{Moment, UnixMillis};
 use crate::config::{Freshness, Outage, ProfileId, StoreId};
-use crate::format::{Lookup, Presented, Reject};
+use crate::format::{Carried, Lookup, Presented, Reject};
 use crate::request::Cookies;
 use crate::session::cache::{Answer, CacheKey, Content, Decoded, Kept, Known, SessionCache};
+use crate::session::carried::CarriedSessions;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::profile::Profile;
 use crate::session::verified::VerifiedSession;
-use crate::store::{Reading, Store, StoreError, StoreKey, TrackedState};
+use crate::store::{Reading, RecordKind, Store, StoreError, StoreKey, TrackedState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,7 +100,16 @@ pub struct Authenticator<T> {
     stores: Vec<Store>,
     rules: Vec<StoreRules>,
     cache: Arc<SessionCache<T>>,
+    carried: CarriedSessions<T>,
     fingerprints: FingerprintKey,
+}
+
+/// Where a profile's records are.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    id: StoreId,
+    store: &'a Store,
+    rules: StoreRules,
 }
 
 /// What there is under one key, as of now.
@@ -115,14 +125,14 @@ enum Seen<T> {
 
 impl<T: Default + Send + Sync + 'static> Authenticator<T> {
     /// An authenticator over the worker's own `stores`, indexed by [`StoreId`] as their `rules` are.
-    pub const fn new(
+    pub fn new(
         profiles: Arc<[Profile]>,
         stores: Vec<Store>,
         rules: Vec<StoreRules>,
         cache: Arc<SessionCache<T>>,
         fingerprints: FingerprintKey,
     ) -> Self {
-        Self { profiles, stores, rules, cache, fingerprints }
+        Self { profiles, stores, rules, cache, carried: CarriedSessions::new(), fingerprints }
     }
 
     /// All profiles, indexed by [`ProfileId`].
@@ -152,6 +162,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             let found = match profile.format.present(cookies) {
                 Presented::Absent => continue,
                 Presented::Rejected(reject) => Authenticated::refused(profile.id, reject),
+                Presented::Carried(carried) => self.carried(profile, &carried, now),
                 Presented::Session(lookup) => self.recall_one(profile, &lookup, policy, now)?,
             };
             if best.yields_to(found) {
@@ -178,6 +189,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             let found = match profile.format.present(cookies) {
                 Presented::Absent => continue,
                 Presented::Rejected(reject) => Authenticated::refused(profile.id, reject),
+                Presented::Carried(carried) => self.carried(profile, &carried, now),
                 Presented::Session(lookup) => match self.recall_one(profile, &lookup, policy, now) {
                     Some(found) => found,
                     None => self.look_up(profile, &lookup, policy, now).await?,
@@ -190,6 +202,25 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         Ok(best)
     }
 
+    /// Judges a session that no store knows: there is nothing to ask, and nothing to wait for.
+    fn carried(&self, profile: &Profile, carried: &Carried, now: UnixMillis) -> Authenticated<T> {
+        let sid = profile.fingerprint_of(&self.fingerprints, &carried.id);
+        let session = carried
+            .judge(now)
+            .and_then(|()| self.carried.session(&sid, || profile.session(&carried.decoded, sid.clone())));
+        let verdict = match session {
+            Ok(session) => Verdict::Verified(VerifiedSession::new(session, carried.decoded.ends_at, now)),
+            Err(reject) => Verdict::Rejected(reject),
+        };
+        Authenticated { verdict, profile: Some(profile.id), sid: Some(sid), source: Source::Cookie }
+    }
+
+    /// Where a profile's records are.
+    fn place(&self, profile: &Profile) -> Option<Place<'_>> {
+        let id = profile.store?;
+        Some(Place { id, store: self.stores.get(id.0)?, rules: *self.rules.get(id.0)? })
+    }
+
     fn recall_one(
         &self,
         profile: &Profile,
@@ -197,15 +228,16 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         policy: Policy,
         now: UnixMillis,
     ) -> Option<Authenticated<T>> {
-        if self.freshness(profile, policy) == Freshness::Strict {
+        let place = self.place(profile)?;
+        if policy.freshness.unwrap_or(place.rules.freshness) == Freshness::Strict {
             return None;
         }
-        let tracked = self.stores.get(profile.store.0)?.tracked()?;
+        let tracked = place.store.tracked()?;
         // The lease before the slots, and both before the clock: see the cache's argument.
         let held = tracked.lease().held();
         let kind = profile.format.record_kind();
         for key in &lookup.keys {
-            let kept = self.cache.find(&CacheKey::new(profile.store, kind, key.expose()))?;
+            let kept = self.cache.find(&CacheKey::new(place.id, kind, key.expose()))?;
             let moment = Moment::now();
             if !kept.serves(held, moment) {
                 return None;
@@ -230,17 +262,18 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         policy: Policy,
         now: UnixMillis,
     ) -> Result<Authenticated<T>, SessionError> {
-        let Some(store) = self.stores.get(profile.store.0) else {
+        let Some(place) = self.place(profile) else {
             return Ok(self.conclude(profile, lookup, Seen::Absent, Source::Store, now));
         };
         for key in &lookup.keys {
-            let (seen, source) = match self.read(profile, store, key, policy).await {
+            let kind = profile.format.record_kind();
+            let (seen, source) = match self.read(place, key, kind, policy).await {
                 Ok(seen) => (seen, Source::Store),
-                Err(source) => match self.known(profile, store, key, policy) {
-                    Some(seen) => (seen, Source::Known(profile.store)),
+                Err(source) => match self.known(place, key, kind, policy) {
+                    Some(seen) => (seen, Source::Known(place.id)),
                     None => {
                         let sid = profile.fingerprint(&self.fingerprints, lookup);
-                        return Err(SessionError { profile: profile.id, store: profile.store, sid, source });
+                        return Err(SessionError { profile: profile.id, store: place.id, sid, source });
                     }
                 },
             };
@@ -257,19 +290,18 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
     /// What the store says, asked for this request or by another that is under way.
     async fn read(
         &self,
-        profile: &Profile,
-        store: &Store,
+        Place { id, store, rules }: Place<'_>,
         key: &StoreKey,
+        kind: RecordKind,
         policy: Policy,
     ) -> Result<Seen<T>, StoreError> {
-        let kind = profile.format.record_kind();
         let tracked = store.tracked();
         if let Some(tracked) = tracked {
             tracked.metrics().misses.inc();
         }
         let up = tracked.filter(|tracked| tracked.state() == TrackedState::Up);
-        if let (Some(tracked), Freshness::Lease) = (up, self.freshness(profile, policy)) {
-            return Ok(match self.cache.read(tracked, profile.store, key, kind).await? {
+        if let (Some(tracked), Freshness::Lease) = (up, policy.freshness.unwrap_or(rules.freshness)) {
+            return Ok(match self.cache.read(tracked, id, key, kind).await? {
                 Answer::Content(kept) => {
                     kept.touch();
                     seen(&kept, Moment::now())
@@ -277,7 +309,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
                 Answer::Odd(reject) => Seen::Odd(reject),
             });
         }
-        let cache_key = CacheKey::new(profile.store, kind, key.expose());
+        let cache_key = CacheKey::new(id, kind, key.expose());
         Ok(match store.read(key, kind).await? {
             Reading::Missing => {
                 self.cache.vanished(cache_key);
@@ -294,13 +326,17 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
 
     /// A record that was right when the lease ended, where the policy is to serve it for so long after. An absence is never served: it
     /// would log out whoever logged in since.
-    fn known(&self, profile: &Profile, store: &Store, key: &StoreKey, policy: Policy) -> Option<Seen<T>> {
-        let outage = policy.outage.or_else(|| self.rules.get(profile.store.0).map(|rules| rules.outage));
-        let Some(Outage::ServeKnown(longest)) = outage else { return None };
+    fn known(
+        &self,
+        Place { id, store, rules }: Place<'_>,
+        key: &StoreKey,
+        kind: RecordKind,
+        policy: Policy,
+    ) -> Option<Seen<T>> {
+        let Outage::ServeKnown(longest) = policy.outage.unwrap_or(rules.outage) else { return None };
         let lease = store.tracked()?.lease();
         let (held, lost) = (lease.held(), lease.lost());
-        let kept =
-            self.cache.find(&CacheKey::new(profile.store, profile.format.record_kind(), key.expose()))?;
+        let kept = self.cache.find(&CacheKey::new(id, kind, key.expose()))?;
         let now = Moment::now();
         let holds = kept.serves(held, now);
         let held_then = kept.is_known(lost.epoch, now) && now < lost.until.plus(longest);
@@ -310,11 +346,6 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             seen @ Seen::Record { .. } if holds || held_then || ran_out => Some(seen),
             Seen::Absent | Seen::Odd(_) | Seen::Record { .. } => None,
         }
-    }
-
-    fn freshness(&self, profile: &Profile, policy: Policy) -> Freshness {
-        let rules = self.rules.get(profile.store.0);
-        policy.freshness.or_else(|| rules.map(|rules| rules.freshness)).unwrap_or(Freshness::Strict)
     }
 
     /// Decodes a record, or takes the session that was decoded from the same bytes before, and judges its end.
