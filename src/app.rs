@@ -1,7 +1,8 @@
 //! From a configuration to a running gateway, and to its orderly end.
 //!
 //! The only place, beside `listen`, where threads and long-lived tasks start: one worker per core with a runtime, listener,
-//! store connections and upstream pool of its own, one thread for the internal listener, one that writes the access log. Nothing
+//! store connections and upstream pool of its own, one thread per store that tells us of changes, one for the internal listener, one
+//! that writes the access log. Nothing
 //! waits for a store or an upstream to be up: the gateway serves what it can, says what it cannot, and `/ready` tells when every
 //! store has been reached.
 
@@ -13,12 +14,12 @@ pub use check::{Bound, Checked, CheckedRoute, check};
 pub use rehearsal::{Rehearsal, Stage};
 
 use crate::clock::Clock;
-use crate::config::{Backend, Config, ConfigError, Limits, StoreId};
+use crate::config::{Access, Backend, Config, ConfigError, Freshness, Limits, Outage, StoreId};
 use crate::internal::{Internal, Readiness};
 use crate::listen::{BindError, Connections, Handler, Listener, serve, spawn_worker};
 use crate::pipeline::{Gateway, Shared};
 use crate::request::{Conn, ParseError, RequestIds};
-use crate::store::{MemoryStore, RedisOptions, RedisStore, Store};
+use crate::store::{MemoryStore, RecordKind, RedisOptions, RedisStore, Store, Tracked};
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
 use crate::token::Published;
 use bytes::Bytes;
@@ -75,7 +76,7 @@ pub struct Running {
 #[derive(Clone)]
 enum StorePlan {
     Memory(MemoryStore),
-    Redis(Arc<RedisOptions>, Arc<StoreWatch>),
+    Redis(Arc<RedisOptions>, Arc<StoreWatch>, Option<Tracked>),
 }
 
 /// Starts a gateway.
@@ -84,7 +85,8 @@ enum StorePlan {
 /// [`StartError`]; nothing keeps running then.
 pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
-    let plans = plan_stores(&config, &start.clock).map_err(StartError::Config)?;
+    let mut plans = plan_stores(&config, &start.clock).map_err(StartError::Config)?;
+    let leased = leased_stores(&config);
     let shared = Shared::build(config, start.clock, Arc::clone(&metrics)).map_err(StartError::Config)?;
     let shared = Arc::new(shared);
     for warning in shared.ring().warnings() {
@@ -104,6 +106,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
         draining: Arc::default(),
         threads: Vec::new(),
     };
+    running.track(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     let connections = Connections::new(server.limits.connections);
     if let Some(internal) = internal {
         let seen = (Arc::clone(&metrics), Arc::clone(&connections));
@@ -152,6 +155,39 @@ impl Running {
                 Err(_) => tracing::error!("a worker panicked"),
             }
         }
+    }
+
+    /// Starts the tracked connections of the stores that some route reads under a lease, each on a thread of its own.
+    fn track(
+        &mut self,
+        plans: &mut [StorePlan],
+        leased: &[StoreId],
+        metrics: &Metrics,
+    ) -> std::io::Result<()> {
+        for (at, plan) in plans.iter_mut().enumerate().filter(|(at, _)| leased.contains(&StoreId(*at))) {
+            let (StorePlan::Redis(options, watch, tracked), Some(store)) =
+                (plan, self.shared.config.stores.get(at))
+            else {
+                continue;
+            };
+            let options = RedisOptions::clone(options);
+            let (handle, link) = Tracked::new(options, store.revocation_bound, metrics.store(&store.name));
+            let profiles = self.shared.profiles().iter().filter(|profile| profile.store == Some(StoreId(at)));
+            let mut kinds: Vec<RecordKind> = Vec::new();
+            for kind in profiles.map(|profile| profile.format.record_kind()) {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
+            let follower = self.shared.cache().follower(StoreId(at), kinds, Arc::clone(link.lease()));
+            let watch = Arc::clone(watch);
+            self.threads.push(spawn_worker(&format!("store-{}", store.name), move || async move {
+                link.run(follower, move |event| watch.note(&event)).await;
+                Ok(())
+            })?);
+            *tracked = Some(handle);
+        }
+        Ok(())
     }
 
     fn serve_internal(
@@ -223,7 +259,7 @@ impl StorePlan {
     fn watch(&self) -> Option<Arc<StoreWatch>> {
         match self {
             Self::Memory(_) => None,
-            Self::Redis(_, watch) => Some(Arc::clone(watch)),
+            Self::Redis(_, watch, _) => Some(Arc::clone(watch)),
         }
     }
 }
@@ -238,7 +274,7 @@ fn plan_stores(config: &Config, clock: &Clock) -> Result<Vec<StorePlan>, Vec<Con
                 plans.push(StorePlan::Memory(MemoryStore::new(clock.clone())));
             }
             (_, Ok(Some(options))) => {
-                plans.push(StorePlan::Redis(Arc::new(options), Arc::new(StoreWatch::new(&store.name))))
+                plans.push(StorePlan::Redis(Arc::new(options), Arc::new(StoreWatch::new(&store.name)), None))
             }
             (_, Err(error)) => errors.push(ConfigError::new(
                 store.at,
@@ -251,6 +287,24 @@ fn plan_stores(config: &Config, clock: &Clock) -> Result<Vec<StorePlan>, Vec<Con
     if errors.is_empty() { Ok(plans) } else { Err(errors) }
 }
 
+/// The stores that some route reads under a lease, or serves what was known of: the others need nobody to tell them of changes.
+fn leased_stores(config: &Config) -> Vec<StoreId> {
+    let mut leased = Vec::new();
+    for route in config.routes.iter().filter(|route| route.access != Access::Open) {
+        for profile in route.sessions.iter().filter_map(|id| config.profiles.get(id.0)) {
+            let Some((id, store)) = profile.store.and_then(|id| Some((id, config.stores.get(id.0)?))) else {
+                continue;
+            };
+            let lease = route.freshness.unwrap_or(store.freshness) == Freshness::Lease;
+            let known = matches!(route.outage.unwrap_or(store.outage), Outage::ServeKnown(_));
+            if (lease || known) && !leased.contains(&id) {
+                leased.push(id);
+            }
+        }
+    }
+    leased
+}
+
 /// The stores of one worker, each with a connection of its own; indexed by [`StoreId`].
 fn open_stores(config: &Config, plans: &[StorePlan], metrics: &Metrics) -> Vec<Store> {
     plans
@@ -258,12 +312,13 @@ fn open_stores(config: &Config, plans: &[StorePlan], metrics: &Metrics) -> Vec<S
         .enumerate()
         .map(|(at, plan)| match plan {
             StorePlan::Memory(memory) => Store::Memory(memory.clone()),
-            StorePlan::Redis(options, watch) => {
+            StorePlan::Redis(options, watch, tracked) => {
                 let name = config.stores.get(StoreId(at).0).map_or("", |store| store.name.as_str());
                 let watch = Arc::clone(watch);
                 Store::Redis(RedisStore::start(
                     RedisOptions::clone(options),
                     metrics.store(name),
+                    tracked.clone(),
                     move |event| watch.note(&event),
                 ))
             }

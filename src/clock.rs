@@ -3,6 +3,9 @@
 //! Everything that depends on the wall clock takes a [`UnixMillis`] as an argument; the pipeline reads the
 //! [`Clock`] once per request and passes the value down, so that one request sees one time and a test can
 //! choose it. Deadlines of waits use tokio's monotonic timer instead and never this module.
+//!
+//! What the session cache may still serve is counted on a second clock, the [`Moment`]: it never jumps, and it goes on while the
+//! machine sleeps or the process is stopped, so that a lease that ran out meanwhile has run out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,6 +77,47 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// An instant of the machine's own clock, in nanoseconds since it started, sleep included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// Before every other.
+    pub const START: Self = Self(0);
+
+    /// The instant that many nanoseconds after the start.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the start.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// This instant. CLOCK_BOOTTIME on Linux: CLOCK_MONOTONIC, which the standard library reads, stands still in suspend. Elsewhere the
+    /// monotonic clock, which on macOS counts sleep.
+    pub fn now() -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let clock = rustix::time::ClockId::Boottime;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let clock = rustix::time::ClockId::Monotonic;
+        let time = rustix::time::clock_gettime(clock);
+        let (secs, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+        Self(secs.unwrap_or_default().saturating_mul(1_000_000_000).saturating_add(nanos.unwrap_or_default()))
+    }
+
+    /// The instant `by` later; saturates at the end of time.
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long from `self` until `later`; zero if `later` has passed.
+    pub const fn until(self, later: Self) -> Duration {
+        Duration::from_nanos(later.0.saturating_sub(self.0))
+    }
+}
+
 /// Reads the wall clock; the manual kind stands still until a test moves it.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -134,6 +178,14 @@ mod tests {
     fn arithmetic_saturates_at_both_ends() {
         assert_eq!(UnixMillis::new(5).minus(Duration::from_secs(1)), UnixMillis::new(0));
         assert_eq!(UnixMillis::new(u64::MAX).plus(Duration::from_secs(1)), UnixMillis::new(u64::MAX));
+    }
+
+    #[test]
+    fn a_moment_never_goes_back() {
+        let first = Moment::now();
+        assert!(Moment::now() >= first && first > Moment::START);
+        assert_eq!(first.plus(Duration::from_secs(2)).until(first), Duration::ZERO);
+        assert_eq!(first.until(first.plus(Duration::from_secs(2))), Duration::from_secs(2));
     }
 
     #[test]

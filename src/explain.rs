@@ -122,7 +122,10 @@ async fn judge(
     }
     let shared = look.gateway.shared();
     let judged = look.gateway.authenticator();
-    let judged = judged.authenticate(inbound.cookies(), &route.rules.sessions, shared.now()).await;
+    let judged = {
+        let (cookies, policy) = (inbound.cookies(), shared.policy_of(route));
+        judged.authenticate(cookies, &route.rules.sessions, policy, shared.now()).await
+    };
     let (access, session) = rules::access(shared, route, judged);
     steps.push(access);
     if let Some(session) = session {

@@ -13,6 +13,7 @@ mod rehearsed;
 pub use gateway::{Gateway, RouteState, Shared};
 pub use rehearsed::Rehearsed;
 
+use crate::config::Outage;
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
 use crate::listen::Handler;
 use crate::request::{Conn, Inbound, ParseError, StripRules, exception_text};
@@ -20,7 +21,7 @@ use crate::respond::{
     Form, Reason, Rendering, ResponseBody, ResponseRules, clean, drain, render, seen_before,
 };
 use crate::route::{Anonymous, Found, Grant, Route};
-use crate::session::{Authenticated, VerifiedSession};
+use crate::session::{Authenticated, SessionError, Source, VerifiedSession};
 use crate::token::{InternalToken, Slots, TokenError};
 use crate::upstream::Outbound;
 use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
@@ -30,6 +31,8 @@ use record::Record;
 use refusal::{Cause, Refusal};
 
 static CLOAKROOM_VERDICT: HeaderName = HeaderName::from_static("cloakroom-verdict");
+/// Tells a client that its session could not be checked just now, and by which policy the request passed all the same.
+static CLOAKROOM_OUTAGE: HeaderName = HeaderName::from_static("cloakroom-outage");
 
 /// The route a request takes, with what was made ready for it.
 #[derive(Clone, Copy)]
@@ -128,9 +131,15 @@ impl Gateway {
         }
         let admitted = match way.state.grant {
             Grant::Open(anonymous) => Admitted::Anonymous(anonymous),
-            // Boxed: asking a store is the largest part of a future that is moved whole for every request.
             Grant::Optional(_) | Grant::Session | Grant::Required => {
-                Box::pin(self.admit(way, inbound, record)).await?
+                let profiles = &way.route.rules.sessions;
+                let recalled =
+                    self.authenticator.recall(inbound.cookies(), profiles, way.state.policy, record.now);
+                match recalled {
+                    Some(judged) => self.admit(way, Ok(judged), record)?,
+                    // Boxed: asking a store is the largest part of a future that is moved whole for every request.
+                    None => Box::pin(self.look_up(way, inbound, record)).await?,
+                }
             }
         };
         let caller = match admitted {
@@ -162,6 +171,9 @@ impl Gateway {
         let rules = ResponseRules { foreign_cookies: &state.cookies_kept_here, authenticated };
         if clean(response.headers_mut(), rules) {
             self.warnings().set_cookie_dropped(route);
+        }
+        if let Some(policy) = record.outage {
+            response.headers_mut().insert(&CLOAKROOM_OUTAGE, HeaderValue::from_static(policy));
         }
         Ok(response.map(ResponseBody::Upstream))
     }
@@ -236,28 +248,43 @@ impl Gateway {
         }
     }
 
-    /// Session and access rule.
-    async fn admit<B>(
+    /// The session, by asking its store, and the access rule.
+    async fn look_up<B>(
         &self,
         way: Way<'_>,
         inbound: &Inbound<B>,
         record: &mut Record,
     ) -> Result<Admitted<Slots>, Refusal> {
-        let asked =
-            self.authenticator.authenticate(inbound.cookies(), &way.route.rules.sessions, record.now).await;
-        let verdict = asked.map(|Authenticated { verdict, profile, sid }| {
-            record.judged(&verdict, profile, sid);
-            verdict
-        });
-        admit(way.state.grant, way.state.outage, verdict).map_err(|denied| match denied {
+        let (cookies, profiles) = (inbound.cookies(), &way.route.rules.sessions);
+        let asked = self.authenticator.authenticate(cookies, profiles, way.state.policy, record.now).await;
+        self.admit(way, asked, record)
+    }
+
+    /// The access rule.
+    fn admit(
+        &self,
+        way: Way<'_>,
+        judged: Result<Authenticated<Slots>, SessionError>,
+        record: &mut Record,
+    ) -> Result<Admitted<Slots>, Refusal> {
+        let outage = match &judged {
+            Ok(Authenticated { source: Source::Known(store), .. }) => {
+                self.bridged(*store, record);
+                Outage::Deny
+            }
+            Ok(_) => Outage::Deny,
+            Err(error) => {
+                record.unknown(error.profile, &error.sid);
+                self.outage(way.route, error, record)
+            }
+        };
+        let verdict = judged.map(|judged| record.judged(judged));
+        admit(way.state.grant, outage, verdict).map_err(|denied| match denied {
             Denied::Unauthenticated(reject) => Refusal {
                 cause: reject.map(|reject| Box::new(Cause::Reject(reject))),
                 ..Reason::LoginRequired.into()
             },
-            Denied::StoreUnavailable(error) => {
-                record.unknown(error.profile, &error.sid);
-                Refusal::caused(Reason::StoreUnavailable, Cause::Store(error))
-            }
+            Denied::StoreUnavailable(error) => Refusal::caused(Reason::StoreUnavailable, Cause::Store(error)),
         })
     }
 

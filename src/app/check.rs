@@ -1,7 +1,7 @@
 //! What a configuration promises, without starting it.
 
 use crate::clock::Clock;
-use crate::config::{Access, Config, ConfigError, Freshness, KeySource, Profile, Route};
+use crate::config::{Access, Backend, Config, ConfigError, Freshness, KeySource, Outage, Profile, Route};
 use crate::pipeline::Shared;
 use crate::telemetry::Metrics;
 use std::path::Path;
@@ -37,8 +37,10 @@ pub struct CheckedRoute {
 /// The longest a revoked session may be honoured by a service, and what it is the sum of.
 #[derive(Debug)]
 pub struct Bound {
-    /// At the gateway.
+    /// At the gateway, while its stores can be asked or their leases hold.
     pub revocation: Duration,
+    /// What `serve_known` adds in an outage; zero without.
+    pub serve_known: Duration,
     /// What is left of a token that was handed out just before.
     pub ttl: Duration,
     /// What a service's clock may be behind.
@@ -107,17 +109,31 @@ fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
 fn bound(route: &Route, config: &Config) -> Bound {
     let stores = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
     let stores = stores.filter_map(|profile| config.stores.get(profile.store?.0));
-    // Until there is a cache to be stale, every request asks the store, whatever `freshness` says.
-    let revocation = stores
-        .map(|store| match route.freshness.unwrap_or(store.freshness) {
-            Freshness::Strict | Freshness::Lease => Duration::ZERO,
-        })
-        .max()
-        .unwrap_or_default();
+    let bounds = stores.map(|store| {
+        let is_memory = matches!(store.backend, Backend::Memory);
+        match (route.freshness.unwrap_or(store.freshness), route.outage.unwrap_or(store.outage)) {
+            // Nothing can cut us off from it, and it is asked on every request.
+            _ if is_memory => (Duration::ZERO, Duration::ZERO),
+            // A known session was right when the lease ended, not when the request came, also where that is asked for otherwise.
+            (Freshness::Strict | Freshness::Lease, Outage::ServeKnown(longest)) => {
+                (store.revocation_bound, longest)
+            }
+            (Freshness::Lease, Outage::Deny | Outage::Anonymous) => (store.revocation_bound, Duration::ZERO),
+            (Freshness::Strict, Outage::Deny | Outage::Anonymous) => (Duration::ZERO, Duration::ZERO),
+        }
+    });
+    let (revocation, serve_known) = bounds.max_by_key(|(lease, known)| *lease + *known).unwrap_or_default();
     let (ttl, skew) = (route.token.ttl, config.server.skew);
     let profiles = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
     let carried = profiles.filter(|profile| profile.store.is_none()).map(|profile| profile.name.clone());
-    Bound { revocation, ttl, skew, total: revocation + ttl + skew, carried: carried.collect() }
+    Bound {
+        revocation,
+        serve_known,
+        ttl,
+        skew,
+        total: revocation + serve_known + ttl + skew,
+        carried: carried.collect(),
+    }
 }
 
 /// What whoever keeps sessions in the cookie alone should know.

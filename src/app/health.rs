@@ -1,7 +1,7 @@
 //! What is known of the stores, over all workers.
 
 use crate::internal::StoreHealth;
-use crate::store::LinkEvent;
+use crate::store::{LinkEvent, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +12,8 @@ pub(super) struct StoreWatch {
     reached: AtomicBool,
     connected: AtomicUsize,
     trouble: Mutex<Option<String>>,
+    /// What the store lacks to tell us of changes; said once.
+    untracked: Mutex<Option<String>>,
 }
 
 impl StoreWatch {
@@ -21,6 +23,7 @@ impl StoreWatch {
             reached: AtomicBool::new(false),
             connected: AtomicUsize::new(0),
             trouble: Mutex::new(None),
+            untracked: Mutex::new(None),
         }
     }
 
@@ -42,6 +45,41 @@ impl StoreWatch {
                     *self.trouble() = Some("the connection was lost".to_owned());
                 }
             }
+            LinkEvent::Broke(error) => {
+                let text = crate::telemetry::chain(*error);
+                if matches!(error, StoreError::CrossedReply) {
+                    // Whose session it was is not known, so nobody got it; somebody must look into this.
+                    tracing::error!(store = %self.name, "{text}; the request was denied and the connection dropped");
+                } else {
+                    tracing::warn!(store = %self.name, error = %text, "dropped a connection");
+                }
+            }
+            LinkEvent::Refused(error) => {
+                let text = crate::telemetry::chain(*error);
+                let mut trouble = self.trouble();
+                if trouble.as_deref() != Some(&text) {
+                    tracing::error!(store = %self.name, error = %text, "sessions cannot be read; look at our user's ACL");
+                    *trouble = Some(text);
+                }
+            }
+            LinkEvent::Tracking => {
+                *self.untracked() = None;
+                tracing::debug!(store = %self.name, "sessions are cached and revoked by the store's messages");
+            }
+            LinkEvent::TrackingLost(error) => {
+                let text = crate::telemetry::chain(*error);
+                tracing::warn!(store = %self.name, error = %text, "the lease is lost: nothing is served from memory");
+            }
+            LinkEvent::CannotTrack(missing) => {
+                let mut untracked = self.untracked();
+                if untracked.as_deref() != Some(*missing) {
+                    tracing::warn!(
+                        store = %self.name, %missing,
+                        "this store cannot tell us of changes, so it is asked on every request, as with `freshness = \"strict\"`"
+                    );
+                    *untracked = Some((*missing).to_owned());
+                }
+            }
             LinkEvent::Failed(error) => {
                 let text = crate::telemetry::chain(*error);
                 let mut trouble = self.trouble();
@@ -55,7 +93,12 @@ impl StoreWatch {
 
     pub(super) fn health(&self) -> StoreHealth {
         let reachable = self.connected.load(Ordering::Relaxed) > 0;
-        StoreHealth { name: self.name.clone(), reachable, detail: self.trouble().clone() }
+        let strict = self.untracked().as_ref().map(|missing| format!("asked on every request: no {missing}"));
+        StoreHealth { name: self.name.clone(), reachable, detail: self.trouble().clone().or(strict) }
+    }
+
+    fn untracked(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.untracked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn trouble(&self) -> std::sync::MutexGuard<'_, Option<String>> {

@@ -3,6 +3,7 @@
 use crate::app::{Bound, Checked, check};
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
+use std::time::Duration;
 
 /// Find every mistake in the configuration, and print what each route guarantees.
 #[derive(Debug, clap::Args)]
@@ -50,8 +51,12 @@ fn print(checked: &Checked, printer: &Printer) {
 }
 
 fn in_words(bound: &Bound) -> String {
-    let Bound { revocation, ttl, skew, total, carried } = bound;
-    let parts = format!("{total:?}: {revocation:?} here + {ttl:?} token + {skew:?} skew");
+    let Bound { revocation, serve_known, ttl, skew, total, carried } = bound;
+    let known = match *serve_known {
+        Duration::ZERO => String::new(),
+        time => format!(" + {time:?} in an outage (serve_known)"),
+    };
+    let parts = format!("{total:?}: {revocation:?} here{known} + {ttl:?} token + {skew:?} skew");
     if carried.is_empty() {
         return format!("a revoked session is honoured for at most {parts}");
     }
@@ -73,6 +78,7 @@ fn as_json(checked: &Checked) -> serde_json::Value {
                 .filter(|bound| bound.carried.is_empty())
                 .map(|bound| bound.total.as_secs_f64()),
             "until_exp": route.bound.as_ref().map(|bound| bound.carried.as_slice()).unwrap_or_default(),
+            "serve_known_seconds": route.bound.as_ref().map(|bound| bound.serve_known.as_secs_f64()),
         })
     });
     serde_json::json!({ "routes": routes.collect::<Vec<_>>(), "warnings": checked.warnings })

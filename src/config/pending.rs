@@ -17,7 +17,6 @@ const KEYS: &[(&str, &str)] = &[
     ("server", "certificates"),
     ("server", "proxy_protocol"),
     ("server.limits", "memory"),
-    ("stores.*.outage", "serve_known"),
     ("sessions.*", "user_record"),
     ("sessions.*", "valid_if"),
     ("tokens.keys", "publish"),
@@ -29,7 +28,6 @@ const KEYS: &[(&str, &str)] = &[
     ("routes", "rate"),
     ("routes", "rollout"),
     ("routes", "streams"),
-    ("routes.outage", "serve_known"),
 ];
 
 /// Words, as the key's path and the word.

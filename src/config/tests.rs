@@ -207,7 +207,8 @@ fn keys<'s>(schema: &'s Value, path: &str, found: &mut Vec<(String, &'s Value)>)
     }
     let tables =
         if schema.get("properties").is_some() { vec![schema] } else { [kinds.tables, items.tables].concat() };
-    if let ([table], false) = (tables.as_slice(), kinds.secret || items.secret) {
+    // A table that stands in the place of a word is documented with it.
+    if let ([table], false) = (tables.as_slice(), kinds.secret || items.secret || !kinds.words.is_empty()) {
         for (name, property) in table.get("properties").and_then(Value::as_object).into_iter().flatten() {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             found.push((path.clone(), property));

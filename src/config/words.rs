@@ -127,13 +127,25 @@ pub enum Freshness {
 }
 
 /// What happens to a request whose session cannot be looked up because the store cannot be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
     /// 503 with Retry-After.
     Deny,
     /// Anonymous, on optional routes.
     Anonymous,
+    /// For so long after the lease ended, what was known of the session when it did; then 503.
+    ServeKnown(std::time::Duration),
+}
+
+impl Outage {
+    /// The word in the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Anonymous => "anonymous",
+            Self::ServeKnown(_) => "serve_known",
+        }
+    }
 }
 
 /// An encoding in the path that a route takes although it is refused by default.

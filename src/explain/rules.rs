@@ -1,6 +1,6 @@
 //! The stages that need nothing but the configuration and what the stage before found.
 
-use crate::config::{CsrfMode, Endpoint, UpstreamId};
+use crate::config::{CsrfMode, Endpoint, Outage, UpstreamId};
 use crate::explain::shown::{clip, text};
 use crate::explain::step::Step;
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
@@ -102,7 +102,10 @@ pub(super) fn access(
     route: &Route,
     judged: Result<Authenticated<Slots>, SessionError>,
 ) -> (Step, Option<VerifiedSession<Slots>>) {
-    let outage = shared.outage_of(route);
+    let outage = match &judged {
+        Ok(_) => Outage::Deny,
+        Err(error) => shared.outage_of(route, error.store),
+    };
     let guest = judged.as_ref().is_ok_and(|judged| match &judged.verdict {
         crate::session::Verdict::Verified(session) => session.session().subject.is_none(),
         crate::session::Verdict::Absent | crate::session::Verdict::Rejected(_) => false,

@@ -43,7 +43,8 @@ pub fn admit<T>(
         }),
         (Grant::Optional(anonymous), Err(error)) => match outage {
             Outage::Anonymous => Ok(Admitted::Anonymous(anonymous)),
-            Outage::Deny => Err(Denied::StoreUnavailable(error)),
+            // What was known was looked for before this error came about.
+            Outage::Deny | Outage::ServeKnown(_) => Err(Denied::StoreUnavailable(error)),
         },
         (Grant::Session, Ok(Verdict::Verified(session))) => Ok(Admitted::Known(session)),
         (Grant::Required, Ok(Verdict::Verified(session))) => match is_user(&session) {

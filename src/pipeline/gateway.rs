@@ -1,13 +1,15 @@
 //! What the path works with: what the process shares, and what a worker has of its own.
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, CsrfMode, Outage};
+use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId};
 use crate::guard::TrustedOrigins;
 use crate::pipeline::record::Record;
 use crate::request::{RequestIds, Reserved, push_address};
 use crate::respond::LoginTemplate;
 use crate::route::{Grant, Route, RouteTable};
-use crate::session::{Authenticator, FingerprintKey, Profile, SessionCache};
+use crate::session::{
+    Authenticator, FingerprintKey, Policy, Profile, SessionCache, SessionError, StoreRules,
+};
 use crate::store::Store;
 use crate::telemetry::{AccessLine, AccessLog, Metrics, RouteMetrics};
 use crate::token::{KeyRing, Minter, Published, Slots, TemplateId, Templates};
@@ -49,7 +51,7 @@ pub struct RouteState {
     /// Session cookies that this route neither forwards nor lets its upstream set.
     pub(super) cookies_kept_here: Vec<String>,
     pub(super) login: Option<LoginTemplate>,
-    pub(super) outage: Outage,
+    pub(super) policy: Policy,
     pub(super) body_limit: Option<u64>,
     pub(super) metrics: RouteMetrics,
     pub(super) upstream: String,
@@ -110,7 +112,7 @@ impl Shared {
             states,
             profiles: profiles.into(),
             minter,
-            cache: Arc::new(SessionCache::new()),
+            cache: Arc::new(SessionCache::new(config.profiles.len())),
             fingerprints,
             reserved,
             trusted_origins: TrustedOrigins::new(config.trusted_origins.clone()),
@@ -142,9 +144,20 @@ impl Shared {
         &self.minter
     }
 
-    /// What a route does while its store cannot be asked.
-    pub fn outage_of(&self, route: &Route) -> Outage {
-        self.states.get(route.id.0).map_or(Outage::Deny, |state| state.outage)
+    /// What a route does while this store cannot be asked.
+    pub fn outage_of(&self, route: &Route, store: StoreId) -> Outage {
+        let of_store = || self.config.stores.get(store.0).map(|store| store.outage);
+        route.rules.outage.or_else(of_store).unwrap_or(Outage::Deny)
+    }
+
+    /// What a route says of stores.
+    pub fn policy_of(&self, route: &Route) -> Policy {
+        self.states.get(route.id.0).map(|state| state.policy).unwrap_or_default()
+    }
+
+    /// The sessions that are held.
+    pub const fn cache(&self) -> &Arc<SessionCache<Slots>> {
+        &self.cache
     }
 
     /// Whose pages count as our own.
@@ -186,18 +199,12 @@ impl RouteState {
             profiles.iter().flat_map(|profile| profile.format.cookie_names()).collect();
         cookies.sort_unstable();
         cookies.dedup();
-        let store_outage = rules
-            .sessions
-            .iter()
-            .filter_map(|id| config.profiles.get(id.0))
-            .find_map(|profile| config.stores.get(profile.store?.0))
-            .map(|store| store.outage);
         Self {
             grant: route.grant(),
             template: minter.template_of(route.id),
             cookies_kept_here: if rules.forward_cookie { Vec::new() } else { cookies },
             login: rules.login.as_ref().map(|login| LoginTemplate::new(&login.value)),
-            outage: rules.outage.or(store_outage).unwrap_or(Outage::Deny),
+            policy: Policy { freshness: rules.freshness, outage: rules.outage },
             body_limit: rules.body_limit.or(config.server.limits.body),
             metrics: metrics.route(&rules.path.value),
             upstream: config
@@ -246,9 +253,12 @@ impl Gateway {
         log: AccessLog,
     ) -> Result<Self, Vec<ConfigError>> {
         let forwarder = Forwarder::new(&shared.config.upstreams, shared.tunnels.clone())?;
+        let rules = shared.config.stores.iter();
+        let rules = rules.map(|store| StoreRules { freshness: store.freshness, outage: store.outage });
         let authenticator = Authenticator::new(
             Arc::clone(&shared.profiles),
             stores,
+            rules.collect(),
             Arc::clone(&shared.cache),
             shared.fingerprints.clone(),
         );
@@ -306,6 +316,26 @@ impl Worker {
 
     pub(super) fn warnings(&self) -> &Warnings {
         &self.shared.warnings
+    }
+
+    /// What the route does about a store that could not be asked; an anonymous passage is counted.
+    pub(super) fn outage(&self, route: &Route, error: &SessionError, record: &mut Record) -> Outage {
+        let outage = self.shared.outage_of(route, error.store);
+        if outage == Outage::Anonymous && matches!(route.grant(), Grant::Optional(_)) {
+            record.outage = Some(outage.word());
+            if let Some(Store::Redis(redis)) = self.authenticator.store(error.store) {
+                redis.metrics().served_anonymous.inc();
+            }
+        }
+        outage
+    }
+
+    /// Notes that a session passed as it was known before its store could not be asked.
+    pub(super) fn bridged(&self, store: StoreId, record: &mut Record) {
+        record.outage = Some("serve_known");
+        if let Some(Store::Redis(redis)) = self.authenticator.store(store) {
+            redis.metrics().served_known.inc();
+        }
     }
 
     /// Whether a cross-site request is refused, or only counted.
@@ -374,6 +404,8 @@ impl Worker {
             verdict: record.verdict,
             refusal: record.refusal.as_ref().map(|(reason, _)| reason.answer().code),
             reason,
+            outage: record.outage,
+            session_from: record.session_from,
             cross_site: record.cross_site_logged.then_some(true),
             profile,
             sid: record.sid.as_ref().map(crate::session::Fingerprint::as_str),

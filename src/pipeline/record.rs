@@ -5,7 +5,7 @@ use crate::config::{ProfileId, RouteId};
 use crate::pipeline::refusal::Cause;
 use crate::request::{Inbound, RequestId};
 use crate::respond::Reason;
-use crate::session::{Fingerprint, Verdict};
+use crate::session::{Authenticated, Fingerprint, Source, Verdict};
 use crate::token::InternalToken;
 use http::header::WWW_AUTHENTICATE;
 use http::uri::PathAndQuery;
@@ -30,6 +30,9 @@ pub(super) struct Record {
     pub(super) token: Option<InternalToken>,
     pub(super) forwarded: bool,
     pub(super) cross_site_logged: bool,
+    /// The policy that let it pass while its store could not be asked.
+    pub(super) outage: Option<&'static str>,
+    pub(super) session_from: Option<&'static str>,
     pub(super) refusal: Option<(Reason, Option<Box<Cause>>)>,
     /// What an upstream that refused our token said about it.
     pub(super) disagreement: Option<String>,
@@ -53,6 +56,8 @@ impl Record {
             token: None,
             forwarded: false,
             cross_site_logged: false,
+            outage: None,
+            session_from: None,
             refusal: None,
             disagreement: None,
         }
@@ -73,19 +78,22 @@ impl Record {
         self.target = Some(inbound.path().raw().clone());
     }
 
-    pub(super) fn judged<T>(
-        &mut self,
-        verdict: &Verdict<T>,
-        profile: Option<ProfileId>,
-        sid: Option<Fingerprint>,
-    ) {
-        (self.verdict, self.reject) = match verdict {
+    pub(super) fn judged<T>(&mut self, judged: Authenticated<T>) -> Verdict<T> {
+        let Authenticated { verdict, profile, sid, source } = judged;
+        (self.verdict, self.reject) = match &verdict {
             Verdict::Absent => (Some("absent"), None),
             Verdict::Rejected(reject) => (Some("rejected"), Some(reject.code())),
             Verdict::Verified(_) => (Some("verified"), None),
         };
         self.profile = profile;
         self.sid = sid;
+        self.session_from = match source {
+            Source::Cookie => None,
+            Source::Cache => Some("cache"),
+            Source::Known(_) => Some("known"),
+            Source::Store => Some("store"),
+        };
+        verdict
     }
 
     /// The store could not be asked about this session.

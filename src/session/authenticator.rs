@@ -1,15 +1,15 @@
 //! The only maker of [`VerifiedSession`].
 
-use crate::clock::UnixMillis;
-use crate::config::{ProfileId, StoreId};
+use crate::clock::{Moment, UnixMillis};
+use crate::config::{Freshness, Outage, ProfileId, StoreId};
 use crate::format::{Carried, Lookup, Presented, Reject};
 use crate::request::Cookies;
-use crate::session::cache::{CacheKey, Entry, SessionCache};
+use crate::session::cache::{Answer, CacheKey, Content, Decoded, Kept, Known, SessionCache};
 use crate::session::carried::CarriedSessions;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::profile::Profile;
 use crate::session::verified::VerifiedSession;
-use crate::store::{Reading, Store, StoreError, Stored};
+use crate::store::{Reading, RecordKind, Store, StoreError, StoreKey, TrackedState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,39 @@ pub struct Authenticated<T> {
     pub profile: Option<ProfileId>,
     /// The session's fingerprint, as far as a cookie was read.
     pub sid: Option<Fingerprint>,
+    /// Where the verdict came from.
+    pub source: Source,
+}
+
+/// Where a verdict came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The cookies alone.
+    Cookie,
+    /// Memory, within the lease.
+    Cache,
+    /// Memory, while the store of this number cannot be asked: the route says `serve_known`.
+    Known(StoreId),
+    /// The store.
+    Store,
+}
+
+/// What a route says of stores; `None`: as the store itself says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy {
+    /// Whether to ask on every request.
+    pub freshness: Option<Freshness>,
+    /// What to do if it cannot be asked.
+    pub outage: Option<Outage>,
+}
+
+/// What a store says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreRules {
+    /// Whether to ask on every request.
+    pub freshness: Freshness,
+    /// What to do if it cannot be asked.
+    pub outage: Outage,
 }
 
 /// A store that could not be asked about a session it may hold. Never an answer about the session.
@@ -65,25 +98,78 @@ impl std::error::Error for SessionError {
 pub struct Authenticator<T> {
     profiles: Arc<[Profile]>,
     stores: Vec<Store>,
+    rules: Vec<StoreRules>,
     cache: Arc<SessionCache<T>>,
     carried: CarriedSessions<T>,
     fingerprints: FingerprintKey,
 }
 
+/// Where a profile's records are.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    id: StoreId,
+    store: &'a Store,
+    rules: StoreRules,
+}
+
+/// What there is under one key, as of now.
+enum Seen<T> {
+    Absent,
+    /// No session, whatever it is.
+    Odd(Reject),
+    Record {
+        known: Arc<Known<T>>,
+        ttl_left: Option<Duration>,
+    },
+}
+
 impl<T: Default + Send + Sync + 'static> Authenticator<T> {
-    /// An authenticator over the worker's own `stores`, indexed by [`StoreId`].
+    /// An authenticator over the worker's own `stores`, indexed by [`StoreId`] as their `rules` are.
     pub fn new(
         profiles: Arc<[Profile]>,
         stores: Vec<Store>,
+        rules: Vec<StoreRules>,
         cache: Arc<SessionCache<T>>,
         fingerprints: FingerprintKey,
     ) -> Self {
-        Self { profiles, stores, cache, carried: CarriedSessions::new(), fingerprints }
+        Self { profiles, stores, rules, cache, carried: CarriedSessions::new(), fingerprints }
     }
 
     /// All profiles, indexed by [`ProfileId`].
     pub fn profiles(&self) -> &[Profile] {
         &self.profiles
+    }
+
+    /// The store of this number.
+    pub fn store(&self, id: StoreId) -> Option<&Store> {
+        self.stores.get(id.0)
+    }
+
+    /// What [`Authenticator::authenticate`] would say, if memory and cookies are enough to say it: then no future is made, and nothing
+    /// is waited for.
+    pub fn recall(
+        &self,
+        cookies: &Cookies,
+        profiles: &[ProfileId],
+        policy: Policy,
+        now: UnixMillis,
+    ) -> Option<Authenticated<T>> {
+        let mut best = Authenticated::absent();
+        if cookies.is_empty() {
+            return Some(best);
+        }
+        for profile in profiles.iter().filter_map(|id| self.profiles.get(id.0)) {
+            let found = match profile.format.present(cookies) {
+                Presented::Absent => continue,
+                Presented::Rejected(reject) => Authenticated::refused(profile.id, reject),
+                Presented::Carried(carried) => self.carried(profile, &carried, now),
+                Presented::Session(lookup) => self.recall_one(profile, &lookup, policy, now)?,
+            };
+            if best.yields_to(found) {
+                break;
+            }
+        }
+        Some(best)
     }
 
     /// Judges the cookies by the named profiles, in their order; the first that verifies wins, and a store that cannot be
@@ -95,25 +181,22 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         &self,
         cookies: &Cookies,
         profiles: &[ProfileId],
+        policy: Policy,
         now: UnixMillis,
     ) -> Result<Authenticated<T>, SessionError> {
-        let mut best = Authenticated { verdict: Verdict::Absent, profile: None, sid: None };
-        if cookies.is_empty() {
-            return Ok(best);
-        }
+        let mut best = Authenticated::absent();
         for profile in profiles.iter().filter_map(|id| self.profiles.get(id.0)) {
             let found = match profile.format.present(cookies) {
                 Presented::Absent => continue,
-                Presented::Rejected(reject) => {
-                    Authenticated { verdict: Verdict::Rejected(reject), profile: Some(profile.id), sid: None }
-                }
-                Presented::Session(lookup) => self.look_up(profile, &lookup, now).await?,
+                Presented::Rejected(reject) => Authenticated::refused(profile.id, reject),
                 Presented::Carried(carried) => self.carried(profile, &carried, now),
+                Presented::Session(lookup) => match self.recall_one(profile, &lookup, policy, now) {
+                    Some(found) => found,
+                    None => self.look_up(profile, &lookup, policy, now).await?,
+                },
             };
-            match found.verdict {
-                Verdict::Verified(_) => return Ok(found),
-                Verdict::Absent | Verdict::Rejected(_) if best.profile.is_none() => best = found,
-                Verdict::Absent | Verdict::Rejected(_) => {}
+            if best.yields_to(found) {
+                break;
             }
         }
         Ok(best)
@@ -129,79 +212,214 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             Ok(session) => Verdict::Verified(VerifiedSession::new(session, carried.decoded.ends_at, now)),
             Err(reject) => Verdict::Rejected(reject),
         };
-        Authenticated { verdict, profile: Some(profile.id), sid: Some(sid) }
+        Authenticated { verdict, profile: Some(profile.id), sid: Some(sid), source: Source::Cookie }
+    }
+
+    /// Where a profile's records are.
+    fn place(&self, profile: &Profile) -> Option<Place<'_>> {
+        let id = profile.store?;
+        Some(Place { id, store: self.stores.get(id.0)?, rules: *self.rules.get(id.0)? })
+    }
+
+    fn recall_one(
+        &self,
+        profile: &Profile,
+        lookup: &Lookup,
+        policy: Policy,
+        now: UnixMillis,
+    ) -> Option<Authenticated<T>> {
+        let place = self.place(profile)?;
+        if policy.freshness.unwrap_or(place.rules.freshness) == Freshness::Strict {
+            return None;
+        }
+        let tracked = place.store.tracked()?;
+        // The lease before the slots, and both before the clock: see the cache's argument.
+        let held = tracked.lease().held();
+        let kind = profile.format.record_kind();
+        for key in &lookup.keys {
+            let kept = self.cache.find(&CacheKey::new(place.id, kind, key.expose()))?;
+            let moment = Moment::now();
+            if !kept.serves(held, moment) {
+                return None;
+            }
+            match seen(&kept, moment) {
+                Seen::Absent => {}
+                seen @ (Seen::Odd(_) | Seen::Record { .. }) => {
+                    kept.touch();
+                    tracked.metrics().hits.inc();
+                    return Some(self.conclude(profile, lookup, seen, Source::Cache, now));
+                }
+            }
+        }
+        tracked.metrics().hits.inc();
+        Some(self.conclude(profile, lookup, Seen::Absent, Source::Cache, now))
     }
 
     async fn look_up(
         &self,
         profile: &Profile,
         lookup: &Lookup,
+        policy: Policy,
         now: UnixMillis,
     ) -> Result<Authenticated<T>, SessionError> {
-        let answer = |verdict, sid| Authenticated { verdict, profile: Some(profile.id), sid: Some(sid) };
-        let Some((id, store)) = profile.store.and_then(|id| Some((id, self.stores.get(id.0)?))) else {
-            return Ok(answer(
-                Verdict::Rejected(Reject::UnknownSession),
-                profile.fingerprint(&self.fingerprints, lookup),
-            ));
+        let Some(place) = self.place(profile) else {
+            return Ok(self.conclude(profile, lookup, Seen::Absent, Source::Store, now));
         };
         for key in &lookup.keys {
-            let reading =
-                store.read(key, profile.format.record_kind()).await.map_err(|source| SessionError {
-                    profile: profile.id,
-                    store: id,
-                    sid: profile.fingerprint(&self.fingerprints, lookup),
-                    source,
-                })?;
-            let judged = match reading {
-                Reading::Missing => {
-                    self.cache.remove(&CacheKey::new(id, profile.id, key));
-                    continue;
-                }
-                Reading::WrongType => Err(Reject::WrongType),
-                Reading::TooLarge { bytes } => Err(Reject::ValueTooLarge { bytes }),
-                Reading::Found(stored) => {
-                    self.judge(profile, lookup, CacheKey::new(id, profile.id, key), stored, now)
-                }
+            let kind = profile.format.record_kind();
+            let (seen, source) = match self.read(place, key, kind, policy).await {
+                Ok(seen) => (seen, Source::Store),
+                Err(source) => match self.known(place, key, kind, policy) {
+                    Some(seen) => (seen, Source::Known(place.id)),
+                    None => {
+                        let sid = profile.fingerprint(&self.fingerprints, lookup);
+                        return Err(SessionError { profile: profile.id, store: place.id, sid, source });
+                    }
+                },
             };
-            return Ok(match judged {
-                Ok(session) => {
-                    let sid = session.session().sid.clone();
-                    answer(Verdict::Verified(session), sid)
+            match seen {
+                Seen::Absent => {}
+                seen @ (Seen::Odd(_) | Seen::Record { .. }) => {
+                    return Ok(self.conclude(profile, lookup, seen, source, now));
                 }
-                Err(reject) => {
-                    answer(Verdict::Rejected(reject), profile.fingerprint(&self.fingerprints, lookup))
+            }
+        }
+        Ok(self.conclude(profile, lookup, Seen::Absent, Source::Store, now))
+    }
+
+    /// What the store says, asked for this request or by another that is under way.
+    async fn read(
+        &self,
+        Place { id, store, rules }: Place<'_>,
+        key: &StoreKey,
+        kind: RecordKind,
+        policy: Policy,
+    ) -> Result<Seen<T>, StoreError> {
+        let tracked = store.tracked();
+        if let Some(tracked) = tracked {
+            tracked.metrics().misses.inc();
+        }
+        let up = tracked.filter(|tracked| tracked.state() == TrackedState::Up);
+        if let (Some(tracked), Freshness::Lease) = (up, policy.freshness.unwrap_or(rules.freshness)) {
+            return Ok(match self.cache.read(tracked, id, key, kind).await? {
+                Answer::Content(kept) => {
+                    kept.touch();
+                    seen(&kept, Moment::now())
                 }
+                Answer::Odd(reject) => Seen::Odd(reject),
             });
         }
-        Ok(answer(Verdict::Rejected(Reject::UnknownSession), profile.fingerprint(&self.fingerprints, lookup)))
+        let cache_key = CacheKey::new(id, kind, key.expose());
+        Ok(match store.read(key, kind).await? {
+            Reading::Missing => {
+                self.cache.vanished(cache_key);
+                Seen::Absent
+            }
+            Reading::WrongType => Seen::Odd(Reject::WrongType),
+            Reading::TooLarge { bytes } => Seen::Odd(Reject::ValueTooLarge { bytes }),
+            Reading::Found(stored) => Seen::Record {
+                known: self.cache.compare(cache_key, stored.record),
+                ttl_left: stored.ttl_ms.map(Duration::from_millis),
+            },
+        })
+    }
+
+    /// A record that was right when the lease ended, where the policy is to serve it for so long after. An absence is never served: it
+    /// would log out whoever logged in since.
+    fn known(
+        &self,
+        Place { id, store, rules }: Place<'_>,
+        key: &StoreKey,
+        kind: RecordKind,
+        policy: Policy,
+    ) -> Option<Seen<T>> {
+        let Outage::ServeKnown(longest) = policy.outage.unwrap_or(rules.outage) else { return None };
+        let lease = store.tracked()?.lease();
+        let (held, lost) = (lease.held(), lease.lost());
+        let kept = self.cache.find(&CacheKey::new(id, kind, key.expose()))?;
+        let now = Moment::now();
+        let holds = kept.serves(held, now);
+        let held_then = kept.is_known(lost.epoch, now) && now < lost.until.plus(longest);
+        // A lease that ran out while its connection seems to live.
+        let ran_out = kept.is_known(held.epoch, now) && now < held.until.plus(longest);
+        match seen(&kept, now) {
+            seen @ Seen::Record { .. } if holds || held_then || ran_out => Some(seen),
+            Seen::Absent | Seen::Odd(_) | Seen::Record { .. } => None,
+        }
     }
 
     /// Decodes a record, or takes the session that was decoded from the same bytes before, and judges its end.
+    fn conclude(
+        &self,
+        profile: &Profile,
+        lookup: &Lookup,
+        seen: Seen<T>,
+        source: Source,
+        now: UnixMillis,
+    ) -> Authenticated<T> {
+        let judged = match seen {
+            Seen::Absent => Err(Reject::UnknownSession),
+            Seen::Odd(reject) => Err(reject),
+            Seen::Record { known, ttl_left } => self.judge(profile, lookup, &known, ttl_left, now),
+        };
+        let (verdict, sid) = match judged {
+            Ok(session) => {
+                let sid = session.session().sid.clone();
+                (Verdict::Verified(session), sid)
+            }
+            Err(reject) => (Verdict::Rejected(reject), profile.fingerprint(&self.fingerprints, lookup)),
+        };
+        Authenticated { verdict, profile: Some(profile.id), sid: Some(sid), source }
+    }
+
     fn judge(
         &self,
         profile: &Profile,
         lookup: &Lookup,
-        cache_key: CacheKey,
-        stored: Stored,
+        known: &Known<T>,
+        ttl_left: Option<Duration>,
         now: UnixMillis,
     ) -> Result<VerifiedSession<T>, Reject> {
-        let entry = match self.cache.get(&cache_key) {
-            Some(entry) if entry.record == stored.record => entry,
-            _ => {
-                let decoded = profile.format.decode(&stored.record, lookup)?;
-                let sid = profile.fingerprint(&self.fingerprints, lookup);
-                let session = Arc::new(profile.session(&decoded, sid)?);
-                let entry = Arc::new(Entry { record: stored.record, session, ends_at: decoded.ends_at });
-                self.cache.insert(cache_key, Arc::clone(&entry));
-                entry
-            }
-        };
-        let ttl_ends_at = stored.ttl_ms.map(|ttl| now.plus(Duration::from_millis(ttl)));
-        let ends_at = [ttl_ends_at, entry.ends_at, lookup.ends_at].into_iter().flatten().min();
+        let Decoded { session, ends_at } = known.session(profile.id, |record| {
+            let decoded = profile.format.decode(record, lookup)?;
+            let sid = profile.fingerprint(&self.fingerprints, lookup);
+            let session = Arc::new(profile.session(&decoded, sid)?);
+            Ok::<_, Reject>(Decoded { session, ends_at: decoded.ends_at })
+        })?;
+        let ttl_ends_at = ttl_left.map(|left| now.plus(left));
+        let ends_at = [ttl_ends_at, ends_at, lookup.ends_at].into_iter().flatten().min();
         if ends_at.is_some_and(|end| end <= now) {
             return Err(Reject::Expired);
         }
-        Ok(VerifiedSession::new(Arc::clone(&entry.session), ends_at, now))
+        Ok(VerifiedSession::new(session, ends_at, now))
+    }
+}
+
+fn seen<T>(kept: &Kept<Content<T>>, now: Moment) -> Seen<T> {
+    match &kept.value {
+        Content::Absent => Seen::Absent,
+        Content::Record { known, ttl_ends } => {
+            Seen::Record { known: Arc::clone(known), ttl_left: ttl_ends.map(|ends| now.until(ends)) }
+        }
+    }
+}
+
+impl<T> Authenticated<T> {
+    const fn absent() -> Self {
+        Self { verdict: Verdict::Absent, profile: None, sid: None, source: Source::Cookie }
+    }
+
+    const fn refused(profile: ProfileId, reject: Reject) -> Self {
+        let verdict = Verdict::Rejected(reject);
+        Self { verdict, profile: Some(profile), sid: None, source: Source::Cookie }
+    }
+
+    /// Takes what a further profile found if that is better; whether it is final.
+    fn yields_to(&mut self, found: Self) -> bool {
+        let verified = matches!(found.verdict, Verdict::Verified(_));
+        if verified || self.profile.is_none() {
+            *self = found;
+        }
+        verified
     }
 }

@@ -15,8 +15,8 @@
 //!
 //! A session that is complete in its cookie (`jwt`) has no record, and nothing but its own end ends it.
 //!
-//! Invariant: only [`Authenticator`] makes a [`VerifiedSession`]. The cache never decides: a decoded session is reused only
-//! while the record's bytes, read just now, are equal to those it was decoded from.
+//! Invariant: only [`Authenticator`] makes a [`VerifiedSession`], from a record that was read for this request or that the cache proves
+//! to be unchanged ([`cache`] holds the argument), and a decoded session is reused only while its bytes stay the same.
 //!
 //! The folder is a *roof*.
 
@@ -30,7 +30,7 @@ mod subject;
 mod verified;
 
 pub use attribute::claim_of;
-pub use authenticator::{Authenticated, Authenticator, SessionError, Verdict};
+pub use authenticator::{Authenticated, Authenticator, Policy, SessionError, Source, StoreRules, Verdict};
 pub use cache::SessionCache;
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use profile::Profile;

@@ -4,6 +4,12 @@
 //! is not there (a healthy store said so), or the store could not be asked. Not the job: knowing what the bytes
 //! mean (`format`), whom they admit (`session`), or what to answer (`respond`).
 //!
+//! # Connections
+//! One *primary* is the unit: whatever finds it makes one [`RedisOptions`] of it, and from that come one [`Tracked`] connection a process,
+//! over which the session cache reads and Redis tells what changed, with a [`Lease`] of its own; and one reading connection a
+//! worker ([`RedisStore`]), untracked and pipelined, for routes that want to ask on every request and for stores that cannot tell. A
+//! topology of several primaries is several of each, and a route from a key to its primary; none of them knows the others.
+//!
 //! Invariant: *absent* and *unreachable* are different types and can never be confused: the first is
 //! `Ok(None)`, the second a [`StoreError`]. A gateway that mistakes an outage for a logout logs everybody out.
 //!
@@ -11,15 +17,46 @@
 
 mod error;
 mod key;
+mod lease;
 mod memory;
 mod nearby;
+mod options;
+mod reading;
 mod redis;
+pub(crate) mod sync;
+#[cfg(test)]
+mod tests;
+mod tracked;
 
 pub use self::error::StoreError;
 pub use self::key::StoreKey;
+pub use self::lease::{Held, Lease, Ticket};
 pub use self::memory::MemoryStore;
 pub use self::nearby::{NAMES_MAX, Nearby};
-pub use self::redis::{LinkEvent, RedisOptions, RedisStore};
+pub use self::options::RedisOptions;
+pub use self::redis::RedisStore;
+pub use self::tracked::{Follower, Load, Tracked, TrackedLink, TrackedState};
+
+/// What became of a connection.
+#[derive(Debug)]
+pub enum LinkEvent<'a> {
+    /// An answer showed that it cannot be trusted, and it was dropped.
+    Broke(&'a StoreError),
+    /// The server cannot tell us of changes; what it lacks.
+    CannotTrack(&'a str),
+    /// A worker's is up.
+    Connected,
+    /// An attempt of a worker's failed.
+    Failed(&'a StoreError),
+    /// A worker's was up and broke.
+    Lost,
+    /// The server refused a read: the operator's to mend.
+    Refused(&'a StoreError),
+    /// The tracked one is up.
+    Tracking,
+    /// The tracked one was up and is not any more.
+    TrackingLost(&'a StoreError),
+}
 
 /// How a record is kept, hence which command reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +141,14 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.read(key, kind)),
             Self::Redis(redis) => redis.read(key, kind).await,
+        }
+    }
+
+    /// The tracked connection to the same store, if there is one.
+    pub fn tracked(&self) -> Option<&Tracked> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => redis.tracked(),
         }
     }
 

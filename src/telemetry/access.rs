@@ -45,6 +45,10 @@ pub struct AccessLine<'a> {
     pub refusal: Option<&'a str>,
     /// Why the session was not accepted, or what failed behind the refusal.
     pub reason: Option<&'a str>,
+    /// What let it pass, or would have, while its store could not be asked: `serve_known` or `anonymous`.
+    pub outage: Option<&'a str>,
+    /// Where its session came from: `cache` (within the lease), `store`, or `known` (an outage).
+    pub session_from: Option<&'a str>,
     /// Whether another site's page made it and `csrf = "log"` let it through.
     pub cross_site: Option<bool>,
     /// The session profile that decided.
@@ -187,6 +191,8 @@ impl<'a> AccessLine<'a> {
         push_text(out, ",\"verdict\":", self.verdict);
         push_text(out, ",\"refusal\":", self.refusal);
         push_text(out, ",\"reason\":", self.reason);
+        push_text(out, ",\"outage\":", self.outage);
+        push_text(out, ",\"session_from\":", self.session_from);
         if let Some(cross_site) = self.cross_site {
             push_json(out, ",\"cross_site\":", &cross_site);
         }
@@ -242,6 +248,8 @@ mod tests {
         verdict: None,
         refusal: None,
         reason: None,
+        outage: None,
+        session_from: None,
         cross_site: None,
         profile: None,
         sid: None,

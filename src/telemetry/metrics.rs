@@ -38,6 +38,12 @@ struct StoreOutcome {
     outcome: &'static str,
 }
 
+/// Label of what is counted by store.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfStore {
+    store: String,
+}
+
 /// Label of what is counted by route.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfRoute {
@@ -54,6 +60,11 @@ pub struct Metrics {
     signatures: Gauge,
     sessions_held: Gauge,
     store_reads: Family<StoreOutcome, Counter>,
+    cache_lookups: Family<StoreOutcome, Counter>,
+    invalidations: Family<OfStore, Counter>,
+    leases_lost: Family<OfStore, Counter>,
+    epochs: Family<OfStore, Counter>,
+    outages_bridged: Family<StoreOutcome, Counter>,
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
@@ -81,6 +92,20 @@ pub struct StoreMetrics {
     pub answered: Counter,
     /// Reads that it did not.
     pub failed: Counter,
+    /// Requests answered from memory within the lease.
+    pub hits: Counter,
+    /// Requests for which the store was asked, or another's question waited for.
+    pub misses: Counter,
+    /// Messages from the store that a key, or everything, changed.
+    pub invalidations: Counter,
+    /// Times that the lease ended before its next heartbeat: a connection lost, a silent server, one that is no primary.
+    pub leases_lost: Counter,
+    /// Times that everything read so far became unusable.
+    pub epochs: Counter,
+    /// Requests that passed as known during an outage, where the route says `serve_known`.
+    pub served_known: Counter,
+    /// Requests that passed as anonymous during an outage, where the route says `anonymous`.
+    pub served_anonymous: Counter,
 }
 
 impl Metrics {
@@ -96,6 +121,11 @@ impl Metrics {
             signatures: Gauge::default(),
             sessions_held: Gauge::default(),
             store_reads: Family::default(),
+            cache_lookups: Family::default(),
+            invalidations: Family::default(),
+            leases_lost: Family::default(),
+            epochs: Family::default(),
+            outages_bridged: Family::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
             connections: Gauge::default(),
@@ -112,6 +142,7 @@ impl Metrics {
         registry.register("token_signatures", "Tokens signed since start", metrics.signatures.clone());
         registry.register("sessions_held", "Decoded sessions in memory", metrics.sessions_held.clone());
         registry.register("store_reads", "Session reads by store and outcome", metrics.store_reads.clone());
+        metrics.register_cache(&mut registry);
         registry.register(
             "cross_site_logged",
             "Cross-site requests let through by csrf = log",
@@ -132,6 +163,34 @@ impl Metrics {
         Self { registry: Mutex::new(registry), ..metrics }
     }
 
+    fn register_cache(&self, registry: &mut Registry) {
+        registry.register(
+            "cache_lookups",
+            "Requests by store and whether its session came from memory",
+            self.cache_lookups.clone(),
+        );
+        registry.register(
+            "cache_invalidations",
+            "Messages from the store that sessions changed",
+            self.invalidations.clone(),
+        );
+        registry.register(
+            "leases_lost",
+            "Times that a store's lease ended unrenewed",
+            self.leases_lost.clone(),
+        );
+        registry.register(
+            "cache_epochs",
+            "Times that all that was read from a store became unusable",
+            self.epochs.clone(),
+        );
+        registry.register(
+            "outages_bridged",
+            "Requests that passed while their store could not be asked, by policy",
+            self.outages_bridged.clone(),
+        );
+    }
+
     /// The handles of a route.
     pub fn route(&self, pattern: &str) -> RouteMetrics {
         let decided = |decision| RouteDecision { route: pattern.to_owned(), decision };
@@ -147,9 +206,17 @@ impl Metrics {
     /// The handles of a store.
     pub fn store(&self, name: &str) -> StoreMetrics {
         let labels = |outcome| StoreOutcome { store: name.to_owned(), outcome };
+        let store = OfStore { store: name.to_owned() };
         StoreMetrics {
             answered: self.store_reads.get_or_create_owned(&labels("answered")),
             failed: self.store_reads.get_or_create_owned(&labels("failed")),
+            hits: self.cache_lookups.get_or_create_owned(&labels("hit")),
+            misses: self.cache_lookups.get_or_create_owned(&labels("miss")),
+            invalidations: self.invalidations.get_or_create_owned(&store),
+            leases_lost: self.leases_lost.get_or_create_owned(&store),
+            epochs: self.epochs.get_or_create_owned(&store),
+            served_known: self.outages_bridged.get_or_create_owned(&labels("serve_known")),
+            served_anonymous: self.outages_bridged.get_or_create_owned(&labels("anonymous")),
         }
     }
 

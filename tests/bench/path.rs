@@ -2,9 +2,11 @@
 
 use crate::micros;
 use cloakroom::clock::{Clock, UnixMillis};
-use cloakroom::config::{Config, ProfileId, RouteId, from_text};
+use cloakroom::config::{Config, Freshness, Outage, ProfileId, RouteId, from_text};
 use cloakroom::request::{Cookies, Path};
-use cloakroom::session::{Authenticator, FingerprintKey, Profile, SessionCache, Verdict, VerifiedSession};
+use cloakroom::session::{
+    Authenticator, FingerprintKey, Policy, Profile, SessionCache, StoreRules, Verdict, VerifiedSession,
+};
 use cloakroom::store::{MemoryStore, Record, Store};
 use cloakroom::token::{KeyRing, Minter, Slots, Templates};
 use http::uri::PathAndQuery;
@@ -56,13 +58,20 @@ fn authenticated(config: &Config) -> VerifiedSession<Slots> {
     let profile = Profile::build(ProfileId(0), &config.profiles[0]).expect("a profile");
     let store = MemoryStore::new(Clock::manual(NOW));
     store.write(b"sess:0123456789abcdef0123456789abcdef", Record::String(RECORD.into()), None);
-    let cache = Arc::new(SessionCache::new());
+    let rules = vec![StoreRules { freshness: Freshness::Strict, outage: Outage::Deny }];
+    let cache = Arc::new(SessionCache::new(1));
     let fingerprints = FingerprintKey::new(&[7; 32]);
-    let authenticator =
-        Authenticator::<Slots>::new(Arc::new([profile]), vec![Store::Memory(store)], cache, fingerprints);
+    let authenticator = Authenticator::<Slots>::new(
+        Arc::new([profile]),
+        vec![Store::Memory(store)],
+        rules,
+        cache,
+        fingerprints,
+    );
     let cookies = Cookies::from_line(COOKIE);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let read = || runtime.block_on(authenticator.authenticate(&cookies, &[ProfileId(0)], NOW));
+    let read =
+        || runtime.block_on(authenticator.authenticate(&cookies, &[ProfileId(0)], Policy::default(), NOW));
     row("session, cached (memory store)", micros(read));
     match read().expect("memory does not fail").verdict {
         Verdict::Verified(session) => session,

@@ -221,6 +221,9 @@ fn a_redis_that_does_not_answer_is_503_and_nobody_is_logged_out() {
 }
 
 fn unavailable(shop: &Shop, cookie: &str) {
+    eventually("the lease to end: until then what is known is served", || {
+        (shop.ask(SERVICES[0], cookie).status == 503).then_some(())
+    });
     for target in SERVICES {
         let response = shop.ask(target, cookie);
         assert_eq!((response.status, response.refusal()), (503, Some("store-unavailable")));

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
 mod access;
+mod cache;
 mod cases;
 mod demo;
 mod drain;
@@ -15,6 +16,8 @@ mod frameworks;
 mod internal;
 mod jwt;
 mod limits;
+mod outage;
+mod revocation;
 mod secrets;
 mod streaming;
 mod support;

@@ -64,7 +64,7 @@ fn route(
         audience: audience(table, raw),
         token: token_options(table, given, config),
         freshness: raw.freshness.as_ref().map(|raw| *raw.get()),
-        outage: raw.outage.as_ref().map(|raw| *raw.get()),
+        outage: table.outage(raw.outage.as_ref()),
         require: require(table, raw),
         forward_cookie: raw.forward_cookie.as_ref().map_or(access == Access::Open, |raw| *raw.get()),
         forward_authorization: raw.forward_authorization.as_ref().is_some_and(|raw| *raw.get()),
@@ -296,7 +296,7 @@ fn attributes(table: &mut Table<'_, '_>, route: &Route, config: &Config, told: &
 fn contradictions(table: &mut Table<'_, '_>, raw: &RawRoute, route: &Route) {
     let file = table.file;
     if let Some(outage) = &raw.outage
-        && *outage.get() == Outage::Anonymous
+        && route.outage == Some(Outage::Anonymous)
         && route.access != Access::Optional
     {
         let found = "`anonymous` is only for routes that let anonymous callers pass";

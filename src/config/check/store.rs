@@ -17,6 +17,8 @@ const SCHEMES: &str =
 const PENDING: &[&str] =
     &["redis+unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
 const KIB: u64 = 1024;
+/// Four heartbeats fit into it, and a busy machine may be late by some milliseconds for each.
+const REVOCATION_BOUND_MIN: Duration = Duration::from_millis(200);
 
 /// Checks one store.
 pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawStore>) -> Store {
@@ -28,9 +30,14 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawStore>) -> S
         at: entry.at,
         backend: backend(&mut table, raw),
         timeout: table.duration("timeout", raw.timeout.as_ref(), Duration::from_millis(100)),
-        revocation_bound: table.duration("revocation_bound", raw.revocation_bound.as_ref(), seconds(2)),
+        revocation_bound: table.duration_within(
+            "revocation_bound",
+            raw.revocation_bound.as_ref(),
+            seconds(2),
+            REVOCATION_BOUND_MIN..=seconds(3600),
+        ),
         freshness: raw.freshness.as_ref().map_or(Freshness::Lease, |raw| *raw.get()),
-        outage: raw.outage.as_ref().map_or(Outage::Deny, |raw| *raw.get()),
+        outage: table.outage(raw.outage.as_ref()).unwrap_or(Outage::Deny),
         value_bytes: table.size("value_bytes", raw.value_bytes.as_ref(), 256 * KIB, 1..=64 * KIB * KIB),
     }
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use crate::config::check::given::Given;
 use crate::config::place::File;
-use crate::config::raw::{DurationText, Placed, RawConfig, SizeText};
+use crate::config::raw::{DurationText, KnownOutage, OutageWord, Placed, RawConfig, RawOutage, SizeText};
 use crate::config::units::{self, UnitError};
-use crate::config::{At, ConfigError};
+use crate::config::{At, ConfigError, Outage};
 
 const DURATION: &str = "a duration with its unit, as \"250ms\", \"2s\", \"5m\", \"24h\", \"30d\"";
+/// An outage that lasts longer is for people to decide about, not for a policy.
+const SERVE_KNOWN_MAX: Duration = Duration::from_secs(3600);
 const SIZE: &str = "a size, as \"4KiB\", \"10MiB\", \"64KB\", or a plain number of bytes";
 
 /// What all checks share.
@@ -116,6 +118,38 @@ impl Table<'_, '_> {
             }
             duration => duration,
         }
+    }
+
+    /// A duration within `range`, or `default` where the key is left out.
+    pub(crate) fn duration_within(
+        &mut self,
+        key: &str,
+        raw: Option<&Placed<DurationText>>,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Duration {
+        let duration = self.duration(key, raw, default);
+        if range.contains(&duration) {
+            return duration;
+        }
+        let at = raw.map_or(self.at, |raw| self.file.at(raw));
+        let accepted = format!("a duration from {:?} to {:?}", range.start(), range.end());
+        self.refuse(at, key, format!("{duration:?} is out of range"), accepted);
+        default
+    }
+
+    /// What is done in an outage of the store, or `None` where the key is left out.
+    pub(crate) fn outage(&mut self, raw: Option<&Placed<RawOutage>>) -> Option<Outage> {
+        Some(match raw?.get() {
+            RawOutage::Word(OutageWord::Deny) => Outage::Deny,
+            RawOutage::Word(OutageWord::Anonymous) => Outage::Anonymous,
+            RawOutage::Known(KnownOutage { serve_known }) => {
+                let range = Duration::from_millis(1)..=SERVE_KNOWN_MAX;
+                let default = Duration::from_secs(30);
+                let time = self.duration_within("outage.serve_known", Some(serve_known), default, range);
+                Outage::ServeKnown(time)
+            }
+        })
     }
 
     /// A duration, or `default` where the key is left out.

@@ -23,7 +23,9 @@ pub(crate) use session::{RawAttribute, RawProfile};
 pub(crate) use store::RawStore;
 pub(crate) use token::{RawKeys, RawTokens};
 pub(crate) use upstream::{RawTimeouts, RawUpstream};
-pub(crate) use value::{DurationText, OneOrMany, Placed, SecretRef, SizeText, UrlRef};
+pub(crate) use value::{
+    DurationText, KnownOutage, OneOrMany, OutageWord, Placed, RawOutage, SecretRef, SizeText, UrlRef,
+};
 
 /// Tables of one kind by their names.
 pub(crate) type Named<T> = BTreeMap<Placed<String>, Placed<T>>;

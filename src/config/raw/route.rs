@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::value::{DurationText, OneOrMany, Placed, SizeText};
-use crate::config::{Access, CsrfMode, Freshness, Outage, PathException, Preflight, TokenProfile};
+use crate::config::raw::value::{DurationText, OneOrMany, Placed, RawOutage, SizeText};
+use crate::config::{Access, CsrfMode, Freshness, PathException, Preflight, TokenProfile};
 
 /// Which requests go to which service, and who may send them.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -44,7 +44,7 @@ pub(crate) struct RawRoute {
     /// money transfers and the like.
     pub(crate) freshness: Option<Placed<Freshness>>,
     /// What a request gets while the store cannot be asked. Default: as the store says.
-    pub(crate) outage: Option<Placed<Outage>>,
+    pub(crate) outage: Option<Placed<RawOutage>>,
     /// Attributes the session must have, each with the values that will do, as `{ roles = ["admin", "staff"] }`;
     /// every one named must match. Default: none.
     #[serde(default)]

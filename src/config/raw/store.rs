@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::value::{DurationText, Placed, SecretRef, SizeText, UrlRef};
-use crate::config::{Freshness, Outage};
+use crate::config::Freshness;
+use crate::config::raw::value::{DurationText, Placed, RawOutage, SecretRef, SizeText, UrlRef};
 
 /// One Redis that holds the app's sessions.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -16,18 +16,19 @@ pub(crate) struct RawStore {
     /// Longest wait for one read, connecting included. Default: 100ms; raise it for a Redis in another zone.
     #[schemars(extend("default" = "100ms"))]
     pub(crate) timeout: Option<Placed<DurationText>>,
-    /// The longest a revoked session may still be honoured, even if Redis is cut off. Default: 2s; a longer one rides
-    /// out longer breaks in the network.
+    /// The longest a revoked session may still be honoured, even if Redis is cut off; usually it is milliseconds.
+    /// Default: 2s; from 200ms to 1h; a longer one rides out longer breaks in the network.
     #[schemars(extend("default" = "2s"))]
     pub(crate) revocation_bound: Option<Placed<DurationText>>,
     /// Whether sessions are cached and revoked by Redis' own messages (`lease`), or read on every request (`strict`).
     /// Default: `"lease"`; a route may differ.
     #[schemars(extend("default" = "lease"))]
     pub(crate) freshness: Option<Placed<Freshness>>,
-    /// What a request gets while Redis cannot be asked: 503 (`deny`), or treatment as anonymous where the route is
-    /// optional (`anonymous`). Default: `"deny"`; a route may differ.
+    /// What a request gets while Redis cannot be asked: 503 (`deny`), treatment as anonymous where the route is
+    /// optional (`anonymous`), or, for so long, what was known of its session (`{ serve_known = "30s" }`, which a
+    /// revocation then takes longer by). Default: `"deny"`; a route may differ.
     #[schemars(extend("default" = "deny"))]
-    pub(crate) outage: Option<Placed<Outage>>,
+    pub(crate) outage: Option<Placed<RawOutage>>,
     /// Longest session record; larger ones are rejected as undecodable. Default: 256KiB.
     #[schemars(extend("default" = "256KiB"))]
     pub(crate) value_bytes: Option<Placed<SizeText>>,

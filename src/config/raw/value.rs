@@ -179,6 +179,71 @@ impl JsonSchema for UrlRef {
     }
 }
 
+/// What a request gets while its store cannot be asked.
+#[derive(Clone, Debug)]
+pub(crate) enum RawOutage {
+    /// A policy without a time.
+    Word(OutageWord),
+    /// Known sessions, for a time.
+    Known(KnownOutage),
+}
+
+/// The policies without a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OutageWord {
+    /// 503.
+    Deny,
+    /// Anonymous, on optional routes.
+    Anonymous,
+}
+
+/// The policy with a time.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KnownOutage {
+    /// How long after the lease ended a session that was known then is still served. Required.
+    pub(crate) serve_known: Placed<DurationText>,
+}
+
+impl<'de> Deserialize<'de> for RawOutage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = RawOutage;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a policy for outages")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawOutage, E> {
+                let word = OutageWord::deserialize(serde::de::value::StrDeserializer::new(text));
+                word.map(RawOutage::Word)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawOutage, A::Error> {
+                KnownOutage::deserialize(MapAccessDeserializer::new(map)).map(RawOutage::Known)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for RawOutage {
+    fn schema_name() -> Cow<'static, str> {
+        "Outage".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<OutageWord>();
+        let known = generator.subschema_for::<KnownOutage>();
+        json_schema!({
+            "x-accepted": "`deny`, `anonymous` or { serve_known = \"30s\" }",
+            "anyOf": [word, known],
+        })
+    }
+}
+
 /// One value, or a list of them.
 #[derive(Clone, Debug)]
 pub(crate) struct OneOrMany<T>(pub(crate) Vec<Placed<T>>);

@@ -3,6 +3,7 @@
 //! Waiting is always for a condition, with one deadline that only a hang reaches; how long anything takes is never judged.
 
 mod client;
+mod fake_redis;
 mod gateway;
 mod process;
 mod redis;
@@ -10,9 +11,11 @@ mod relay;
 mod token;
 mod upstream;
 mod wire;
+mod wire_fault;
 mod world;
 
 pub(crate) use client::{Ask, Client, Response};
+pub(crate) use fake_redis::{FakeRedis, bulk};
 pub(crate) use gateway::Gateway;
 pub(crate) use process::Process;
 pub(crate) use redis::Redis;
@@ -20,6 +23,7 @@ pub(crate) use relay::Relay;
 pub(crate) use token::verify;
 pub(crate) use upstream::{Upstream, answer_with};
 pub(crate) use wire::{Parsed, Request, parse_request};
+pub(crate) use wire_fault::{Fault, FaultyWire};
 pub(crate) use world::{Running, SESSIONS, World};
 
 use std::time::{Duration, Instant};

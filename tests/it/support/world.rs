@@ -42,6 +42,12 @@ impl World {
         world
     }
 
+    /// With so many workers instead of one.
+    pub(crate) fn workers(mut self, workers: usize) -> Self {
+        self.server = self.server.replace("workers = 1\n", &format!("workers = {workers}\n"));
+        self
+    }
+
     /// Lines of `[server]`.
     pub(crate) fn server(mut self, lines: &str) -> Self {
         self.server = self.server + lines + "\n";
@@ -106,6 +112,11 @@ impl World {
     /// Starts a gateway of this world beside a Redis of the caller's.
     pub(crate) fn start_beside(&self, redis: &Redis) -> Gateway {
         Gateway::start(&self.config(&redis.url()), &self.environment)
+    }
+
+    /// Starts a gateway of this world with this URL for its store.
+    pub(crate) fn start_at(&self, url: &str) -> Gateway {
+        Gateway::start(&self.config(url), &self.environment)
     }
 
     /// A world without a Redis of its own.

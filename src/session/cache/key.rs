@@ -1,0 +1,51 @@
+//! The name of an entry.
+
+use crate::config::StoreId;
+use crate::store::RecordKind;
+use aws_lc_rs::digest;
+use std::hash::{Hash, Hasher};
+
+/// The full hash over the length-prefixed store, kind and key, so that no two records share one and no key can be read from a heap
+/// dump.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::session) struct CacheKey([u8; 32]);
+
+impl CacheKey {
+    pub(in crate::session) fn new(store: StoreId, kind: RecordKind, key: &[u8]) -> Self {
+        let kind = match kind {
+            RecordKind::String => 0,
+            RecordKind::Hash => 1,
+        };
+        let mut prefix = [0; 24];
+        for (place, part) in prefix.chunks_exact_mut(8).zip([store.0, kind, key.len()]) {
+            place.copy_from_slice(&u64::try_from(part).unwrap_or(u64::MAX).to_be_bytes());
+        }
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&prefix);
+        context.update(key);
+        Self(context.finish().as_ref().try_into().unwrap_or_default())
+    }
+}
+
+/// It is a hash already: its first bytes will do.
+impl Hash for CacheKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let first = self.0.first_chunk::<8>().copied().unwrap_or_default();
+        state.write_u64(u64::from_be_bytes(first));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_kinds_and_keys_are_told_apart() {
+        let key = |store, kind, key: &[u8]| CacheKey::new(StoreId(store), kind, key);
+        let one = key(0, RecordKind::String, b"sess:a");
+        assert!(one == key(0, RecordKind::String, b"sess:a"));
+        assert!(one != key(1, RecordKind::String, b"sess:a"));
+        assert!(one != key(0, RecordKind::Hash, b"sess:a"));
+        assert!(one != key(0, RecordKind::String, b"sess:b"));
+    }
+}

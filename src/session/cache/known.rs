@@ -1,0 +1,87 @@
+//! What is known of a record while its bytes stay the same.
+
+use crate::clock::{Moment, UnixMillis};
+use crate::config::ProfileId;
+use crate::session::verified::Session;
+use crate::store::Record;
+use std::sync::{Arc, OnceLock};
+
+/// What an entry weighs beside its record: the decoded session is about as large again, plus tokens.
+const ENTRY_WEIGHT: usize = 2048;
+
+/// What the store said of a key.
+pub(in crate::session) enum Content<T> {
+    /// There is none.
+    Absent,
+    /// There is one.
+    Record {
+        /// What is made of its bytes, which outlives the entry as long as they stay the same.
+        known: Arc<Known<T>>,
+        /// When the store drops it; `None` if it has no TTL.
+        ttl_ends: Option<Moment>,
+    },
+}
+
+/// A record and what each profile made of it.
+pub(in crate::session) struct Known<T> {
+    record: Record,
+    /// Indexed by [`ProfileId`].
+    sessions: Box<[OnceLock<Decoded<T>>]>,
+}
+
+/// A session as one profile decoded it.
+pub(in crate::session) struct Decoded<T> {
+    pub(in crate::session) session: Arc<Session<T>>,
+    /// When the record itself says that it ends.
+    pub(in crate::session) ends_at: Option<UnixMillis>,
+}
+
+impl<T> Content<T> {
+    /// What it weighs in memory; `None` for an absence.
+    pub(in crate::session) fn weight(&self) -> Option<u32> {
+        match self {
+            Self::Absent => None,
+            Self::Record { known, .. } => {
+                Some(u32::try_from(ENTRY_WEIGHT + 2 * known.record.len()).unwrap_or(u32::MAX))
+            }
+        }
+    }
+}
+
+impl<T> Known<T> {
+    pub(in crate::session) fn new(record: Record, profiles: usize) -> Self {
+        Self { record, sessions: (0..profiles).map(|_| OnceLock::new()).collect() }
+    }
+
+    pub(in crate::session) const fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// What the profile makes of the record, decoded once. Who comes second while it is being decoded decodes too: waiting for
+    /// another worker is worse.
+    ///
+    /// # Errors
+    /// As `decode`; that is not remembered.
+    pub(in crate::session) fn session<E>(
+        &self,
+        profile: ProfileId,
+        decode: impl FnOnce(&Record) -> Result<Decoded<T>, E>,
+    ) -> Result<Decoded<T>, E> {
+        let slot = self.sessions.get(profile.0);
+        if let Some(decoded) = slot.and_then(OnceLock::get) {
+            return Ok(decoded.clone());
+        }
+        let decoded = decode(&self.record)?;
+        Ok(match slot {
+            // The first one stays, so that all share its tokens.
+            Some(slot) => slot.get_or_init(|| decoded).clone(),
+            None => decoded,
+        })
+    }
+}
+
+impl<T> Clone for Decoded<T> {
+    fn clone(&self) -> Self {
+        Self { session: Arc::clone(&self.session), ends_at: self.ends_at }
+    }
+}
