@@ -41,14 +41,14 @@ impl<'p> Options<'p> {
         Self { profile, asked: Vec::new(), errors: Vec::new() }
     }
 
-    /// `cookie`: the cookie's name, an RFC 6265 token.
+    /// `cookie`: the cookie's name. Wider than RFC 6265's token: frameworks write `koa:sess`, and browsers send it back.
     pub fn cookie(&mut self, default: &str) -> String {
         let name = self.text("cookie", |options| &options.cookie).unwrap_or_else(|| default.to_owned());
-        if name.is_empty() || !name.bytes().all(is_token) {
+        if name.is_empty() || !name.bytes().all(in_cookie_name) {
             self.wrong(
                 "cookie",
                 format!("`{name}` is no cookie name"),
-                "letters, digits and !#$%&'*+-.^_`|~",
+                "visible ASCII without `\"`, `,`, `;` and `=`",
             );
         }
         name
@@ -329,26 +329,9 @@ fn first<T: Copy>(accepted: &[(&'static str, T)]) -> Option<T> {
     accepted.first().map(|(_, value)| *value)
 }
 
-/// RFC 9110 §5.6.2, which RFC 6265 takes for cookie names.
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+/// What no reader of a Cookie header takes for the end of a name or its quoting.
+const fn in_cookie_name(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'=')
 }
 
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
