@@ -11,10 +11,33 @@ pub(super) fn dumped(class: &str, bytes: &[u8]) -> Option<String> {
             // The precision in front of the colon is about memory.
             let text = std::str::from_utf8(bytes).ok()?;
             let (_, number) = text.split_once(':')?;
-            number.is_ascii().then(|| number.to_owned())
+            number.is_ascii().then(|| plain(number).unwrap_or_else(|| number.to_owned()))
         }
         _ => None,
     }
+}
+
+/// `0.125e2` as `12.5`, as ActiveSupport prints it; `None` for what has no exponent or more digits than any amount.
+fn plain(number: &str) -> Option<String> {
+    const DIGITS_MAX: usize = 64;
+    let (mantissa, exponent) = number.split_once('e')?;
+    let (sign, digits) = match mantissa.strip_prefix('-') {
+        Some(rest) => ("-", rest.strip_prefix("0.")?),
+        None => ("", mantissa.strip_prefix("0.")?),
+    };
+    let exponent: i16 = exponent.parse().ok()?;
+    let shift = usize::from(exponent.unsigned_abs());
+    if digits.len() + shift > DIGITS_MAX || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(if exponent <= 0 {
+        format!("{sign}0.{}{digits}", "0".repeat(shift))
+    } else {
+        match digits.split_at_checked(shift).filter(|(_, fraction)| !fraction.is_empty()) {
+            Some((whole, fraction)) => format!("{sign}{whole}.{fraction}"),
+            None => format!("{sign}{digits:0<shift$}.0"),
+        }
+    })
 }
 
 /// What `marshal_dump` of a known class says, from the parts of its array.

@@ -191,7 +191,11 @@ fn objects_are_their_variables_under_bare_names() {
 
 #[test]
 fn moments_and_decimals_are_text() {
-    assert_eq!(said(b"u:\x0fBigDecimal\x0f18:0.125e2"), r#""0.125e2""#);
+    assert_eq!(said(b"u:\x0fBigDecimal\x0f18:0.125e2"), r#""12.5""#);
+    assert_eq!(said(b"u:\x0fBigDecimal\x0f18:-0.1e-1"), r#""-0.01""#);
+    assert_eq!(said(b"u:\x0fBigDecimal\x0d9:0.12e4"), r#""1200.0""#);
+    assert_eq!(said(b"u:\x0fBigDecimal\x0f9:0.1e9999"), r#""0.1e9999""#);
+    assert_eq!(said(b"u:\x0fBigDecimal\x0a9:NaN"), r#""NaN""#);
     // Date.new(2024, 2, 29) has the Julian day 2460370.
     assert_eq!(said(b"U:\x09Date[\x0bi\0i\x03\xd2\x8a%i\0i\0i\0f\x0c2299161"), r#""2024-02-29""#);
     assert_eq!(
