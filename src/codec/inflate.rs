@@ -2,8 +2,8 @@
 //!
 //! A few kilobytes can inflate to gigabytes, so the output is read through a window of [`Limits::bytes`] and one byte more
 //! is already an error; what the libraries allocate for themselves follows the output, save lz4 and zstd, whose windows
-//! a header declares and which are held to [`WINDOW_BYTES_MAX`]. Bytes behind the stream are ignored, as zlib, gzip
-//! and lzma of Python and zlib of Ruby ignore them.
+//! a header declares and which are held to [`WINDOW_BYTES_MAX`]. Bytes behind the stream are ignored for zlib, lzma and lz4
+//! and refused for gzip and zstd, as Python's modules do; phpredis refuses them for zstd too.
 
 use crate::codec::{Cursor, DecodeError, Fault, Limits};
 use std::io::{ErrorKind, Read};
@@ -41,7 +41,7 @@ pub enum Compression {
 /// [`Fault::LengthExceeded`] if the output would be longer than `limits.bytes`.
 pub fn read(compression: Compression, input: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
     match compression {
-        Compression::Gzip => bounded(flate2::bufread::GzDecoder::new(input), "not a gzip stream", limits),
+        Compression::Gzip => gzip(input, limits),
         Compression::Lz4 => {
             let frame = lz4_frame(input)?;
             bounded(lz4_flex::frame::FrameDecoder::new(frame), "not an lz4 frame", limits)
@@ -90,6 +90,17 @@ fn lz4_frame(input: &[u8]) -> Result<&[u8], DecodeError> {
     Ok(input.get(..cursor.offset()).unwrap_or_default())
 }
 
+fn gzip(input: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
+    let mut reader = flate2::bufread::GzDecoder::new(input);
+    let output = bounded(&mut reader, "not a gzip stream", limits)?;
+    alone(reader.into_inner(), output)
+}
+
+/// The output of a stream that nothing may follow.
+fn alone(behind: &[u8], output: Vec<u8>) -> Result<Vec<u8>, DecodeError> {
+    if behind.is_empty() { Ok(output) } else { Err(at_start(Fault::Malformed("more behind the stream"))) }
+}
+
 fn lzma(input: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
     const NEITHER: &str = "neither an xz nor an lzma stream";
     if input.starts_with(b"\xfd7zXZ\0") {
@@ -106,7 +117,8 @@ fn zstd(input: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
     let malformed = || at_start(Fault::Malformed(NOT));
     // The window of a frame in one segment is its content: more than we read is refused before any of it is allocated.
     let window = WINDOW_BYTES_MAX.max(limits.bytes as u64);
-    let mut reader = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(input, window)
+    let mut behind = input;
+    let mut reader = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(&mut behind, window)
         .map_err(|_| malformed())?;
     let declared = reader.decoder.content_size();
     if declared > limits.bytes as u64 {
@@ -116,7 +128,7 @@ fn zstd(input: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
     let decoder = reader.into_frame_decoder();
     match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {
         (Some(written), Some(calculated)) if written != calculated => Err(malformed()),
-        _ => Ok(output),
+        _ => alone(behind, output),
     }
 }
 

@@ -30,6 +30,16 @@ fn one_byte_more_than_the_limit_is_refused_in_every_compression() {
 }
 
 #[test]
+fn bytes_behind_a_stream_are_refused_where_the_writers_library_refuses_them() {
+    for (compression, stream) in STREAMS {
+        let followed = [hex(stream), b"x".to_vec()].concat();
+        let strict = matches!(compression, Compression::Gzip | Compression::Zstd);
+        let found = read(compression, &followed, Limits::default());
+        assert_eq!(found.is_err(), strict, "{compression:?}");
+    }
+}
+
+#[test]
 fn a_bomb_is_refused_before_it_goes_off() {
     // 50 MB of zeros in each.
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
