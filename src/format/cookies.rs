@@ -158,8 +158,11 @@ fn raw_values<'c>(cookies: &'c Cookies, name: &str, rules: CookieRules) -> Resul
 /// [`Reject::MalformedCookie`] for `name[..]`: PHP then has an array under that name, whatever else was sent.
 fn php_name_is(sent: &[u8], name: &str) -> Result<bool, Reject> {
     // Since PHP 7.4.11 a mangled name cannot become a prefixed one: `..Host-sid` must not pass for `__Host-sid`.
-    if name.starts_with("__Host-") || name.starts_with("__Secure-") {
-        return Ok(sent == name.as_bytes());
+    if ["__Host-", "__Secure-"]
+        .iter()
+        .any(|mark| name.starts_with(mark) && !sent.starts_with(mark.as_bytes()))
+    {
+        return Ok(false);
     }
     let bracket = memchr::memchr(b'[', sent)
         .filter(|at| sent.get(*at..).is_some_and(|rest| memchr::memchr(b']', rest).is_some()));

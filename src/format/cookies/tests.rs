@@ -140,6 +140,7 @@ fn php_mangles_names_and_makes_arrays() {
     }
     assert_eq!(php("..Host-sid=a", "__Host-sid"), Ok(None));
     assert_eq!(php("__Host-sid=a", "__Host-sid"), some("a"));
+    assert!(php("__Host-sid[0]=b; __Host-sid=a", "__Host-sid").is_err());
 }
 
 #[test]
