@@ -2,10 +2,12 @@
 //!
 //! The captures wrote the app's session as JSON; what JSON has no word for is an object with `$py`, `$rb` or `$php`, the
 //! type's name, and its text or fields. Equal are: numbers by value; such a text and a text; bytes and their text in
-//! the capture; an object and one of the same class whose fields are equal; an empty list and an empty map, which PHP
+//! the capture, which from Go is base64; a set and a list; an object and one of the same class whose fields are equal; an empty list and an empty map, which PHP
 //! cannot tell apart; a Java map that was captured as text and that map. Spring's security context may be there besides:
 //! the captured app showed the user of it instead. Everything else must be the same.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cloakroom::codec::Value;
 use serde_json::Value as Json;
 
@@ -20,6 +22,7 @@ pub(crate) fn same(expected: &Json, actual: &Value) -> Result<(), String> {
         (Json::Number(expected), Value::Float(actual)) => expected.as_f64() == Some(*actual),
         (Json::Number(expected), Value::BigInt(actual)) => expected.to_string() == *actual,
         (Json::String(expected), Value::Text(actual)) => expected == actual,
+        (Json::String(expected), Value::Bytes(actual)) => STANDARD.encode(actual) == *expected,
         (Json::String(expected), Value::Map(_)) => *expected == java_text(actual),
         (Json::String(expected), Value::Object { class, .. }) => {
             expected == PHP_TOKEN && class.ends_with("Token")
@@ -78,6 +81,9 @@ fn same_marked(fields: &serde_json::Map<String, Json>, actual: &Value) -> Result
     let class = marked(fields).unwrap_or_default();
     let text = fields.get("str").and_then(Json::as_str);
     let hex = fields.get("hex").and_then(Json::as_str).map(crate::gateway::unhex);
+    if let (Value::List(_), Some(items @ Json::Array(_))) = (actual, fields.get("str")) {
+        return same(items, actual);
+    }
     let equal = match (actual, text) {
         (Value::Text(actual), Some(text)) => actual.replace('T', " ") == text.replace('T', " "),
         (Value::Bytes(actual), Some(text)) => escaped(actual) == text,
