@@ -186,6 +186,8 @@ fn objects_are_their_variables_under_bare_names() {
     );
     assert_eq!(said(b"IC:\x1eActiveSupport::SafeBuffer\"\x06a\x06:\x06ET"), r#""a""#);
     assert_eq!(said(b"/\x06a\0"), r#""a""#);
+    assert_eq!(said(b"[\x08e:\x06Ae:\x06B[\x06i\x06e;\0\"\x06a@\x06"), r#"[[1],"a",[1]]"#);
+    assert_eq!(said(b"e:\x06Ai\x06"), "an extension of what has none at byte 7");
     assert_eq!(said(b"[\x08f\x08inff\x09-inff\x08nan"), "[inf,-inf,NaN]");
 }
 
