@@ -40,6 +40,21 @@ const HOSTILE_MODULES: [&str; 12] = [
     "types.",
 ];
 
+/// What else stands for data though its name or module speaks against it: objects without a reading of their own.
+const OPAQUE: [&str; 11] = [
+    "builtins.complex",
+    "builtins.range",
+    "builtins.slice",
+    "django.db.models.base.model_unpickle",
+    "django.utils.functional._lazy_proxy_unpickle",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "re._compile",
+    "types.SimpleNamespace",
+];
+
 impl Machine<'_> {
     /// REDUCE calls a callable with a tuple of arguments; NEWOBJ calls a class's `__new__`.
     pub(super) fn construct(&mut self, opcode: u8) -> Result<(), DecodeError> {
@@ -63,7 +78,7 @@ impl Machine<'_> {
             first.is_some_and(char::is_uppercase)
         });
         let hostile = HOSTILE_MODULES.iter().any(|module| name.starts_with(module));
-        if hostile || (opcode == "REDUCE" && !class) {
+        if !is_opaque(&name) && (hostile || (opcode == "REDUCE" && !class)) {
             return Err(self.needs_code(opcode, &name));
         }
         self.push(Node::Object { class: name, fields: Vec::new() })?;
@@ -252,6 +267,18 @@ impl Machine<'_> {
 
     pub(super) fn needs_code(&self, opcode: &'static str, name: &str) -> DecodeError {
         self.cursor.fail(Fault::NeedsCode { opcode, name: name.to_owned() })
+    }
+}
+
+/// Whether this is on the list, under Python 2's name for the built-ins too, or an exception.
+fn is_opaque(name: &str) -> bool {
+    let built_in = name.strip_prefix("__builtin__.").or_else(|| name.strip_prefix("builtins."));
+    match built_in {
+        Some(class) => {
+            let ends = ["Error", "Exception", "Warning"].iter().any(|end| class.ends_with(end));
+            ends || OPAQUE.iter().any(|opaque| opaque.strip_prefix("builtins.") == Some(class))
+        }
+        None => OPAQUE.contains(&name),
     }
 }
 

@@ -54,6 +54,20 @@ fn whatever_would_call_something_is_refused_by_its_name() {
 }
 
 #[test]
+fn what_is_data_in_spite_of_its_name_is_an_opaque_object() {
+    let table: [(&[u8], &str); 4] = [
+        (b"cbuiltins\ncomplex\n(F1\nF-2\ntR.", "builtins.complex"),
+        (b"c__builtin__\nxrange\n(I1\ntR.", "`REDUCE` of `__builtin__.xrange` could only"),
+        (b"cbuiltins\nValueError\n(Vbad\ntR.", "builtins.ValueError"),
+        (b"cdjango.db.models.base\nmodel_unpickle\n((Vshop\nVCart\nttR(dVid\nI7\nsb.", "model_unpickle"),
+    ];
+    for (input, expected) in table {
+        let said = refused(input);
+        assert!(said.contains(expected), "{}: {said}", input.escape_ascii());
+    }
+}
+
+#[test]
 fn lengths_are_checked_against_what_is_there() {
     let table: [(&[u8], &str); 9] = [
         (b"X\xff\xff\xff\xffab", "a length of 4294967295 where 2 are possible at byte 5"),
