@@ -20,7 +20,8 @@ use crate::format::{Decoded, Reject, record};
 /// [`Reject::Undecodable`] if this is no entry with a hash.
 pub fn read(bytes: &[u8]) -> Result<Decoded, Reject> {
     let (data, expires_at) = match bytes {
-        [0x04, ..] => rails_6(bytes),
+        // Since 7.0 the app knows an old entry by both bytes.
+        [0x04, 0x08, ..] => rails_6(bytes),
         [0x00, 0x11, rest @ ..] => rails_7_1(rest),
         [0x00, rest @ ..] => rails_7_0(rest),
         [0x01, rest @ ..] => inflated(rest).and_then(|plain| rails_7_0(&plain)),
