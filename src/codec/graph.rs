@@ -3,7 +3,7 @@
 //! Pickle and Marshal fill a container after they have named it, so a reference may lead to one that is not finished, or
 //! to one that holds the reference. Reading is linear in the input; expansion into a tree is not, so
 //! [`Graph::expand`] counts every value and every byte of text again each time it comes by, and a container that is
-//! met inside itself ends it.
+//! met inside itself reads as null there: it is then nobody's id.
 
 use crate::codec::{Budget, Cursor, DecodeError, Fault, Limits, Value};
 
@@ -97,7 +97,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Fault::NodesExceeded`], [`Fault::DepthExceeded`] and [`Fault::LengthExceeded`] if the tree is past the limits, shared
-    /// parts counted each time; [`Fault::Malformed`] if a container holds itself.
+    /// parts counted each time.
     pub(super) fn expand(&self, root: NodeId, cursor: &Cursor<'_>) -> Result<Value, DecodeError> {
         let budget = Budget::new(self.limits);
         let mut expansion = Expansion { graph: self, cursor, budget, bytes: 0, open: Vec::new() };
@@ -124,7 +124,7 @@ impl Expansion<'_, '_> {
             return Ok(value.clone());
         }
         if self.open.contains(&id) {
-            return Err(self.cursor.fail(Fault::Malformed("a container that holds itself")));
+            return Ok(Value::Null);
         }
         self.budget.enter(self.cursor)?;
         self.open.push(id);

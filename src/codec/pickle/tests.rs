@@ -57,13 +57,13 @@ fn whatever_would_call_something_is_refused_by_its_name() {
 fn what_is_data_in_spite_of_its_name_is_an_opaque_object() {
     let table: [(&[u8], &str); 4] = [
         (b"cbuiltins\ncomplex\n(F1\nF-2\ntR.", "builtins.complex"),
-        (b"c__builtin__\nxrange\n(I1\ntR.", "`REDUCE` of `__builtin__.xrange` could only"),
+        (b"c__builtin__\nxrange\n(I1\ntR.", "__builtin__.xrange"),
         (b"cbuiltins\nValueError\n(Vbad\ntR.", "builtins.ValueError"),
         (b"cdjango.db.models.base\nmodel_unpickle\n((Vshop\nVCart\nttR(dVid\nI7\nsb.", "model_unpickle"),
     ];
     for (input, expected) in table {
         let said = refused(input);
-        assert!(said.contains(expected), "{}: {said}", input.escape_ascii());
+        assert!(said.starts_with("read as") && said.contains(expected), "{}: {said}", input.escape_ascii());
     }
 }
 
@@ -132,13 +132,12 @@ fn copying_what_came_before_is_counted() {
 }
 
 #[test]
-fn a_container_that_holds_itself_is_refused() {
-    assert!(refused(b"]q\0h\0a.").starts_with("a container that holds itself"));
-    assert!(refused(b"}q\0Vx\nh\0s.").starts_with("a container that holds itself"));
+fn a_container_inside_itself_is_cut_to_null() {
+    assert_eq!(refused(b"]q\0h\0a."), "read as [null]");
+    assert_eq!(refused(b"}q\0Vx\nh\0s."), r#"read as {"x":null}"#);
     // An object whose state is itself.
-    assert!(
-        refused(b"\x80\x02capp\nUser\n)\x81q\0}Vme\nh\0sb.").starts_with("a container that holds itself")
-    );
+    let me = refused(b"\x80\x02capp\nUser\n)\x81q\0}Vme\nh\0sb.");
+    assert_eq!(me, r#"read as app.User{"me":null}"#);
 }
 
 #[test]
