@@ -41,10 +41,11 @@ const HOSTILE_MODULES: [&str; 12] = [
 ];
 
 /// What else stands for data though its name or module speaks against it: objects without a reading of their own.
-const OPAQUE: [&str; 11] = [
+const OPAQUE: [&str; 12] = [
     "builtins.complex",
     "builtins.range",
     "builtins.slice",
+    "builtins.xrange",
     "django.db.models.base.model_unpickle",
     "django.utils.functional._lazy_proxy_unpickle",
     "numpy._core.multiarray._reconstruct",
@@ -149,6 +150,7 @@ impl Machine<'_> {
                 self.items(arguments).map(Node::List)
             }
             "collections.OrderedDict" => self.pairs(arguments).map(Node::Map),
+            "collections.Counter" => self.map(arguments),
             "collections.defaultdict" => Some(Node::Map(Vec::new())),
             "builtins.bytes" | "builtins.bytearray" => {
                 self.bytes(arguments).map(|bytes| Node::Leaf(Value::Bytes(bytes)))
@@ -200,6 +202,14 @@ impl Machine<'_> {
         match arguments.first().map(|first| self.graph.get(*first)) {
             None => Some(Vec::new()),
             Some(Some(Node::List(items))) => Some(items.clone()),
+            Some(_) => None,
+        }
+    }
+
+    fn map(&self, arguments: &[NodeId]) -> Option<Node> {
+        match arguments.first().map(|first| self.graph.get(*first)) {
+            None => Some(Node::Map(Vec::new())),
+            Some(Some(Node::Map(pairs))) => Some(Node::Map(pairs.clone())),
             Some(_) => None,
         }
     }
