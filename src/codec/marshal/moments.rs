@@ -19,7 +19,7 @@ pub(super) fn dumped(class: &str, bytes: &[u8]) -> Option<String> {
 
 /// `0.125e2` as `12.5`, as ActiveSupport prints it; `None` for what has no exponent or more digits than any amount.
 fn plain(number: &str) -> Option<String> {
-    const DIGITS_MAX: usize = 64;
+    const DIGITS_MAX: usize = 128;
     let (mantissa, exponent) = number.split_once('e')?;
     let (sign, digits) = match mantissa.strip_prefix('-') {
         Some(rest) => ("-", rest.strip_prefix("0.")?),
