@@ -2,13 +2,14 @@
 //!
 //! The captures wrote the app's session as JSON; what JSON has no word for is an object with `$py`, `$rb` or `$php`, the
 //! type's name, and its text or fields. Equal are: numbers by value; such a text and a text; bytes and their text in
-//! the capture, which from Go is base64; a set and a list; an object and one of the same class whose fields are equal; an empty list and an empty map, which PHP
+//! the capture, which from Go is base64; a set and a list; an object and one of the same class whose fields, as far as they were shown, are equal; an empty list and an empty map, which PHP
 //! cannot tell apart; anything where the capture says `opaque`, a value that only the app's code makes sense of; a Java map that was captured as text and that map. Spring's security context may be there besides:
 //! the captured app showed the user of it instead. Everything else must be the same.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cloakroom::codec::Value;
+use cloakroom::format::date;
 use serde_json::Value as Json;
 
 /// `Err` names the place that differs.
@@ -37,11 +38,11 @@ pub(crate) fn same(expected: &Json, actual: &Value) -> Result<(), String> {
             true
         }
         (Json::Array(expected), Value::Map(actual)) => expected.is_empty() && actual.is_empty(),
-        (Json::Object(expected), Value::List(actual)) => expected.is_empty() && actual.is_empty(),
         (Json::Object(fields), _) if marked(fields).is_some() => return same_marked(fields, actual),
-        (Json::Object(expected), Value::Map(actual) | Value::Object { fields: actual, .. }) => {
-            return same_fields(expected, actual);
-        }
+        (Json::Object(expected), Value::List(actual)) => expected.is_empty() && actual.is_empty(),
+        (Json::Object(expected), Value::Map(actual)) => return same_fields(expected, actual),
+        (Json::Object(expected), Value::Object { fields, .. }) => return same_selection(expected, fields),
+        (Json::Bool(true), Value::Object { .. }) => true,
         _ => false,
     };
     if equal { Ok(()) } else { Err(format!(": {actual:?} instead of {expected}")) }
@@ -51,17 +52,32 @@ pub(crate) fn same(expected: &Json, actual: &Value) -> Result<(), String> {
 const PHP_TOKEN: &str = "(php serialized token)";
 
 fn same_fields(expected: &serde_json::Map<String, Json>, actual: &[(String, Value)]) -> Result<(), String> {
-    let flashed = flashed(expected);
-    for (name, expected) in expected.iter().filter(|(name, _)| !flashed.contains(&name.as_str())) {
-        let found = actual.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value);
-        let found = found.ok_or(format!(".{name} is missing"))?;
-        same(expected, found).map_err(|at| format!(".{name}{at}"))?;
-    }
-    let shown = |name: &String| expected.contains_key(name) || name == "SPRING_SECURITY_CONTEXT";
+    same_selection(expected, actual)?;
+    let shown =
+        |name: &String| expected.keys().any(|key| is_key(key, name)) || name == "SPRING_SECURITY_CONTEXT";
     match actual.iter().find(|(name, _)| !shown(name)) {
         Some((name, _)) => Err(format!(".{name} is more than the app saw")),
         None => Ok(()),
     }
+}
+
+/// The fields that the app showed: of an object of its own it may keep some to itself.
+fn same_selection(
+    expected: &serde_json::Map<String, Json>,
+    actual: &[(String, Value)],
+) -> Result<(), String> {
+    let flashed = flashed(expected);
+    for (name, expected) in expected.iter().filter(|(name, _)| !flashed.contains(&name.as_str())) {
+        let found = actual.iter().rev().find(|(key, _)| is_key(name, key)).map(|(_, value)| value);
+        let found = found.ok_or(format!(".{name} is missing"))?;
+        same(expected, found).map_err(|at| format!(".{name}{at}"))?;
+    }
+    Ok(())
+}
+
+/// Ruby's symbols are captured with their colon and read without.
+fn is_key(captured: &str, read: &str) -> bool {
+    captured == read || captured.strip_prefix(':') == Some(read)
 }
 
 /// What Laravel keeps for one request. It was there when the app answered; the record is what it wrote behind the answer.
@@ -88,10 +104,21 @@ fn same_marked(fields: &serde_json::Map<String, Json>, actual: &Value) -> Result
         return Ok(());
     }
     let equal = match (actual, text) {
-        (Value::Text(actual), Some(text)) => actual.replace('T', " ") == text.replace('T', " "),
-        (Value::Bytes(actual), Some(text)) => escaped(actual) == text,
+        (Value::Text(actual), Some(text)) => {
+            actual.replace('T', " ") == text.replace('T', " ") || is_same_second(actual, text)
+        }
+        (Value::Bytes(actual), Some(text)) => {
+            escaped(actual) == text || actual.iter().copied().map(char::from).eq(text.chars())
+        }
         (Value::Bytes(actual), None) => hex.is_some_and(|hex| hex == *actual),
-        (Value::Float(actual), Some(text)) => actual.to_string().eq_ignore_ascii_case(text),
+        (Value::List(items), Some(text)) => {
+            let items: Vec<_> = items.iter().map(inspected).collect();
+            [format!("#<Set: {{{}}}>", items.join(", ")), format!("{{{}}}", items.join(", "))]
+                .contains(&text.to_owned())
+        }
+        (Value::Float(actual), Some(text)) => {
+            text.parse().is_ok_and(|float: f64| float == *actual || float.is_nan() && actual.is_nan())
+        }
         (Value::Object { class: found, .. }, _) if class == "__PHP_Incomplete_Class" => {
             fields.get("__PHP_Incomplete_Class_Name").and_then(Json::as_str) == Some(found)
         }
@@ -141,10 +168,24 @@ fn same_object(expected: &serde_json::Map<String, Json>, actual: &[(String, Valu
     Ok(())
 }
 
+/// Ruby keeps a moment to the nanosecond and shows it to the second and in its own zone.
+fn is_same_second(actual: &str, text: &str) -> bool {
+    let second = |text: &str| date::rfc3339(text).map(|moment| moment.as_millis() / 1000);
+    second(actual).is_some() && second(actual) == second(text)
+}
+
 /// `2023-11-14T22:13:20+00:00` and PHP's `2023-11-14 22:13:20.000000`.
 fn shares_instant(text: &str, part: &str) -> bool {
     let seconds = |text: &str| text.get(..19).map(|text| text.replace('T', " "));
     seconds(text).is_some() && seconds(text) == seconds(part)
+}
+
+/// An element of a set as Ruby and Python print it.
+fn inspected(element: &Value) -> String {
+    match element {
+        Value::Text(text) => format!("{text:?}"),
+        other => java_text(other),
+    }
 }
 
 /// Bytes as Python prints them.
