@@ -1,10 +1,11 @@
 //! Symfony: HttpFoundation's RedisSessionHandler and the security component's token.
 //!
-//! Facts [captured with Symfony's 5.4 components on PHP 8.2; AbstractToken of 7 and MetadataBag read]: PHP's
+//! Facts [captured with Symfony's 4.2, 4.4, 5.4, 6.4 and 7.1 components on PHP 8.2; MetadataBag read]: PHP's
 //! own cookie and handler; the key is `sf_s{id}`. `_sf2_attributes` holds what the app calls the session; `_sf2_meta`
 //! says when it was last used (`u`) and how long its cookie lives (`l`, 0: as long as the browser). The login is the
 //! attribute `_security_{firewall}`, a string with a serialised token in it: an object whose innermost list is user,
-//! a flag, null, attributes and roles. `_security.last_username` is what was typed into the form and is nobody.
+//! a flag, null, attributes and roles. Up to 4.2, and up to PHP 7.3, it is an object of the `C:` kind around the same lists,
+//! the innermost then user, flag, roles, attributes. `_security.last_username` is what was typed into the form and is nobody.
 //!
 //! Such a token is unfolded to `user` and `roles`, so that a path may go on into it: `_security_main.user.id`.
 
@@ -16,6 +17,7 @@ use crate::format::php::{Handler, PhpCookie};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, record};
 use crate::request::Cookies;
 use crate::store::Record;
+use std::borrow::Cow;
 
 const TOKEN_PREFIX: &str = "_security_";
 /// The component's own token classes are logins; of others (a second factor still missing, a bundle's own) we cannot tell.
@@ -110,10 +112,26 @@ fn unfold(attributes: &[(String, Value)]) -> Vec<(String, Value)> {
             _ => return (name.clone(), value.clone()),
         };
         left -= 1;
-        let login = php::read(token, Limits::default()).ok().and_then(login);
+        let token = without_custom(token);
+        let login = php::read(&token, Limits::default()).ok().and_then(login);
         (name.clone(), login.unwrap_or_else(|| value.clone()))
     };
     attributes.iter().map(attribute).collect()
+}
+
+/// `C:3:"Tok":9:{payload}` as `O:3:"Tok":1:{i:0;payload}`: in both the object is the first slot and its state the second, so
+/// that references in it mean the same.
+fn without_custom(token: &[u8]) -> Cow<'_, [u8]> {
+    let parts = || {
+        let rest = token.strip_prefix(b"C:")?;
+        let (class, payload) = rest.split_at_checked(memchr::memmem::find(rest, b"\":")?)?;
+        let (length, payload) =
+            payload.get(2..)?.split_at_checked(memchr::memchr(b':', payload.get(2..)?)?)?;
+        let payload = payload.strip_prefix(b":{")?.strip_suffix(b"}")?;
+        let declared: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
+        (declared == payload.len()).then(|| [b"O:", class, b"\":1:{i:0;", payload, b"}"].concat())
+    };
+    parts().map_or(Cow::Borrowed(token), Cow::Owned)
 }
 
 /// What a token says, if it is one of a login.
@@ -130,8 +148,15 @@ fn login(token: Value) -> Option<Value> {
         state = parts.last()?;
     }
     // Before 6.0 the flag is false for a user without a role, who is logged in all the same [captured].
-    let (user, roles) = (state.at(0)?.clone(), state.at(4)?.clone());
+    let user = state.at(0)?.clone();
+    let roles = state.at(4).cloned().or_else(|| role_names(state.at(2)?))?;
     Some(Value::Object { class, fields: vec![("user".to_owned(), user), ("roles".to_owned(), roles)] })
+}
+
+/// The names in a list of the role objects of Symfony 4.2.
+fn role_names(roles: &Value) -> Option<Value> {
+    let Value::List(roles) = roles else { return None };
+    roles.iter().map(|role| role.get("role").cloned()).collect::<Option<_>>().map(Value::List)
 }
 
 /// The main firewall's login, or the only one. Users of two firewalls may be two people of one name.

@@ -122,3 +122,16 @@ fn attributes_that_are_no_array_are_refused() {
     assert!(matches!(decoded("_sf2_attributes|i:1;"), Err(Reject::Undecodable(_))));
     assert!(decoded("").unwrap().data == Value::Map(vec![]));
 }
+
+#[test]
+fn the_token_of_symfony_4_2_is_read_through_its_custom_payload() {
+    let role = object("Symfony\\Component\\Security\\Core\\Role\\Role", "s:4:\"role\";s:9:\"ROLE_USER\";", 1);
+    let of = |user: &str| format!("a:4:{{i:0;{user}i:1;b:1;i:2;a:1:{{i:0;{role}}}i:3;a:0:{{}}}}");
+    let custom = |payload: &str, length: usize| {
+        serialised(&format!("C:{}:\"{TOKEN}\":{length}:{{{payload}}}", TOKEN.len()))
+    };
+    let payload = format!("a:3:{{i:0;N;i:1;s:4:\"main\";i:2;{}}}", of(&user(USER, "alice")));
+    let main = custom(&payload, payload.len());
+    assert!(subject(&[("_security_main", main)]) == Some(Value::Text("alice".into())));
+    assert!(subject(&[("_security_main", custom(&payload, payload.len() - 1))]).is_none());
+}
