@@ -2,8 +2,8 @@
 //!
 //! Not serde_json, for its numbers: it reads an integer over 64 bits as a float and rounds some floats, and its exact mode
 //! mistakes an object with one magic key for a number. Here an integer keeps every digit, a float is the nearest one, and
-//! each error knows its byte. Text must be UTF-8 with no lone surrogate, control characters escaped; `__proto__` is an
-//! ordinary key; of duplicate keys the last counts, as in `JSON.parse` and every other reader we know of.
+//! each error knows its byte. Text must be UTF-8, control characters escaped; one with half of a surrogate pair in it, as of a
+//! string cut in the middle of an emoji, is bytes and not text; `__proto__` is an ordinary key; of duplicate keys the last counts, as in `JSON.parse` and every other reader we know of.
 
 use crate::codec::{Budget, Cursor, DecodeError, Fault, Limits, Value};
 
@@ -33,7 +33,7 @@ fn value(cursor: &mut Cursor<'_>, budget: &mut Budget) -> Result<Value, DecodeEr
         None => Err(cursor.fail(Fault::Truncated)),
         Some(b'{') => map(cursor, budget),
         Some(b'[') => list(cursor, budget),
-        Some(b'"') => text(cursor).map(Value::Text),
+        Some(b'"') => text(cursor),
         Some(b't') => word(cursor, b"true", Value::Bool(true)),
         Some(b'f') => word(cursor, b"false", Value::Bool(false)),
         Some(b'n') => word(cursor, b"null", Value::Null),
@@ -52,7 +52,10 @@ fn map(cursor: &mut Cursor<'_>, budget: &mut Budget) -> Result<Value, DecodeErro
     } else {
         loop {
             skip_blanks(cursor)?;
-            let key = text(cursor)?;
+            let start = cursor.clone();
+            let Value::Text(key) = text(cursor)? else {
+                return Err(start.fail(Fault::Malformed("a lone surrogate in a key")));
+            };
             skip_blanks(cursor)?;
             expect(cursor, b':', "no `:` behind a key")?;
             fields.push((key, value(cursor, budget)?));
@@ -95,7 +98,8 @@ fn goes_on(cursor: &mut Cursor<'_>, end: u8, otherwise: &'static str) -> Result<
     Ok(false)
 }
 
-fn text(cursor: &mut Cursor<'_>) -> Result<String, DecodeError> {
+/// Text; or bytes, if it has a lone surrogate.
+fn text(cursor: &mut Cursor<'_>) -> Result<Value, DecodeError> {
     expect(cursor, b'"', "no text where one must be")?;
     let mut out = Vec::new();
     loop {
@@ -105,43 +109,63 @@ fn text(cursor: &mut Cursor<'_>) -> Result<String, DecodeError> {
         match cursor.peek() {
             None => return Err(cursor.fail(Fault::Truncated)),
             Some(b'"') => break,
-            Some(b'\\') => {
-                let mut utf8 = [0; 4];
-                out.extend_from_slice(escape(cursor)?.encode_utf8(&mut utf8).as_bytes());
-            }
+            Some(b'\\') => escape(cursor, &mut out)?,
             Some(_) => return Err(cursor.fail(Fault::Malformed("a control character in a text"))),
         }
     }
     cursor.byte()?;
-    // The input is UTF-8 and was cut at ASCII bytes only.
-    String::from_utf8(out).map_err(|_| cursor.fail(Fault::Malformed("invalid UTF-8")))
+    // The input is UTF-8 and was cut at ASCII bytes only: what is none is an escaped surrogate.
+    Ok(String::from_utf8(out).map_or_else(|error| Value::Bytes(error.into_bytes()), Value::Text))
 }
 
-fn escape(cursor: &mut Cursor<'_>) -> Result<char, DecodeError> {
+fn escape(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let start = cursor.clone();
     cursor.byte()?;
-    Ok(match cursor.byte()? {
-        byte @ (b'"' | b'\\' | b'/') => char::from(byte),
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
+    out.push(match cursor.byte()? {
+        byte @ (b'"' | b'\\' | b'/') => byte,
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
         b'u' => {
-            let high = unit(cursor)?;
-            let low = if (0xd800..0xdc00).contains(&high) && cursor.rest().starts_with(b"\\u") {
-                cursor.take(2)?;
-                Some(unit(cursor)?)
-            } else {
-                None
-            };
-            return char::decode_utf16(std::iter::once(high).chain(low))
-                .next()
-                .and_then(Result::ok)
-                .ok_or_else(|| start.fail(Fault::Malformed("a lone surrogate")));
+            let first = unit(cursor)?;
+            match (pair(first, cursor), char::from_u32(first.into())) {
+                (Some((char, behind)), _) => {
+                    push(out, char);
+                    *cursor = behind;
+                }
+                (None, Some(char)) => push(out, char),
+                // What UTF-8 would be if it took surrogates.
+                (None, None) => {
+                    let bytes = [first >> 12 | 0xe0, first >> 6 & 0x3f | 0x80, first & 0x3f | 0x80];
+                    out.extend(bytes.map(low_byte));
+                }
+            }
+            return Ok(());
         }
         _ => return Err(start.fail(Fault::Malformed("an unknown escape"))),
-    })
+    });
+    Ok(())
+}
+
+/// The character that `first` and the escape behind it are the two halves of, and what follows them.
+fn pair<'a>(first: u16, cursor: &Cursor<'a>) -> Option<(char, Cursor<'a>)> {
+    let mut behind = cursor.clone();
+    if behind.take(2).ok()? != b"\\u" {
+        return None;
+    }
+    let char = char::decode_utf16([first, unit(&mut behind).ok()?]).next()?.ok()?;
+    (char > '\u{ffff}').then_some((char, behind))
+}
+
+fn push(out: &mut Vec<u8>, char: char) {
+    out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+const fn low_byte(unit: u16) -> u8 {
+    let [_, low] = unit.to_be_bytes();
+    low
 }
 
 fn unit(cursor: &mut Cursor<'_>) -> Result<u16, DecodeError> {

@@ -182,6 +182,7 @@ impl Machine<'_> {
         match opcode {
             b'X' | 0x8c | 0x8d => match std::str::from_utf8(bytes) {
                 Ok(text) => Ok(Value::Text(text.to_owned())),
+                Err(_) if has_surrogates(bytes) => Ok(Value::Bytes(bytes.to_vec())),
                 Err(_) => Err(self.malformed("invalid UTF-8")),
             },
             b'S' | b'T' | b'U' => Ok(python2(bytes.to_vec())),
@@ -344,6 +345,21 @@ impl Machine<'_> {
 
     const fn malformed(&self, what: &'static str) -> DecodeError {
         self.cursor.fail(Fault::Malformed(what))
+    }
+}
+
+/// Whether this is text but for halves of surrogate pairs, which Python lets pass.
+fn has_surrogates(mut bytes: &[u8]) -> bool {
+    let mut text = Vec::new();
+    loop {
+        bytes = match bytes {
+            [] => return std::str::from_utf8(&text).is_ok(),
+            [0xed, 0xa0..=0xbf, 0x80..=0xbf, rest @ ..] => rest,
+            [byte, rest @ ..] => {
+                text.push(*byte);
+                rest
+            }
+        };
     }
 }
 

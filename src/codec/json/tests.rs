@@ -81,18 +81,22 @@ fn bytes_that_are_not_utf8_are_refused_where_they_are() {
 }
 
 #[test]
-fn a_lone_surrogate_is_no_character() {
-    for text in [
-        r#""\ud800""#,
-        r#""\udc00""#,
-        r#""\ud800\ud800""#,
-        r#""\ud83dx""#,
-        r#""\ud83d\n""#,
-        r#""\ude00\ud83d""#,
-    ] {
-        assert_eq!(fault(text), Fault::Malformed("a lone surrogate"), "{text}");
+fn a_text_with_a_lone_surrogate_is_bytes() {
+    let table: [(&str, &[u8]); 6] = [
+        (r#""\ud800""#, b"\xed\xa0\x80"),
+        (r#""\udc00""#, b"\xed\xb0\x80"),
+        (r#""\ud800\ud83d\ude00""#, b"\xed\xa0\x80\xf0\x9f\x98\x80"),
+        (r#""\ud83dx""#, b"\xed\xa0\xbdx"),
+        (r#""\ud83d\n""#, b"\xed\xa0\xbd\n"),
+        (r#""\ude00\ud83d""#, b"\xed\xb8\x80\xed\xa0\xbd"),
+    ];
+    for (text, bytes) in table {
+        assert_eq!(read(text), Ok(Value::Bytes(bytes.to_vec())), "{text}");
     }
+    assert_eq!(fault(r#"{"\ud800":1}"#), Fault::Malformed("a lone surrogate in a key"));
+    assert_eq!(fault(r#""\ud83d\uzzzz""#), Fault::Malformed("no hexadecimal digit"));
     assert_eq!(read(r#""\ud83d\ude00""#), Ok(Value::Text("😀".into())));
+    assert_eq!(read(r#""\u0041\ude00x""#), Ok(Value::Bytes(b"A\xed\xb8\x80x".to_vec())));
 }
 
 #[test]

@@ -132,6 +132,12 @@ fn copying_what_came_before_is_counted() {
 }
 
 #[test]
+fn a_text_with_half_a_surrogate_pair_is_bytes() {
+    assert_eq!(refused(b"\x8c\x04a\xed\xa0\xbd."), r#"read as b"a\xed\xa0\xbd""#);
+    assert!(refused(b"\x8c\x02\xed\xa0.").starts_with("invalid UTF-8"));
+}
+
+#[test]
 fn a_container_inside_itself_is_cut_to_null() {
     assert_eq!(refused(b"]q\0h\0a."), "read as [null]");
     assert_eq!(refused(b"}q\0Vx\nh\0s."), r#"read as {"x":null}"#);
