@@ -2,7 +2,8 @@
 //!
 //! A vector file is what one real app wrote and what it answered (`sessions/vectors`). The format is built from the file's
 //! `profile` alone. Files come from the folders, or single files, in `CLOAKROOM_VECTORS`, parted by colons; the
-//! repository's own by default: the captured ones, and the tokens in `sessions/jwt`. Nothing is skipped: a framework that is not there is a failure.
+//! repository's own by default: the captured ones, other versions and options with less about each in `sessions/more`, and
+//! the tokens in `sessions/jwt`. Nothing is skipped: a framework that is not there is a failure.
 //!
 //! What must hold, for both policies on cookies that come twice:
 //! * `positive`: exactly the user and exactly the data; `anonymous`: a session, no user, exactly the data.
@@ -33,6 +34,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+const SESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sessions");
+
 #[test]
 fn every_captured_session_is_read_as_its_app_reads_it() {
     let files = files();
@@ -57,13 +60,8 @@ fn every_captured_session_is_read_as_its_app_reads_it() {
 }
 
 fn files() -> Vec<PathBuf> {
-    const OWN: &str = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/sessions/vectors:",
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/sessions/jwt"
-    );
-    let folders = std::env::var_os("CLOAKROOM_VECTORS").unwrap_or_else(|| OWN.into());
+    let own = || ["vectors", "more", "jwt"].map(|folder| format!("{SESSIONS}/{folder}")).join(":");
+    let folders = std::env::var_os("CLOAKROOM_VECTORS").unwrap_or_else(|| own().into());
     let mut files = Vec::new();
     for path in std::env::split_paths(&folders) {
         if path.is_file() {

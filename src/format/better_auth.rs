@@ -1,6 +1,7 @@
 //! better-auth with a `secondaryStorage`.
 //!
-//! Captured from better-auth 1.3.34; the rest is from its and better-call's source.
+//! Captured from better-auth 1.1, 1.2, 1.3 and 1.4; the rest is from its and better-call's source. Of two cookies of one name
+//! 1.1 takes the last; ours is what later versions take, the first.
 //! * Cookie `better-auth.session_token` (`__Secure-` before it on https; `cookiePrefix` replaces the first word): token +
 //!   `.` + base64 (standard, padded) of HMAC-SHA256(secret, token), percent-encoded.
 //! * Beside it `..session_data`, a signed copy of the session which the app itself believes for some minutes. It is not read
