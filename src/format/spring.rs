@@ -1,7 +1,8 @@
 //! Spring Session Data Redis: `RedisSessionRepository` and `RedisIndexedSessionRepository`, with Spring Security.
 //!
 //! Captured from spring-session-data-redis 3.5.4 with spring-security 6.4.13 on JDK 17: both repositories, the JDK's
-//! serializer and `GenericJackson2JsonRedisSerializer`. Bare ids, routes and OIDC users are from the source.
+//! serializer and `GenericJackson2JsonRedisSerializer`. OAuth2 and OIDC logins were written by Spring Security 6.4; bare ids and
+//! routes are from the source.
 //! * Cookie `SESSION`: base64 (standard, padded) of the id, not signed; `engine = "plain_cookie"` is for
 //!   `useBase64Encoding = false`. A `jvmRoute` is a dot and a name behind the UUID and not part of the id.
 //! * Several cookies of the name Spring tries one by one until a session lives. Which one that is only Redis can say,
