@@ -296,11 +296,12 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         policy: Policy,
     ) -> Result<Seen<T>, StoreError> {
         let tracked = store.tracked();
-        if let Some(tracked) = tracked {
+        let leased = policy.freshness.unwrap_or(rules.freshness) == Freshness::Lease;
+        if let Some(tracked) = tracked.filter(|_| leased) {
             tracked.metrics().misses.inc();
         }
-        let up = tracked.filter(|tracked| tracked.state() == TrackedState::Up);
-        if let (Some(tracked), Freshness::Lease) = (up, policy.freshness.unwrap_or(rules.freshness)) {
+        // While it is down the worker's own connection may be up already, and what that says is as good as it gets.
+        if let Some(tracked) = tracked.filter(|tracked| leased && tracked.state() == TrackedState::Up) {
             return Ok(match self.cache.read(tracked, id, key, kind).await? {
                 Answer::Content(kept) => {
                     kept.touch();

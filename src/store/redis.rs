@@ -95,6 +95,7 @@ impl RedisStore {
         let reading = self.read_in_time(key, kind).await;
         match &reading {
             Ok(_) => self.0.metrics.answered.inc(),
+            Err(StoreError::CrossedReply) => self.0.metrics.crossed.inc(),
             Err(_) => self.0.metrics.failed.inc(),
         };
         reading

@@ -218,6 +218,7 @@ impl Link {
         };
         match &answer {
             Ok(_) => self.metrics.answered.inc(),
+            Err(StoreError::CrossedReply) => self.metrics.crossed.inc(),
             Err(_) => self.metrics.failed.inc(),
         };
         answer
@@ -299,22 +300,21 @@ impl Link {
                 error => error,
             });
         }
-        self.beat(&mut connection).await.map_err(|error| match error {
+        let sent = self.beat(&mut connection).await.map_err(|error| match error {
             StoreError::Refused { .. } => StoreError::CannotTrack { missing: "ECHO".into() },
             error => error,
         })?;
+        self.lease.extend(sent);
         Ok(connection)
     }
 
-    /// One heartbeat, and the lease that it earns: counted from before it was sent.
-    async fn beat(&self, connection: &mut MultiplexedConnection) -> Result<(), StoreError> {
+    /// One heartbeat that the primary answered; the lease that it earns counts from the moment returned, before it was sent.
+    async fn beat(&self, connection: &mut MultiplexedConnection) -> Result<Moment, StoreError> {
         let longest = self.lease.bound() / HEARTBEATS;
         let sent = Moment::now();
         let answer = tokio::time::timeout(longest, self.reader.heartbeat(connection)).await;
         answer.unwrap_or(Err(StoreError::TimedOut { after: longest }))?;
-        self.lease.extend(sent);
-        self.timeouts.set(0);
-        Ok(())
+        Ok(sent)
     }
 
     /// Heartbeats until one is not answered as it should be, or the connection breaks.
@@ -327,9 +327,16 @@ impl Link {
                 () = broken.notified() => return StoreError::Unreachable,
                 () = tokio::time::sleep(pause) => {}
             }
-            if let Err(error) = self.beat(connection).await {
-                return error;
+            let answered = self.beat(connection).await;
+            if self.connection.borrow().is_none() {
+                // Given up by a read meanwhile: what an old connection still says earns no lease.
+                return StoreError::Unreachable;
             }
+            match answered {
+                Ok(sent) => self.lease.extend(sent),
+                Err(error) => return error,
+            }
+            self.timeouts.set(0);
         }
     }
 }

@@ -92,6 +92,8 @@ pub struct StoreMetrics {
     pub answered: Counter,
     /// Reads that it did not.
     pub failed: Counter,
+    /// Replies that belonged to another question: one is one too many.
+    pub crossed: Counter,
     /// Requests answered from memory within the lease.
     pub hits: Counter,
     /// Requests for which the store was asked, or another's question waited for.
@@ -210,6 +212,7 @@ impl Metrics {
         StoreMetrics {
             answered: self.store_reads.get_or_create_owned(&labels("answered")),
             failed: self.store_reads.get_or_create_owned(&labels("failed")),
+            crossed: self.store_reads.get_or_create_owned(&labels("crossed")),
             hits: self.cache_lookups.get_or_create_owned(&labels("hit")),
             misses: self.cache_lookups.get_or_create_owned(&labels("miss")),
             invalidations: self.invalidations.get_or_create_owned(&store),

@@ -261,6 +261,9 @@ fn a_crossed_reply_is_503_and_an_alarm() {
         for _ in 0..5 {
             assert_eq!(status(gateway.public, "s1"), 503);
         }
+        let page = gateway.internal("/metrics").text();
+        let crossed = page.lines().find(|line| line.contains("outcome=\"crossed\""));
+        assert!(crossed.is_some_and(|line| !line.ends_with(" 0")), "{page}");
         gateway.process.err.wait_for("the alarm", |text| text.contains("another question").then_some(()));
     }
     assert!(upstream.requests().is_empty());

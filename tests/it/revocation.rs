@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const BOUND: Duration = Duration::from_millis(800);
-const SESSIONS_A_ROUND: usize = 60;
+/// Sessions in a round of the usual test, and of a long one.
+const FEW: usize = 60;
+const MANY: usize = 1000;
 const CLIENTS: usize = 4;
 
 /// What goes wrong in a round.
@@ -51,11 +53,11 @@ struct Round {
 }
 
 impl Round {
-    fn new(number: usize) -> Self {
+    fn new(number: usize, sessions: usize) -> Self {
         Self {
-            ids: (0..SESSIONS_A_ROUND).map(|at| format!("r{number}x{at}")).collect(),
-            deleted: (0..SESSIONS_A_ROUND).map(|_| Mutex::new(None)).collect(),
-            honoured: (0..SESSIONS_A_ROUND).map(|_| AtomicU64::new(0)).collect(),
+            ids: (0..sessions).map(|at| format!("r{number}x{at}")).collect(),
+            deleted: (0..sessions).map(|_| Mutex::new(None)).collect(),
+            honoured: (0..sessions).map(|_| AtomicU64::new(0)).collect(),
             over: AtomicBool::new(false),
         }
     }
@@ -65,7 +67,7 @@ impl Round {
         let mut client = Client::connect(gateway.public);
         let mut at = start;
         while !self.over.load(Ordering::SeqCst) {
-            at = (at + 7) % SESSIONS_A_ROUND;
+            at = (at + 7) % self.ids.len();
             let deleted = *self.deleted[at].lock().unwrap();
             let came = Instant::now();
             let response = client.ask(&Ask::get("/x").cookie(&format!("sid={}", self.ids[at])));
@@ -93,7 +95,7 @@ impl Round {
                 }
             };
             *deleted.lock().unwrap() = Some(gone);
-            std::thread::sleep(Duration::from_millis(4));
+            std::thread::sleep(BOUND / 2 / u32::try_from(self.ids.len()).unwrap());
         }
     }
 }
@@ -154,7 +156,7 @@ fn run(round: &Round, trouble: Trouble, gateways: &[Gateway], wires: &[FaultyWir
 #[allow(clippy::disallowed_methods, reason = "a developer's switch, not configuration")]
 fn no_revoked_session_is_honoured_later_than_the_bound_whatever_fails() {
     let wanted = std::env::var("CLOAKROOM_REVOCATIONS").ok().and_then(|text| text.parse::<usize>().ok());
-    let rounds = wanted.map_or(TROUBLES.len(), |wanted| wanted.div_ceil(SESSIONS_A_ROUND));
+    let (sessions, rounds) = wanted.map_or((FEW, TROUBLES.len()), |wanted| (MANY, wanted.div_ceil(MANY)));
     let upstream = Upstream::playing(|wire| {
         while let Some(request) = wire.request() {
             wire.say(answer_with(&request, b"ok"));
@@ -172,7 +174,7 @@ fn no_revoked_session_is_honoured_later_than_the_bound_whatever_fails() {
     let gateways: Vec<Gateway> = wires.iter().map(|wire| world.start_at(&wire.url())).collect();
     let (mut all, mut healthy) = (Vec::new(), Vec::new());
     for number in 0..rounds {
-        let (round, trouble) = (Round::new(number), TROUBLES[number % TROUBLES.len()]);
+        let (round, trouble) = (Round::new(number, sessions), TROUBLES[number % TROUBLES.len()]);
         run(&round, trouble, &gateways, &wires, &redis);
         let honoured: Vec<_> = round
             .honoured
