@@ -169,3 +169,41 @@ fn split_cookies(config: &Config) -> Vec<String> {
     });
     split.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::from_text;
+
+    /// What a revoked session may be honoured for at the gateway, on a route with these lines.
+    fn bound_of(store: &str, route: &str) -> (Duration, Duration) {
+        let text = format!(
+            "[stores.app]\nurl = \"redis://127.0.0.1:1/0\"\n{store}\n[sessions.app]\nframework = \"json\"\n\
+             [upstreams.app]\nendpoints = [\"http://127.0.0.1:1\"]\n\
+             [[routes]]\npath = \"/*\"\nupstream = \"app\"\n{route}\n"
+        );
+        let (config, _) =
+            from_text("gateway.toml", &text, Path::new("."), &|_| None).expect("a configuration");
+        let bound = bound(&config.routes[0], &config);
+        assert_eq!(bound.total, bound.revocation + bound.serve_known + bound.ttl + bound.skew);
+        (bound.revocation, bound.serve_known)
+    }
+
+    #[test]
+    fn the_bound_is_the_leases_and_what_an_outage_policy_adds() {
+        let secs = Duration::from_secs;
+        assert_eq!(bound_of("", ""), (secs(2), secs(0)));
+        assert_eq!(bound_of("revocation_bound = \"5s\"", ""), (secs(5), secs(0)));
+        assert_eq!(bound_of("", "outage = { serve_known = \"30s\" }"), (secs(2), secs(30)));
+        assert_eq!(bound_of("outage = { serve_known = \"30s\" }", "outage = \"deny\""), (secs(2), secs(0)));
+    }
+
+    #[test]
+    fn a_strict_route_has_no_bound_of_its_own_unless_it_serves_what_was_known() {
+        let secs = Duration::from_secs;
+        assert_eq!(bound_of("", "freshness = \"strict\""), (secs(0), secs(0)));
+        assert_eq!(bound_of("freshness = \"strict\"", "freshness = \"lease\""), (secs(2), secs(0)));
+        let known = bound_of("freshness = \"strict\"", "outage = { serve_known = \"30s\" }");
+        assert_eq!(known, (secs(2), secs(30)));
+    }
+}

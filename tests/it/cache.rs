@@ -351,3 +351,34 @@ fn a_gateway_that_was_stopped_wakes_up_without_a_lease() {
         assert_ne!(client.response("GET").unwrap().status, 200);
     }
 }
+
+/// A figure rather than a claim: `cargo test --test it -- --ignored --nocapture weighs`.
+#[test]
+#[ignore = "takes a minute, to print a number"]
+fn what_a_held_session_weighs() {
+    const SESSIONS: usize = 40_000;
+    let upstream = Upstream::echoing();
+    let mut world = world(&upstream, &[], PATIENT);
+    let filler = "x".repeat(250);
+    let client = redis::Client::open(world.redis().url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    for chunk in (0..SESSIONS).collect::<Vec<_>>().chunks(1000) {
+        let mut pipeline = redis::pipe();
+        for id in chunk {
+            let record = format!(r#"{{"user":{{"id":"user{id}"}},"filler":"{filler}"}}"#);
+            pipeline.cmd("SET").arg(format!("sess:s{id}")).arg(record).ignore();
+        }
+        pipeline.query::<()>(&mut connection).unwrap();
+    }
+    let mut clients: Vec<Client> = (0..8).map(|_| Client::connect(world.gateway.public)).collect();
+    let mut ask = |id: usize| {
+        let ask = Ask::get("/x").cookie(&format!("sid=s{id}"));
+        assert_eq!(clients[id % 8].ask(&ask).status, 200);
+    };
+    (0..2000).for_each(&mut ask);
+    let before = world.gateway.resident();
+    (2000..SESSIONS).for_each(&mut ask);
+    let held = metric(&world, "cloakroom_sessions_held", "");
+    let bytes = (world.gateway.resident() - before) / (SESSIONS as u64 - 2000);
+    println!("{held} sessions held, {bytes} bytes each, records of {} bytes", filler.len() + 40);
+}

@@ -17,6 +17,7 @@ mod internal;
 mod jwt;
 mod limits;
 mod outage;
+mod premises;
 mod revocation;
 mod secrets;
 mod streaming;
