@@ -213,6 +213,9 @@ async fn keep(link: Rc<Link>) {
                 link.connection.borrow_mut().replace(connected.connection);
                 link.connected.notify_waiters();
                 (link.tell)(LinkEvent::Connected);
+                if let Some(tracked) = &link.tracked {
+                    tracked.wake();
+                }
                 delay = RECONNECT_DELAY;
                 link.broken.notified().await;
                 link.connection.borrow_mut().take();

@@ -67,6 +67,7 @@ pub struct Tracked {
     loads: mpsc::Sender<Load>,
     lease: Arc<Lease>,
     state: Arc<AtomicU8>,
+    wake: Arc<Notify>,
     timeout: Duration,
     metrics: StoreMetrics,
 }
@@ -79,6 +80,7 @@ pub struct TrackedLink {
     again: mpsc::WeakSender<Load>,
     lease: Arc<Lease>,
     state: Arc<AtomicU8>,
+    wake: Arc<Notify>,
     metrics: StoreMetrics,
 }
 
@@ -105,16 +107,17 @@ impl Tracked {
     pub fn new(options: RedisOptions, bound: Duration, metrics: StoreMetrics) -> (Self, TrackedLink) {
         let (loads, queue) = mpsc::channel(QUEUE);
         let (lease, state) = (Arc::new(Lease::new(bound)), Arc::new(AtomicU8::new(TrackedState::Down as u8)));
-        let (timeout, again) = (options.timeout, loads.downgrade());
+        let (timeout, again, wake) = (options.timeout, loads.downgrade(), Arc::new(Notify::new()));
         let link = TrackedLink {
             options,
             loads: queue,
             again,
             lease: Arc::clone(&lease),
             state: Arc::clone(&state),
+            wake: Arc::clone(&wake),
             metrics: metrics.clone(),
         };
-        (Self { loads, lease, state, timeout, metrics }, link)
+        (Self { loads, lease, state, wake, timeout, metrics }, link)
     }
 
     /// Until when what was read over it may be served.
@@ -140,6 +143,12 @@ impl Tracked {
             3 => TrackedState::Unsupported,
             _ => TrackedState::Down,
         }
+    }
+
+    /// The store is there: a worker has just connected to it. What waits before trying again need not wait longer, and a crowd need not
+    /// ask worker by worker what one read over this connection would tell all of them.
+    pub fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// Has a read made. Its end is told to the follower alone.
@@ -173,7 +182,7 @@ impl TrackedLink {
             metrics: self.metrics,
             tell: Box::new(tell),
         });
-        let keeper = tokio::task::spawn_local(keep(Rc::clone(&link)));
+        let keeper = tokio::task::spawn_local(keep(Rc::clone(&link), self.wake));
         let places = Rc::new(Semaphore::new(READS_IN_FLIGHT_MAX));
         while let Some(load) = self.loads.recv().await {
             // One place is always given back: every read ends within its timeout.
@@ -373,7 +382,7 @@ fn apply(
 }
 
 /// Connects, beats until something breaks, and starts over.
-async fn keep(link: Rc<Link>) {
+async fn keep(link: Rc<Link>, wake: Arc<Notify>) {
     let mut delay = RECONNECT_DELAY;
     loop {
         let error = match link.connect().await {
@@ -398,7 +407,10 @@ async fn keep(link: Rc<Link>) {
             _ => (TrackedState::Down, delay),
         };
         link.drop_connection(state);
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = wake.notified() => {}
+        }
         delay = (delay * 2).min(RECONNECT_DELAY_MAX);
     }
 }

@@ -224,3 +224,47 @@ fn a_crowd_before_a_silent_redis_is_turned_away_and_let_in_when_it_is_back() {
         });
     }
 }
+
+/// The crowd that an outage leaves behind must not be the next one.
+#[test]
+fn when_redis_is_back_it_is_asked_once_a_session_and_not_once_a_request() {
+    const SESSIONS: usize = 200;
+    let upstream = Upstream::echoing();
+    let redis = Redis::start();
+    for id in 0..SESSIONS {
+        redis.set(&format!("sess:c{id}"), r#"{"user":{"id":"alice"}}"#);
+    }
+    let gateway = World::without_redis()
+        .workers(2)
+        .store(STORE)
+        .profile("app", crate::support::SESSIONS)
+        .recorded("app", &upstream)
+        .route("path = \"/deny\"\nupstream = \"app\"")
+        .start_beside(&redis);
+    let crowd = |rounds: usize| {
+        std::thread::scope(|scope| {
+            for start in 0..8 {
+                let gateway = &gateway;
+                scope.spawn(move || {
+                    let mut client = Client::connect(gateway.public);
+                    for at in 0..rounds * SESSIONS {
+                        let cookie = format!("sid=c{}", (start * 25 + at) % SESSIONS);
+                        let status = client.ask(&Ask::get("/deny").cookie(&cookie)).status;
+                        assert!(matches!(status, 200 | 503), "nobody is logged out: {status}");
+                    }
+                });
+            }
+        });
+    };
+    crowd(2);
+    for _ in 0..3 {
+        redis.freeze();
+        eventually("the outage", || (ask(&gateway, "/deny", "c0").status == 503).then_some(()));
+        redis.thaw();
+        let reads = redis.calls("get");
+        eventually("Redis to be back", || (ask(&gateway, "/deny", "c0").status == 200).then_some(()));
+        crowd(3);
+        let asked = redis.calls("get") - reads;
+        assert!(asked <= 2 * SESSIONS as u64, "{asked} reads for {SESSIONS} sessions");
+    }
+}
