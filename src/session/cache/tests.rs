@@ -155,3 +155,32 @@ fn an_absence_takes_the_place_of_a_record_and_makes_way_for_one() {
         assert_eq!(hit(&slots, &lease, at(3)), Some(value));
     }
 }
+
+/// Keys are hashes.
+fn hash(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[test]
+fn what_is_held_has_an_end_however_much_is_put() {
+    let mebibyte = |_: &u32| Some(1024 * 1024);
+    let shelf: Shelf<u64, u32> = Shelf::new(mebibyte);
+    for key in 0..5_000 {
+        shelf.put(hash(key), Arc::new(Kept::unheard(0)));
+    }
+    assert!(shelf.records() <= 256, "{} MiB", shelf.records());
+}
+
+/// Whoever sends cookies chooses the keys of absences.
+#[test]
+fn guesses_push_out_each_other_and_no_session() {
+    let shelf: Shelf<u64, Option<u32>> = Shelf::new(|value| *value);
+    for key in 0..100 {
+        shelf.put(hash(key), Arc::new(Kept::unheard(Some(1000))));
+    }
+    for key in 1000..50_000 {
+        shelf.put(hash(key), Arc::new(Kept::unheard(None)));
+    }
+    assert_eq!(shelf.records(), 100);
+    assert!((0..100).all(|key| shelf.get(&hash(key)).is_some_and(|kept| kept.value.is_some())));
+}
