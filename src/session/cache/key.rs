@@ -2,10 +2,19 @@
 
 use crate::config::StoreId;
 use crate::store::RecordKind;
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, rand};
 use std::hash::{Hash, Hasher};
+use std::sync::LazyLock;
 
-/// The full hash over the length-prefixed store, kind and key, so that no two records share one and no key can be read from a heap
+/// Random for each process: who could compute the hashes could choose session ids that crowd into one corner of the table.
+static SALT: LazyLock<[u8; 32]> = LazyLock::new(|| {
+    let mut salt = [0; 32];
+    // Where there is no randomness no gateway started: its request ids need some too.
+    let _ = rand::fill(&mut salt);
+    salt
+});
+
+/// The full hash over a salt and the length-prefixed store, kind and key, so that no two records share one and no key can be read from a heap
 /// dump.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) struct CacheKey([u8; 32]);
@@ -21,6 +30,7 @@ impl CacheKey {
             place.copy_from_slice(&u64::try_from(part).unwrap_or(u64::MAX).to_be_bytes());
         }
         let mut context = digest::Context::new(&digest::SHA256);
+        context.update(SALT.as_slice());
         context.update(&prefix);
         context.update(key);
         Self(context.finish().as_ref().try_into().unwrap_or_default())
