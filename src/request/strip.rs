@@ -86,7 +86,11 @@ fn remove_cookies(headers: &mut HeaderMap, names: &[String]) {
     }
     let lines: Vec<HeaderValue> =
         headers.get_all(COOKIE).iter().filter_map(|line| without(line, names)).collect();
-    headers.remove(COOKIE);
+    let mut lines = lines.into_iter();
+    match lines.next() {
+        Some(first) => drop(headers.insert(COOKIE, first)),
+        None => drop(headers.remove(COOKIE)),
+    }
     for line in lines {
         headers.append(COOKIE, line);
     }

@@ -19,7 +19,7 @@ const CONNECT_ROUND_TRIPS: u32 = 5;
 /// Reads in flight per connection; more would only wait in Redis's queue instead of here.
 pub(crate) const READS_IN_FLIGHT_MAX: usize = 1024;
 /// Who waits for a place among them gives up after this share of the timeout, while there is time to say so.
-pub(crate) const QUEUE_SHARE: u32 = 5;
+pub(crate) const QUEUE_SHARE: u32 = 2;
 
 /// How to reach one Redis.
 #[derive(Clone)]

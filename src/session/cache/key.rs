@@ -7,8 +7,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
 /// Random for each process: who could compute the hashes could choose session ids that crowd into one corner of the table.
-static SALT: LazyLock<[u8; 32]> = LazyLock::new(|| {
-    let mut salt = [0; 32];
+static SALT: LazyLock<[u8; 8]> = LazyLock::new(|| {
+    let mut salt = [0; 8];
     // Where there is no randomness no gateway started: its request ids need some too.
     let _ = rand::fill(&mut salt);
     salt
@@ -25,13 +25,12 @@ impl CacheKey {
             RecordKind::String => 0,
             RecordKind::Hash => 1,
         };
-        let mut prefix = [0; 24];
-        for (place, part) in prefix.chunks_exact_mut(8).zip([store.0, kind, key.len()]) {
-            place.copy_from_slice(&u64::try_from(part).unwrap_or(u64::MAX).to_be_bytes());
-        }
+        let number = |number| u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes();
+        let ([a, b, c, d], [e, f, g, h]) = (number(store.0), number(key.len()));
+        // No longer than it must be: with a usual key behind it, it is one block of the hash.
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(SALT.as_slice());
-        context.update(&prefix);
+        context.update(&[kind, a, b, c, d, e, f, g, h]);
         context.update(key);
         Self(context.finish().as_ref().try_into().unwrap_or_default())
     }
