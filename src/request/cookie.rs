@@ -36,13 +36,24 @@ impl Cookies {
 
     /// The raw bytes between semicolons, blanks and all.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.split(|byte| *byte == b';')
+        segments(&self.0)
     }
 
     /// The whole line.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// What stands between the semicolons of a Cookie line.
+pub(super) fn segments(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let end = memchr::memchr(b';', line);
+        rest = end.and_then(|at| line.get(at + 1..));
+        line.get(..end.unwrap_or(line.len()))
+    })
 }
 
 /// Cookies are credentials: only the length is printed.

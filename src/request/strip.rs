@@ -1,5 +1,6 @@
 //! The proof that nothing a client sent can pass for something the gateway says.
 
+use crate::request::cookie::segments;
 use crate::request::header::{Kept, Reserved, remove_foreign};
 use crate::request::navigation::is_safe;
 use bytes::Bytes;
@@ -80,7 +81,10 @@ pub(super) fn strip(head: &mut Parts, rules: &StripRules<'_>) {
 
 /// Rewrites the Cookie lines without the named cookies; what is left is left byte for byte.
 fn remove_cookies(headers: &mut HeaderMap, names: &[String]) {
-    let touched = headers.get_all(COOKIE).iter().any(|line| segments(line).any(|pair| is_named(pair, names)));
+    let touched = headers
+        .get_all(COOKIE)
+        .iter()
+        .any(|line| segments(line.as_bytes()).any(|pair| is_named(pair, names)));
     if !touched {
         return;
     }
@@ -98,23 +102,13 @@ fn remove_cookies(headers: &mut HeaderMap, names: &[String]) {
 
 fn without(line: &HeaderValue, names: &[String]) -> Option<HeaderValue> {
     let mut left = Vec::with_capacity(line.len());
-    for pair in segments(line).filter(|pair| !is_named(pair, names)) {
+    for pair in segments(line.as_bytes()).filter(|pair| !is_named(pair, names)) {
         if !left.is_empty() {
             left.push(b';');
         }
         left.extend_from_slice(if left.is_empty() { pair.trim_ascii_start() } else { pair });
     }
     HeaderValue::from_maybe_shared(Bytes::from(left)).ok().filter(|value| !value.is_empty())
-}
-
-fn segments(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line.as_bytes());
-    std::iter::from_fn(move || {
-        let line = rest?;
-        let end = memchr(b';', line);
-        rest = end.and_then(|at| line.get(at + 1..));
-        line.get(..end.unwrap_or(line.len()))
-    })
 }
 
 /// Whether a pair's name is one of `names` in any framework's reading: blanks around it, PHP's `.`, blank and unclosed `[`
