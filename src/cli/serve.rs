@@ -40,6 +40,11 @@ impl Serve {
             }
             Err(error) => {
                 printer.note(chain(&error));
+                if let StartError::Bind(error) = &error
+                    && let Some(hint) = error.hint()
+                {
+                    printer.note(format!("hint: {hint}"));
+                }
                 return Outcome::CouldNot;
             }
         };

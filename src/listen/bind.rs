@@ -23,6 +23,22 @@ impl std::fmt::Display for BindError {
     }
 }
 
+impl BindError {
+    /// What to try.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.source.kind() {
+            io::ErrorKind::AddrInUse => {
+                Some("another program listens there, perhaps an older gateway; `ss -ltnp` names it")
+            }
+            io::ErrorKind::AddrNotAvailable => Some("no interface of this machine has this address"),
+            io::ErrorKind::PermissionDenied => {
+                Some("ports below 1024 need CAP_NET_BIND_SERVICE, which deploy/cloakroom.service grants")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl std::error::Error for BindError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
@@ -43,6 +59,7 @@ impl Listener {
         let mut bound = Vec::with_capacity(addresses.len());
         let mut sockets: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
         for &address in addresses {
+            free(address).map_err(|source| BindError { address, source })?;
             let mut actual = address;
             for worker in &mut sockets {
                 let (socket, local) = open(actual).map_err(|source| BindError { address, source })?;
@@ -63,6 +80,17 @@ impl Listener {
     pub fn into_workers(self) -> Vec<Vec<TcpListener>> {
         self.workers
     }
+}
+
+/// Whether nobody listens there. Sockets that share a port are accepted from any process of our user, so that a gateway
+/// started twice by mistake would take half of the other's connections; one that does not share is refused.
+fn free(address: SocketAddr) -> io::Result<()> {
+    if address.port() == 0 {
+        return Ok(());
+    }
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
 }
 
 fn open(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
@@ -90,6 +118,14 @@ mod tests {
             assert_eq!(sockets.len(), 1);
             assert_eq!(sockets[0].local_addr().unwrap(), address);
         }
+    }
+
+    #[test]
+    fn a_port_that_another_gateway_of_the_same_user_listens_on_is_not_shared() {
+        let first = Listener::bind(&["127.0.0.1:0".parse().unwrap()], 2).unwrap();
+        let error = Listener::bind(first.addresses(), 2).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.hint().is_some());
     }
 
     #[test]
