@@ -1,12 +1,14 @@
 //! What a configuration promises, without starting it.
 
 use crate::clock::Clock;
-use crate::config::{Access, Backend, Config, ConfigError, Freshness, KeySource, Outage, Profile, Route};
+use crate::config::{Access, Backend, Config, ConfigError, Freshness, Outage, Profile, Route};
 use crate::pipeline::Shared;
+use crate::request::Path;
+use crate::route::Found;
 use crate::telemetry::Metrics;
-use std::path::Path;
+use http::Method;
+use http::uri::PathAndQuery;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// RFC 7518 §3.2: an HMAC key is at least as long as its hash.
@@ -51,47 +53,23 @@ pub struct Bound {
     pub carried: Vec<String>,
 }
 
-/// Checks everything that `serve` would, and writes nothing: where the key directory has no key yet, a key that is thrown away
-/// stands in.
+/// Checks everything that `serve` would, and writes nothing: where a key is missing, one that is thrown away stands in.
 ///
 /// # Errors
 /// Every mistake the rooms find.
 pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     let routes = config.routes.iter().map(|route| checked_route(route, &config)).collect();
     let mut warnings = split_cookies(&config);
+    if config.routes.is_empty() {
+        warnings.push("there are no routes: every request gets 404".to_owned());
+    }
     warnings.extend(config.profiles.iter().filter(|profile| profile.store.is_none()).flat_map(carried));
-    let spare = spare_keys(&mut config, &mut warnings);
-    let built = Shared::build(config, Clock::System, Arc::new(Metrics::new()));
-    drop(spare);
-    built.map(|shared| {
+    config.tokens.stand_in = true;
+    Shared::build(config, Clock::System, Arc::new(Metrics::new())).map(|shared| {
+        warnings.extend(dead_ends(&shared));
         warnings.extend(shared.ring().warnings().iter().map(ToString::to_string));
         Checked { routes, warnings }
     })
-}
-
-/// Puts a temporary directory in the place of a key directory that does not exist yet.
-pub(super) fn spare_keys(config: &mut Config, warnings: &mut Vec<String>) -> Option<SpareDirectory> {
-    let KeySource::Directory(directory) = &mut config.tokens.keys else { return None };
-    let has_keys = std::fs::read_dir(&directory.value).is_ok_and(|mut entries| entries.next().is_some());
-    if has_keys {
-        return None;
-    }
-    warnings.push(format!("`{}` has no key yet; `serve` will make one", directory.value.display()));
-    // Numbered, since one process may look at several configurations at once.
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("cloakroom-check-{}-{number}", std::process::id()));
-    directory.value.clone_from(&path);
-    Some(SpareDirectory(path))
-}
-
-#[derive(Debug)]
-pub(super) struct SpareDirectory(std::path::PathBuf);
-
-impl Drop for SpareDirectory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(Path::new(&self.0));
-    }
 }
 
 fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
@@ -170,10 +148,45 @@ fn split_cookies(config: &Config) -> Vec<String> {
     split.collect()
 }
 
+/// Routes whose `login` leads to where a browser without a session cannot be let in: nobody could ever log in there.
+fn dead_ends(shared: &Shared) -> Vec<String> {
+    let routes = shared.routes().routes();
+    let everywhere: Vec<String> =
+        routes.iter().flat_map(|route| hosts(&route.rules)).chain([String::new()]).collect();
+    let dead_end = |route: &crate::route::Route| {
+        let login = route.rules.login.as_ref().filter(|login| login.value.starts_with('/'))?;
+        let place = login.value.replace("{path}", "").parse::<PathAndQuery>().ok()?;
+        let path = Path::parse(&place).ok()?;
+        let own = hosts(&route.rules);
+        let found = |host: &String| shared.routes().find(host, &path, &Method::GET);
+        let leads: Vec<Found<'_>> =
+            if own.is_empty() { &everywhere } else { &own }.iter().map(found).collect();
+        let admits = |found: &Found<'_>| matches!(found, Found::Route(route) if route.rules.access <= Access::Optional);
+        if leads.iter().any(admits) {
+            return None;
+        }
+        let closed = leads.iter().find_map(|found| match found {
+            Found::Route(closed) => {
+                Some(format!("and route `{}` there asks for a login itself", closed.rules.path.value))
+            }
+            Found::Nothing | Found::OtherMethods(_) => None,
+        });
+        let why = closed.unwrap_or_else(|| "where no route leads".to_owned());
+        Some(format!("`{}` sends browsers to log in at `{}`, {why}", route.rules.path.value, path.as_str()))
+    };
+    routes.iter().filter_map(dead_end).collect()
+}
+
+/// One host name for each pattern of a route.
+fn hosts(rules: &Route) -> Vec<String> {
+    rules.hosts.iter().map(|host| host.value.replace('*', "any")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::from_text;
+    use std::path::Path as FilePath;
 
     /// What a revoked session may be honoured for at the gateway, on a route with these lines.
     fn bound_of(store: &str, route: &str) -> (Duration, Duration) {
@@ -183,7 +196,7 @@ mod tests {
              [[routes]]\npath = \"/*\"\nupstream = \"app\"\n{route}\n"
         );
         let (config, _) =
-            from_text("gateway.toml", &text, Path::new("."), &|_| None).expect("a configuration");
+            from_text("gateway.toml", &text, FilePath::new("."), &|_| None).expect("a configuration");
         let bound = bound(&config.routes[0], &config);
         assert_eq!(bound.total, bound.revocation + bound.serve_known + bound.ttl + bound.skew);
         (bound.revocation, bound.serve_known)
@@ -205,5 +218,50 @@ mod tests {
         assert_eq!(bound_of("freshness = \"strict\"", "freshness = \"lease\""), (secs(2), secs(0)));
         let known = bound_of("freshness = \"strict\"", "outage = { serve_known = \"30s\" }");
         assert_eq!(known, (secs(2), secs(30)));
+    }
+
+    const STORE: &str = "[stores.app]\nurl = \"memory:\"\n[sessions.s]\nframework = \"json\"\nkey = \"{id}\"\ncookie = \"c\"\nsubject = \"user\"\n";
+    const UPSTREAM: &str = "[upstreams.app]\nendpoints = [\"http://127.0.0.1:1\"]\n";
+
+    fn warnings(folder: &FilePath, text: &str) -> Vec<String> {
+        let (config, _) = from_text("gateway.toml", text, folder, &|_| None).expect("a valid file");
+        check(config).expect("no mistakes").warnings
+    }
+
+    /// Root checks what another user runs: a key left behind would be one that the gateway cannot read.
+    #[test]
+    fn a_check_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let pem = include_str!("../../tests/keys/test-p256-pkcs8.pem");
+        std::fs::write(folder.path().join("own.pem"), pem).unwrap();
+        for keys in ["files = [\"own.pem\"]", "directory = \".\"", "directory = \"none/yet\""] {
+            warnings(folder.path(), &format!("[tokens.keys]\n{keys}\n"));
+            let entries = std::fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(entries, 1, "{keys}");
+        }
+    }
+
+    #[test]
+    fn a_login_page_that_asks_for_a_login_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |routes: &str| {
+            let all = warnings(folder.path(), &format!("{STORE}{UPSTREAM}{routes}"));
+            all.into_iter().filter(|warning| warning.contains("to log in at")).collect::<Vec<_>>()
+        };
+        let route =
+            |path: &str, more: &str| format!("[[routes]]\npath = \"{path}\"\nupstream = \"app\"\n{more}\n");
+        let guarded = route("/*", "login = \"/login?next={path}\"");
+        assert_eq!(told(&guarded).len(), 1, "{:?}", told(&guarded));
+        assert_eq!(told(&route("/api/*", "login = \"/login\"")).len(), 1);
+        let open = "access = \"open\"";
+        assert!(told(&format!("{guarded}{}", route("/login", open))).is_empty());
+        let elsewhere = format!("{open}\nhost = \"*.example.com\"");
+        assert!(told(&format!("{guarded}{}", route("/login", &elsewhere))).is_empty());
+    }
+
+    #[test]
+    fn a_configuration_without_routes_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(warnings(folder.path(), "").iter().any(|warning| warning.contains("no routes")));
     }
 }

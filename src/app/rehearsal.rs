@@ -1,6 +1,5 @@
 //! A gateway that is made ready and serves nobody, to look at its decisions.
 
-use crate::app::check::{SpareDirectory, spare_keys};
 use crate::app::health::StoreWatch;
 use crate::app::{StorePlan, open_stores, plan_stores, request_ids};
 use crate::clock::Clock;
@@ -11,13 +10,11 @@ use crate::store::{MemoryStore, Store};
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
 use std::sync::Arc;
 
-/// A configuration made ready as `serve` would, with nothing written: where the key directory has no key yet, one that is
-/// thrown away stands in.
+/// A configuration made ready as `serve` would, with nothing written: where a key is missing, one that is thrown away stands in.
 pub struct Rehearsal {
     shared: Arc<Shared>,
     plans: Vec<StorePlan>,
     metrics: Arc<Metrics>,
-    keys: Option<SpareDirectory>,
 }
 
 /// What a rehearsal works with; it belongs to one worker.
@@ -37,11 +34,11 @@ impl Rehearsal {
     /// # Errors
     /// Every mistake the rooms find.
     pub fn prepare(mut config: Config, clock: Clock) -> Result<Self, Vec<ConfigError>> {
-        let keys = spare_keys(&mut config, &mut Vec::new());
+        config.tokens.stand_in = true;
         let metrics = Arc::new(Metrics::new());
         let plans = plan_stores(&config, &clock)?;
         let shared = Arc::new(Shared::build(config, clock, Arc::clone(&metrics))?);
-        Ok(Self { shared, plans, metrics, keys })
+        Ok(Self { shared, plans, metrics })
     }
 
     /// The store named `name`, if it is one inside the process.
@@ -61,7 +58,7 @@ impl Rehearsal {
     {
         let (shared, plans, metrics) =
             (Arc::clone(&self.shared), self.plans.clone(), Arc::clone(&self.metrics));
-        let (ids, stand_in_keys) = (request_ids()?, self.keys.is_some());
+        let (ids, stand_in_keys) = (request_ids()?, self.shared.ring().stands_in());
         let worker = spawn_worker("rehearsal", move || async move {
             let stores = open_stores(&shared.config, &plans, &metrics);
             let gateway = Gateway::new(shared, stores.clone(), ids(), AccessLog::new(AccessSink::none()))

@@ -47,7 +47,8 @@ fn print(checked: &Checked, printer: &Printer) {
     for warning in &checked.warnings {
         printer.note(format!("warning: {warning}"));
     }
-    printer.line(format!("fine: {} routes", checked.routes.len()));
+    let routes = if checked.routes.len() == 1 { "route" } else { "routes" };
+    printer.line(format!("fine: {} {routes}", checked.routes.len()));
 }
 
 fn in_words(bound: &Bound) -> String {
@@ -56,7 +57,9 @@ fn in_words(bound: &Bound) -> String {
         Duration::ZERO => String::new(),
         time => format!(" + {time:?} in an outage (serve_known)"),
     };
-    let parts = format!("{total:?}: {revocation:?} here{known} + {ttl:?} token + {skew:?} skew");
+    // `Duration` writes nothing as `0ns`, which is not how anybody says it.
+    let here = if revocation.is_zero() { "0s".to_owned() } else { format!("{revocation:?}") };
+    let parts = format!("{total:?}: {here} here{known} + {ttl:?} token + {skew:?} skew");
     if carried.is_empty() {
         return format!("a revoked session is honoured for at most {parts}");
     }

@@ -1,5 +1,6 @@
 //! Reading the file and its includes.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::config::check::{self, Document, reason};
 use crate::config::place::File;
 use crate::config::raw::RawConfig;
 use crate::config::structure::{self, Findings};
-use crate::config::{At, Config, ConfigError, Sources};
+use crate::config::{At, Config, ConfigError, Sources, syntax};
 
 /// Tables that only the main file may have; included files share the other ones.
 const MAIN_ONLY: &[&str] = &["csrf", "include", "internal", "server", "tokens"];
@@ -169,15 +170,14 @@ impl Reader {
 
     /// The first slip of each line; the parser goes on behind one, but not always on its feet.
     fn syntax(&mut self, file: File, text: &str, errors: Vec<toml::de::Error>) {
-        let mut last = None;
-        for error in errors {
+        let mut lines = HashSet::new();
+        for error in syntax::slips(text, &errors) {
             let span = error.span().unwrap_or(0..0);
-            let line = text.bytes().take(span.start).filter(|byte| *byte == b'\n').count();
-            if last.replace(line) != Some(line) {
+            if lines.insert(syntax::line_start(text, span.start)) {
                 let found = format!("not TOML: {}", error.message().replace('\n', "; "));
-                let mut error = ConfigError::new(file.range(&span), "", found, "");
-                error.hint = error.found.contains("invalid").then(|| "text is written in quotes".to_owned());
-                self.errors.push(error);
+                let mut slip = ConfigError::new(file.range(&span), "", found, "");
+                slip.hint = syntax::hint(text, span.start, error.message()).map(str::to_owned);
+                self.errors.push(slip);
             }
         }
     }

@@ -13,6 +13,7 @@
 mod check;
 mod error;
 mod load;
+mod meant;
 mod pending;
 mod place;
 mod raw;
@@ -21,6 +22,7 @@ mod schema;
 mod secret;
 mod structure;
 mod suggest;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -251,6 +253,9 @@ pub struct Tokens {
     pub keys: KeySource,
     /// Whether the public port serves the JWKS and discovery too.
     pub publish_jwks: bool,
+    /// Whether keys that are missing are made for this process alone and written nowhere: who only looks at a configuration
+    /// must not leave files behind, least of all ones that the gateway's own user cannot read.
+    pub stand_in: bool,
 }
 
 /// `[tokens.keys]`

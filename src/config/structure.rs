@@ -15,7 +15,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use crate::config::place::File;
 use crate::config::schema::{Kinds, SCHEMA};
 use crate::config::suggest::{closest, list};
-use crate::config::{At, ConfigError, pending};
+use crate::config::{At, ConfigError, meant, pending};
 
 /// Stands for every name of a kind in [`Findings::lost`].
 pub(crate) const ALL: &str = "*";
@@ -178,8 +178,9 @@ impl Walk {
         if pending::word(&self.pattern(), word) {
             self.push(span, not_yet(word), accepted, None);
         } else {
-            let hint =
-                closest(word, kinds.words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let near = closest(word, kinds.words.iter().copied());
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let hint = hint.or_else(|| meant::word(&self.pattern(), word).map(str::to_owned));
             self.push(span, format!("unknown value `{}`", shorten(word)), accepted, hint);
         }
         false
@@ -236,7 +237,7 @@ impl Walk {
         }
         let hint = near
             .map(|near| format!("did you mean `{near}`?"))
-            .or_else(|| of_the_store(&here, name))
+            .or_else(|| meant::key(&here, name).map(str::to_owned))
             .or_else(|| elsewhere(name).filter(|_| known.len() > 1));
         let found = format!("unknown key `{}`", shorten(name));
         let accepted = list(known.iter().copied());
@@ -354,14 +355,6 @@ fn choose<'s>(table: &DeTable<'_>, alternatives: &[&'s Value]) -> Option<&'s Val
 /// A key of the table that is to come, where this build takes no table at all.
 fn pending_in(table: &DeTable<'_>, path: &str) -> Option<String> {
     table.keys().map(|key| key.get_ref().to_string()).find(|key| pending::key(path, key))
-}
-
-/// What an app has beside its session's name and key, and we have in the store.
-fn of_the_store(path: &str, name: &str) -> Option<String> {
-    let number = path == "sessions.*" && matches!(name, "db" | "database");
-    number.then(|| {
-        "the database number is the end of the store's `url`, as \"redis://127.0.0.1:6379/3\"".to_owned()
-    })
 }
 
 /// Where else a key of this name belongs.

@@ -26,6 +26,7 @@ fn internal(readiness: Readiness) -> Internal {
         max_bytes: 4096,
         keys: KeySource::Directory(Located { value: path, at }),
         publish_jwks: false,
+        stand_in: false,
     })
     .unwrap();
     let uri = Published::jwks_uri("127.0.0.1:9900".parse().unwrap());

@@ -13,15 +13,17 @@ use std::path::{Path, PathBuf};
 pub(super) const KEY: &str = "tokens.keys.directory";
 
 /// Every key of the directory, the one that signs first: the newest file that holds a key for `algorithm`. If there is none,
-/// one is made; of several gateways that start at once, all take the one that was there first.
+/// one is made; of several gateways that start at once, all take the one that was there first. With `stand_in` it is made for
+/// this process alone.
 pub(super) fn load(
     directory: &Located<PathBuf>,
     algorithm: Algorithm,
+    stand_in: bool,
     warnings: &mut Vec<KeyWarning>,
 ) -> Result<Vec<Key>, Vec<ConfigError>> {
     let path = directory.value.as_path();
     let mistake = |found: String| ConfigError::new(directory.at, KEY, found, "a directory for keys");
-    let files = prepare(path, warnings).and_then(|()| list(path)).map_err(|error| {
+    let files = prepare(path, stand_in, warnings).and_then(|()| list(path, stand_in)).map_err(|error| {
         vec![
             mistake(format!("`{}` cannot be used: {error}", path.display()))
                 .hint("make it yourself: install -d -m 700, owned by the user that runs the gateway"),
@@ -32,7 +34,13 @@ pub(super) fn load(
         return Err(errors);
     }
     if !keys.iter().any(|key| key.algorithm() == algorithm) {
-        keys.push(first(directory, algorithm, warnings).map_err(|error| vec![error])?);
+        let made = if stand_in {
+            warnings.push(KeyWarning::KeyMissing { path: path.to_owned() });
+            spare(directory, algorithm)
+        } else {
+            first(directory, algorithm, warnings)
+        };
+        keys.push(made.map_err(|error| vec![error])?);
     }
     // A stable sort: the newest of the right algorithm comes first, the rest keep their order.
     keys.sort_by_key(|key| key.algorithm() != algorithm);
@@ -40,9 +48,15 @@ pub(super) fn load(
 }
 
 /// Makes the directory, for its owner alone, if it is not there.
-fn prepare(path: &Path, warnings: &mut Vec<KeyWarning>) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let mode = std::fs::metadata(path)?.mode() & 0o7777;
+fn prepare(path: &Path, stand_in: bool, warnings: &mut Vec<KeyWarning>) -> io::Result<()> {
+    if !stand_in {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    }
+    let mode = match std::fs::metadata(path) {
+        Ok(metadata) => metadata.mode() & 0o7777,
+        Err(error) if stand_in && error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
     if mode & 0o022 != 0 {
         warnings.push(KeyWarning::DirectoryWritable { path: path.to_owned(), mode });
     }
@@ -50,9 +64,13 @@ fn prepare(path: &Path, warnings: &mut Vec<KeyWarning>) -> io::Result<()> {
 }
 
 /// Its PEM files, newest first. Hidden files are others' business: half-written keys, and Kubernetes' `..data`.
-fn list(path: &Path) -> io::Result<Vec<PathBuf>> {
+fn list(path: &Path, stand_in: bool) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(path)? {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if stand_in && error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    for entry in entries {
         let file = entry?.path();
         let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !hidden && file.extension().is_some_and(|extension| extension == "pem") {
@@ -105,6 +123,13 @@ fn algorithm_of_name(file: &Path) -> Option<Algorithm> {
     [Algorithm::PS256, Algorithm::RS256]
         .into_iter()
         .find(|algorithm| stem.starts_with(name(*algorithm).to_ascii_lowercase().as_bytes()))
+}
+
+/// A key that no file holds.
+fn spare(directory: &Located<PathBuf>, algorithm: Algorithm) -> Result<Key, ConfigError> {
+    let made = Pair::generate(algorithm).and_then(|pem| Pair::from_pem(pem.as_bytes()).ok());
+    made.and_then(|pair| Key::new(pair, algorithm))
+        .ok_or_else(|| ConfigError::new(directory.at, KEY, "no key could be generated", needed(algorithm)))
 }
 
 /// The first key for `algorithm`: made here, or by another gateway a moment ago.

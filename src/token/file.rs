@@ -26,6 +26,11 @@ pub enum KeyWarning {
         /// Its permission bits.
         mode: u32,
     },
+    /// There is no key yet, and one that is written nowhere stands in.
+    KeyMissing {
+        /// The directory that `serve` will make one in.
+        path: PathBuf,
+    },
 }
 
 impl std::fmt::Display for KeyWarning {
@@ -36,6 +41,9 @@ impl std::fmt::Display for KeyWarning {
             }
             Self::FileAccessible { path, mode } => {
                 write!(f, "others may open the key `{}`; chmod 600 it: mode {mode:04o}", path.display())
+            }
+            Self::KeyMissing { path } => {
+                write!(f, "`{}` has no key yet; `serve` will make one", path.display())
             }
         }
     }

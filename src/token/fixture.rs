@@ -48,6 +48,7 @@ pub(super) fn tokens(keys: KeySource, algorithm: Algorithm) -> Tokens {
         max_bytes: 4096,
         keys,
         publish_jwks: false,
+        stand_in: false,
     }
 }
 

@@ -26,7 +26,8 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Reads the keys, or makes the first one where `directory` has none for the algorithm. Blocks on disk, and for an
+    /// Reads the keys, or makes the first one where `directory` has none for the algorithm; with `stand_in` what is made is
+    /// written nowhere. Blocks on disk, and for an
     /// RSA key that is made for a quarter of a second: not for a worker.
     ///
     /// # Errors
@@ -36,7 +37,7 @@ impl KeyRing {
         let algorithm = tokens.algorithm.value;
         let (loaded, folder, at, key) = match &tokens.keys {
             KeySource::Directory(path) => {
-                let keys = directory::load(path, algorithm, &mut warnings);
+                let keys = directory::load(path, algorithm, tokens.stand_in, &mut warnings);
                 (keys, path.value.clone(), path.at, directory::KEY)
             }
             KeySource::Files(paths) => {
@@ -47,8 +48,8 @@ impl KeyRing {
             }
         };
         // Asked even if the keys are wrong, so that all mistakes come together; not where nothing could be made anyway.
-        let fingerprint = if folder.is_dir() {
-            fingerprint::load(&folder, at, key, &mut warnings).map_err(|error| vec![error])
+        let fingerprint = if folder.is_dir() || tokens.stand_in {
+            fingerprint::load(&folder, at, key, tokens.stand_in, &mut warnings).map_err(|error| vec![error])
         } else {
             Err(Vec::new())
         };
@@ -106,6 +107,11 @@ impl KeyRing {
     /// The key that fingerprints of session ids are made with.
     pub const fn fingerprint_key(&self) -> &Secret {
         &self.fingerprint
+    }
+
+    /// Whether the key that signs is one that stands in and is written nowhere.
+    pub fn stands_in(&self) -> bool {
+        self.warnings.iter().any(|warning| matches!(warning, KeyWarning::KeyMissing { .. }))
     }
 
     /// What an operator should know about the files.

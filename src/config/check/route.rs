@@ -86,13 +86,11 @@ fn path(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Located<String> {
     let text = raw.get();
     if !text.starts_with('/') {
         let found = format!("`{text}` does not begin with `/`");
-        table.refuse_with(
-            table.file.at(raw),
-            "path",
-            found,
-            "a path, as \"/x\" or \"/x/*\"",
-            "a host goes into `host`",
-        );
+        let hint = match text.strip_prefix(['^', '~']) {
+            Some(_) => "patterns are not regular expressions: `/x/*` is /x and all below",
+            None => "a host goes into `host`",
+        };
+        table.refuse_with(table.file.at(raw), "path", found, "a path, as \"/x\" or \"/x/*\"", hint);
     }
     table.file.located(raw)
 }
@@ -152,6 +150,16 @@ fn methods(table: &mut Table<'_, '_>, raw: &RawRoute) -> Vec<::http::Method> {
             Ok(::http::Method::CONNECT | ::http::Method::TRACE) => {
                 let found = format!("`{text}` is never forwarded");
                 table.refuse(at, "methods", found, "any method but CONNECT and TRACE");
+            }
+            // A token like any other to HTTP, but no client's method.
+            Ok(_) if text == "*" => {
+                table.refuse_with(
+                    at,
+                    "methods",
+                    "`*` is not a method",
+                    accepted,
+                    "leave `methods` out for any",
+                );
             }
             Ok(method) if text == upper => methods.push(method),
             Ok(_) => {

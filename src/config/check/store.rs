@@ -45,7 +45,15 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawStore>) -> S
 fn backend(table: &mut Table<'_, '_>, raw: &RawStore) -> Backend {
     let at = table.file.at(&raw.url);
     let url = match raw.url.get() {
-        UrlRef::Text(text) => Some(Secret::new(text.clone().into_bytes())),
+        UrlRef::Text(text) => {
+            if has_password(text) {
+                let found = "the URL holds a password, and whoever reads this file could use it";
+                let accepted = "a URL without one, or where it is: { env = \"NAME\" } or { file = \"path\" }";
+                let hint = "password = { env = \"REDIS_PASSWORD\" } beside the URL, or url = { env = \"REDIS_URL\" }";
+                table.refuse_with(at, "url", found, accepted, hint);
+            }
+            Some(Secret::new(text.clone().into_bytes()))
+        }
         UrlRef::Secret(reference) => table.secret_at(at, "url", reference),
     };
     let Some(url) = url else { return Backend::Memory };
@@ -133,7 +141,14 @@ fn scheme(table: &mut Table<'_, '_>, at: At, url: &Secret) -> Option<Scheme> {
             return None;
         }
         _ => {
-            table.refuse(at, "url", "an unknown scheme", SCHEMES);
+            // Of an address without a scheme this is the host, and no secret; of anything else nobody knows.
+            let bare = http::authority(text).is_some();
+            let hint = if bare { format!("\"redis://{text}\"") } else { "Redis speaks no HTTP".to_owned() };
+            let known = bare || matches!(name, "http" | "https");
+            match known {
+                true => table.refuse_with(at, "url", "an unknown scheme", SCHEMES, hint),
+                false => table.refuse(at, "url", "an unknown scheme", SCHEMES),
+            }
             return None;
         }
     };
@@ -144,6 +159,13 @@ fn scheme(table: &mut Table<'_, '_>, at: At, url: &Secret) -> Option<Scheme> {
         }
         None => Some(scheme),
     }
+}
+
+/// Whether a URL that is written out names a password.
+fn has_password(url: &str) -> bool {
+    let authority = url.split_once("//").map_or(url, |(_, rest)| rest);
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    user.split_once(':').is_some_and(|(_, password)| !password.is_empty())
 }
 
 /// What is wrong behind `redis:`.

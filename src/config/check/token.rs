@@ -64,6 +64,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
         max_bytes: table.size("max_bytes", raw.max_bytes.as_ref(), 4 * KIB, 512..=64 * KIB),
         keys: keys(&mut table, raw.keys.as_ref()),
         publish_jwks: raw.publish_jwks.as_ref().is_some_and(|raw| *raw.get()),
+        stand_in: false,
     }
 }
 
