@@ -106,7 +106,7 @@ impl GatewayFile {
     }
 
     fn store(&self, lines: &mut Vec<String>) {
-        lines.push("# Only ever read. A user of its own for the gateway needs GET, HGETALL, PTTL, ECHO and PING, no more.".to_owned());
+        lines.push("# Only ever read: a Redis user of the gateway's own needs few rights (README, \"The Redis user\").".to_owned());
         lines.push("[stores.app]".to_owned());
         lines.push(format!("url = {}", quoted(&self.store.url)));
         lines.extend(self.store.username.as_ref().map(|name| format!("username = {}", quoted(name))));
@@ -149,7 +149,10 @@ impl GatewayFile {
 
 /// The route that a reader takes the marks off.
 const MOVE: &str = r#"
-# The first API to move to a service of its own: it gets a signed token and never sees the cookie.
+# The first API to move to a service of its own: it gets a signed token and never sees the cookie. The service checks it with
+# the keys at http://127.0.0.1:9900/.well-known/jwks.json; clients must not reach that address.
+#[internal]
+#listen = "127.0.0.1:9900"
 #[upstreams.orders]
 #endpoints = ["http://127.0.0.1:3001"]
 #[[routes]]

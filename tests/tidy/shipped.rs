@@ -1,7 +1,7 @@
 //! What is shipped and what the README shows must load, and the README must know every refusal.
 
 use cloakroom::config::{from_text, render};
-use cloakroom::respond::TABLE;
+use cloakroom::respond::{Side, TABLE};
 use std::path::{Path, PathBuf};
 
 fn top() -> PathBuf {
@@ -55,19 +55,28 @@ fn every_configuration_that_the_readme_shows_loads() {
     crate::expect_none("it must load as it stands", findings);
 }
 
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Client => "client",
+        Side::Gateway => "gateway",
+        Side::Upstream => "upstream",
+    }
+}
+
 #[test]
-fn the_readme_lists_every_refusal_with_its_status_and_no_other() {
+fn the_readme_lists_every_refusal_with_its_status_and_side_and_no_other() {
     let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
     let section = readme.split("\n## Refusals\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
     let mut listed: Vec<String> = Vec::new();
     for row in section.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.split(" | ").collect();
         let codes = cells[0].split('`').filter(|part| part.starts_with(|c: char| c.is_ascii_lowercase()));
-        listed.extend(codes.map(|code| format!("{code} {}", cells[1])));
+        listed.extend(codes.map(|code| format!("{code} {} {}", cells[1], cells[2])));
     }
     let answers = TABLE.iter().map(|reason| reason.answer());
-    let mut meant: Vec<String> =
-        answers.map(|answer| format!("{} {}", answer.code, answer.status.as_u16())).collect();
+    let mut meant: Vec<String> = answers
+        .map(|answer| format!("{} {} {}", answer.code, answer.status.as_u16(), side(answer.side)))
+        .collect();
     listed.sort();
     meant.sort();
     assert_eq!(listed, meant);
