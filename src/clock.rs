@@ -118,6 +118,18 @@ impl Moment {
     }
 }
 
+/// A length of time in its two largest units, as `23 h 59 min`; parts of a second are left out.
+pub fn in_words(time: Duration) -> String {
+    let secs = time.as_secs();
+    let (days, hours, minutes, seconds) = (secs / 86_400, secs / 3600 % 24, secs / 60 % 60, secs % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {seconds} s"),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        (_, _, _) => format!("{days} d {hours} h"),
+    }
+}
+
 /// Reads the wall clock; the manual kind stands still until a test moves it.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -156,6 +168,14 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_of_time_is_its_two_largest_units() {
+        let spans = [(0, "0 s"), (61, "1 min 1 s"), (3_660, "1 h 1 min"), (90_000, "1 d 1 h")];
+        for (secs, words) in spans {
+            assert_eq!(in_words(Duration::from_secs(secs)), words);
+        }
+    }
 
     #[test]
     fn seconds_round_down_so_that_no_token_outlives_its_session() {

@@ -197,7 +197,7 @@ pub enum AttributeSource {
     Const(serde_json::Value),
 }
 
-/// What a format may be told about its framework's bytes (FORMATS.md §0 names). A format refuses what it does not use.
+/// What a format may be told about its framework's bytes. A format refuses what it does not use.
 #[derive(Debug, Default)]
 pub struct FormatOptions {
     /// The cookie's name.

@@ -1,7 +1,7 @@
 //! What the store's record says: whether it decodes, when it ends, and whose it is.
 
-use crate::clock::UnixMillis;
-use crate::explain::shown::{Mask, clip, span};
+use crate::clock::{UnixMillis, in_words};
+use crate::explain::shown::{Mask, clip};
 use crate::explain::step::{Mark, Step};
 use crate::format::{Carried, Decoded, Lookup, Reject};
 use crate::session::{Profile, user_id};
@@ -55,9 +55,9 @@ pub(super) fn carried(
         "ends",
         match carried.decoded.ends_at {
             None => "never, by its own word".to_owned(),
-            Some(end) if end <= now => format!("{} ago, by its `exp`", span(end.until(now))),
+            Some(end) if end <= now => format!("{} ago, by its `exp`", in_words(end.until(now))),
             Some(end) => {
-                format!("in {}, by its `exp`; no logout ends it before", span(now.until(end)))
+                format!("in {}, by its `exp`; no logout ends it before", in_words(now.until(end)))
             }
         },
     );
@@ -85,7 +85,7 @@ fn found(
         Record::Hash(_) => "a hash",
     };
     let ttl = stored.ttl_ms.map(Duration::from_millis);
-    let life = ttl.map_or_else(|| "no TTL".to_owned(), |ttl| format!("TTL {}", span(ttl)));
+    let life = ttl.map_or_else(|| "no TTL".to_owned(), |ttl| format!("TTL {}", in_words(ttl)));
     step.fact("record", format!("{kind} of {} bytes, {life}", stored.record.len()));
     let decoded = profile.format.decode(&stored.record, lookup)?;
     for line in mask.outline(&decoded.data) {
@@ -98,9 +98,11 @@ fn found(
         match ends_at {
             None => "never, by all that says so: not the TTL, nor the record, nor the cookie".to_owned(),
             Some(end) if end <= now => {
-                format!("{} ago, by the {}", span(end.until(now)), who(end, decoded.ends_at, lookup))
+                format!("{} ago, by the {}", in_words(end.until(now)), who(end, decoded.ends_at, lookup))
             }
-            Some(end) => format!("in {}, by the {}", span(now.until(end)), who(end, decoded.ends_at, lookup)),
+            Some(end) => {
+                format!("in {}, by the {}", in_words(now.until(end)), who(end, decoded.ends_at, lookup))
+            }
         },
     );
     match ends_at {

@@ -4,7 +4,6 @@ use crate::codec::Value;
 use crate::format::Lookup;
 use crate::session::claim_of;
 use crate::store::StoreKey;
-use std::time::Duration;
 
 /// Most lines of an outline.
 const LINES_MAX: usize = 40;
@@ -128,18 +127,6 @@ fn is_jwt(value: &serde_json::Value) -> bool {
     value.as_str().is_some_and(|text| text.starts_with("eyJ") && text.matches('.').count() >= 2)
 }
 
-/// A span in words, as `23 h 59 min`.
-pub(super) fn span(time: Duration) -> String {
-    let secs = time.as_secs();
-    let (days, hours, minutes, seconds) = (secs / 86_400, secs / 3600 % 24, secs / 60 % 60, secs % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {seconds} s"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        (_, _, _) => format!("{days} d {hours} h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,13 +191,5 @@ mod tests {
         let fields: Vec<_> = (0..10_000).map(|n| (n.to_string(), Value::Null)).collect();
         assert_eq!(Mask::new(true).outline(&Value::Map(fields)).len(), LINES_MAX + 1);
         assert_eq!(text(b"\x1b[2Jx"), "\u{fffd}[2Jx");
-    }
-
-    #[test]
-    fn a_span_is_its_two_largest_units() {
-        let spans = [(0, "0 s"), (61, "1 min 1 s"), (3_660, "1 h 1 min"), (90_000, "1 d 1 h")];
-        for (secs, words) in spans {
-            assert_eq!(span(Duration::from_secs(secs)), words);
-        }
     }
 }

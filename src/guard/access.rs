@@ -23,7 +23,7 @@ pub enum Denied {
     Unauthenticated(Option<Reject>),
 }
 
-/// DESIGN §5's table. `outage` is the route's policy for a store that cannot be asked.
+/// The README's table "Who may pass". `outage` is the route's policy for a store that cannot be asked.
 ///
 /// # Errors
 /// [`Denied`] wherever the table does not say forward.

@@ -116,7 +116,7 @@ fn fold(name: &[u8]) -> String {
 const RESERVED_BEGINNINGS: [&str; 9] =
     ["x-", "authorization", "cl", "forwarded", "proxy", "remote-user", "true-client-ip", "txn-token", "via"];
 
-/// The fixed list (DESIGN §5), on a folded name.
+/// The names that are reserved whatever the configuration says, on a folded name.
 fn is_reserved(name: &str) -> bool {
     if let Some(rest) = name.strip_prefix("x-") {
         return match rest.as_bytes().first() {

@@ -1,11 +1,12 @@
 //! A look into a token, without trust, for `cloakroom token inspect`.
 
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, in_words};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
+use std::time::Duration;
 
 /// Longest token that is looked at; a header line of most servers holds far less.
 const TOKEN_BYTES_MAX: usize = 64 * 1024;
@@ -118,7 +119,7 @@ pub fn inspect(token: &str, jwks: Option<&str>, now: UnixMillis) -> Result<Inspe
     };
     let moments = MOMENTS
         .into_iter()
-        .filter_map(|claim| Some(Moment { claim, words: in_words(claims.get(claim)?, now) }))
+        .filter_map(|claim| Some(Moment { claim, words: moment(claims.get(claim)?, now) }))
         .collect();
     Ok(Inspection { header, claims, moments, signature })
 }
@@ -193,27 +194,17 @@ fn algorithm_of(key: &Jwk) -> Result<Algorithm, String> {
     }
 }
 
-fn in_words(value: &Value, now: UnixMillis) -> String {
+fn moment(value: &Value, now: UnixMillis) -> String {
     // A whole number; `exp` as text was once read as "no exp" by verifiers (CVE-2026-25537).
     let Some(secs) = value.as_u64().or_else(|| value.as_f64().filter(|f| *f >= 0.0).map(|f| f as u64)) else {
         return format!("not a number of seconds, so verifiers refuse it: {value}");
     };
     let at = UnixMillis::from_secs(secs);
     if at > now {
-        format!("in {}", span(now.until(at).as_millis().div_ceil(1000)))
+        // Rounded up: a token that ends in half a second has not ended.
+        format!("in {}", in_words(now.until(at) + Duration::from_millis(999)))
     } else {
-        format!("{} ago", span(at.until(now).as_millis() / 1000))
-    }
-}
-
-/// The two largest units of a span.
-fn span(secs: u128) -> String {
-    let (days, hours, minutes, seconds) = (secs / 86400, secs / 3600 % 24, secs / 60 % 60, secs % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {seconds} s"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        (_, _, _) => format!("{days} d {hours} h"),
+        format!("{} ago", in_words(at.until(now)))
     }
 }
 

@@ -17,6 +17,8 @@ fn world(upstream: &Upstream, sessions: &[(&str, &str)], store: &str) -> Running
 
 /// A machine that is shared may be slow to answer; the lease is long, so that only what a test does ends it.
 const PATIENT: &str = "timeout = \"5s\"\nrevocation_bound = \"60s\"";
+/// The Redis user of tests that give it few rights.
+const USER: &str = "timeout = \"5s\"\nusername = \"gw\"\npassword = { insecure_literal = \"pw\" }";
 
 fn status(gateway: SocketAddr, id: &str) -> u16 {
     Ask::get("/x").cookie(&format!("sid={id}")).at(gateway).status
@@ -273,10 +275,10 @@ fn a_crossed_reply_is_503_and_an_alarm() {
 fn a_store_that_cannot_tell_is_asked_every_time_and_one_warning_says_what_is_missing() {
     let upstream = Upstream::echoing();
     let world = World::with_sessions(&[("s1", "alice")]).recorded("app", &upstream);
-    let world = world.workers(2).route("path = \"/*\"\nupstream = \"app\"");
+    let world = world.workers(2).route("path = \"/*\"\nupstream = \"app\"").store(USER);
     let acl = ["ACL", "SETUSER", "gw", "on", ">pw", "~sess:*", "+get", "+pttl", "+echo"];
     world.redis().command::<()>(&acl);
-    let url = format!("redis://gw:pw@127.0.0.1:{}/0", world.redis().port());
+    let url = format!("redis://127.0.0.1:{}/0", world.redis().port());
     let gateway = world.start_at(&url);
     eventually("the store", || (status(gateway.public, "s1") == 200).then_some(()));
     let missing = |text: &str| text.matches("CLIENT TRACKING").count();
@@ -296,13 +298,15 @@ fn a_store_that_cannot_tell_is_asked_every_time_and_one_warning_says_what_is_mis
 fn the_smallest_acl_that_tracks_is_enough() {
     let upstream = Upstream::echoing();
     let world = World::with_sessions(&[("s1", "alice")]).recorded("app", &upstream);
-    let world = world.route("path = \"/*\"\nupstream = \"app\"").store(PATIENT);
+    let world = world
+        .route("path = \"/*\"\nupstream = \"app\"")
+        .store(&format!("{USER}\nrevocation_bound = \"60s\""));
     // The README's, word for word.
     let rights = "resetkeys %R~sess:* resetchannels -@all +hello +auth +select +echo +get +hgetall +pttl +client|tracking";
     assert!(include_str!("../../README.md").contains(rights));
     let acl: Vec<&str> = "ACL SETUSER gw on >pw".split(' ').chain(rights.split(' ')).collect();
     world.redis().command::<()>(&acl);
-    let url = format!("redis://gw:pw@127.0.0.1:{}/0", world.redis().port());
+    let url = format!("redis://127.0.0.1:{}/0", world.redis().port());
     let gateway = world.start_at(&url);
     eventually("a hit", || {
         status(gateway.public, "s1");

@@ -110,6 +110,6 @@ fn times_are_told_from_now() {
         (json!(-1), "not a number of seconds, so verifiers refuse it: -1"),
     ];
     for (value, words) in cases {
-        assert_eq!(in_words(&value, NOW), words);
+        assert_eq!(moment(&value, NOW), words);
     }
 }
