@@ -48,7 +48,7 @@ impl KeyRing {
             }
         };
         // Asked even if the keys are wrong, so that all mistakes come together; not where nothing could be made anyway.
-        let fingerprint = if folder.is_dir() || tokens.stand_in {
+        let fingerprint = if folder.is_dir() || (tokens.stand_in && !folder.exists()) {
             fingerprint::load(&folder, at, key, tokens.stand_in, &mut warnings).map_err(|error| vec![error])
         } else {
             Err(Vec::new())
