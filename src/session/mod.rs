@@ -16,7 +16,7 @@
 //! A session that is complete in its cookie (`jwt`) has no record, and nothing but its own end ends it.
 //!
 //! Invariant: only [`Authenticator`] makes a [`VerifiedSession`], from a record that was read for this request or that the cache proves
-//! to be unchanged ([`cache`] holds the argument), and a decoded session is reused only while its bytes stay the same.
+//! to be unchanged (`cache` holds the argument), and a decoded session is reused only while its bytes stay the same.
 //!
 //! The folder is a *roof*.
 
