@@ -158,9 +158,10 @@ fn a_real_store_becomes_a_gateway_file_through_a_user_who_may_only_read() {
 }
 
 fn files() -> Vec<(String, Json)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sessions/vectors");
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folders = ["vectors", "more"]
+        .map(|folder| [env!("CARGO_MANIFEST_DIR"), "tests/sessions", folder].iter().collect::<PathBuf>());
+    let listed = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let read = |path: PathBuf| {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
