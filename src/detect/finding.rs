@@ -9,6 +9,8 @@ use crate::detect::subject::{self, Guess};
 
 /// Other explanations that are told.
 const ALTERNATIVES_MAX: usize = 2;
+/// So many points apart, two serialisations of one framework are equally good.
+const EQUAL: u8 = 2;
 /// Names that services most often want beside the user's.
 const ATTRIBUTES: [&str; 4] = ["email", "roles", "tenant", "name"];
 
@@ -116,14 +118,17 @@ impl Explanation {
     }
 }
 
-/// The best of each other framework: the options of one that was not it are of no use.
+/// The best of each other framework: the options of one that was not it are of no use. Of the same framework only another
+/// serialisation that explains the values just as well.
 fn alternatives(judgements: &[Judgement]) -> Vec<Explanation> {
     let mut told: Vec<Explanation> = Vec::new();
-    let best = judgements.first().map(|best| best.candidate.framework);
+    let Some(best) = judgements.first() else { return told };
     for judgement in judgements.iter().skip(1) {
-        let framework = judgement.candidate.framework;
-        let known = told.iter().any(|told| told.framework == framework) || best == Some(framework);
-        if !known && !judgement.candidate.is_generic() {
+        let Candidate { framework, serializer, .. } = judgement.candidate;
+        let known = told.iter().any(|told| told.framework == framework);
+        let other = best.candidate.framework != framework
+            || best.candidate.serializer != serializer && judgement.confidence + EQUAL >= best.confidence;
+        if !known && other && !judgement.candidate.is_generic() {
             told.push(Explanation::new(&judgement.candidate, judgement));
         }
     }

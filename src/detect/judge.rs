@@ -15,6 +15,8 @@ const CONFIDENCE_MAX: i32 = 97;
 /// So many values are not chance any more; fewer cost points.
 const VALUES_ENOUGH: usize = 3;
 const FEW_POINTS: i32 = 8;
+/// What a value costs that none of the given secrets opens.
+const UNOPENED_POINTS: i32 = 20;
 /// Points for a key as the framework has it by default, and for one that has a part of it.
 const KEY_POINTS: (i32, i32) = (15, 10);
 /// Points for a bare id as key, where that is the default: every app without a prefix has it.
@@ -90,7 +92,7 @@ fn try_one(
     });
     match opened {
         Some((tally, index)) => tally.judge(candidate, family, Some(index)),
-        None => sealed(candidate, family, &records),
+        None => sealed(candidate, family, &records, !secrets.is_empty()),
     }
 }
 
@@ -170,7 +172,12 @@ impl<'r> Tally<'r> {
 }
 
 /// What is only known by its wrapping.
-fn sealed(candidate: &Candidate, family: &Family, records: &[(&[u8], &Record)]) -> Option<Judgement> {
+fn sealed(
+    candidate: &Candidate,
+    family: &Family,
+    records: &[(&[u8], &Record)],
+    tried: bool,
+) -> Option<Judgement> {
     let test = candidate.sealed?;
     let sealed = |record: &Record| matches!(record, Record::String(bytes) if test(bytes));
     let count = records.iter().filter(|(_, record)| sealed(record)).count();
@@ -181,8 +188,14 @@ fn sealed(candidate: &Candidate, family: &Family, records: &[(&[u8], &Record)]) 
         "{count} of {} values are sealed as it seals them; no given secret opens them",
         records.len()
     )];
-    let confidence =
+    let mut confidence =
         share(candidate.base, count, records.len()) + key_points(candidate, family, &mut evidence);
+    if tried {
+        confidence -= UNOPENED_POINTS;
+    }
+    if confidence < CONFIDENCE_MIN {
+        return None;
+    }
     Some(Judgement {
         candidate: candidate.clone(),
         confidence: u8::try_from(confidence.min(CONFIDENCE_MAX)).unwrap_or_default(),

@@ -27,10 +27,9 @@ pub(super) fn candidates() -> Vec<Candidate> {
     for serializer in ["php", "json"] {
         for store_serializer in [None, Some("php"), Some("igbinary"), Some("msgpack"), Some("json")] {
             candidates.push(laravel(serializer, store_serializer, false));
+            candidates.push(laravel(serializer, store_serializer, true));
         }
     }
-    candidates.push(laravel("php", None, true));
-    candidates.push(laravel("php", Some("php"), true));
     candidates
 }
 
@@ -91,8 +90,17 @@ fn laravel(serializer: &'static str, store_serializer: Option<&'static str>, enc
         !seen.bytes().starts_with(b"s:") || nested(seen.bytes())
     });
     let sealed: fn(&[u8]) -> bool = match store_serializer {
-        None => |bytes| holds_payload(bytes) && !nested(bytes),
+        None => |bytes| bytes.starts_with(b"s:") && holds_payload(bytes) && !nested(bytes),
+        Some("igbinary") => |bytes| bytes.starts_with(b"\0\0\0") && holds_payload(bytes),
+        Some("msgpack") => |bytes| matches!(bytes, [0xd9..=0xdb, ..]) && holds_payload(bytes),
+        Some("json") => |bytes| bytes.starts_with(b"\"s:") && holds_payload(bytes),
         Some(_) => |bytes| holds_payload(bytes) && nested(bytes),
+    };
+    // Two names, for two explanations of one value are told side by side.
+    let name = match (encrypted, serializer) {
+        (false, _) => "Laravel",
+        (true, "json") => "Laravel with encrypted sessions, JSON inside (only APP_KEY shows what is)",
+        (true, _) => "Laravel with encrypted sessions, PHP's serialisation inside (only APP_KEY shows what is)",
     };
     Candidate {
         hints: &["laravel"],
@@ -120,7 +128,7 @@ fn laravel(serializer: &'static str, store_serializer: Option<&'static str>, enc
         sealed: encrypted.then_some(sealed),
         ..Candidate::new(
             Framework::Laravel,
-            "Laravel",
+            name,
             "laravel_session",
             "laravel_database_laravel_cache_{id}",
         )
@@ -129,8 +137,7 @@ fn laravel(serializer: &'static str, store_serializer: Option<&'static str>, enc
 
 /// Base64 of `{"iv":`, where Laravel's Encrypter starts.
 fn holds_payload(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"s:")
-        && memchr::memmem::find(bytes.get(..40).unwrap_or(bytes), b"\"eyJpdiI6").is_some()
+    memchr::memmem::find(bytes.get(..40).unwrap_or(bytes), b"\"eyJpdiI6").is_some()
 }
 
 /// Whether there is a serialised string in a serialised string.

@@ -1,5 +1,8 @@
 //! Django, Flask-Session, starsessions.
 
+use crate::codec::Limits;
+use crate::codec::inflate::{self, Compression};
+use crate::codec::seal::Base64;
 use crate::config::Framework;
 use crate::detect::candidate::{Candidate, Mark, Need, Opt, Seen};
 use crate::detect::ids::{Alphabet, Ids};
@@ -11,7 +14,7 @@ const DJANGO_IDS: &[Ids] = &[Ids::Fixed(32, Alphabet::Lower)];
 
 /// What Python's frameworks write.
 pub(super) fn candidates() -> Vec<Candidate> {
-    let mut candidates = vec![django_signed(), starlette()];
+    let mut candidates = vec![django_signed("json"), django_signed("pickle"), starlette()];
     for serializer in ["pickle", "json", "msgpack"] {
         candidates.push(flask(serializer));
         for compressor in COMPRESSORS {
@@ -53,27 +56,52 @@ fn django(serializer: &'static str, compressor: Option<&'static str>, cached_db:
     }
 }
 
-/// django-redis-sessions.
-fn django_signed() -> Candidate {
+/// django-redis-sessions. Its values are signed, not sealed, so what is in them shows without a secret.
+fn django_signed(serializer: &'static str) -> Candidate {
+    let mut options = vec![("engine", "redis_sessions")];
+    options.extend((serializer != "json").then_some(("serializer", serializer)));
+    let of_serializer: fn(&[u8]) -> bool = if serializer == "json" {
+        |bytes| signed_payload(bytes).is_some_and(|payload| payload.starts_with(b"{"))
+    } else {
+        |bytes| signed_payload(bytes).is_some_and(|payload| !payload.starts_with(b"{"))
+    };
     Candidate {
         ids: DJANGO_IDS,
-        options: vec![("engine", "redis_sessions")],
+        serializer,
+        options,
         secrets: Need::Value,
         base: 65,
-        sealed: Some(|bytes| {
-            // [.]payload:time:signature, all of base64url or base62
-            let parts: Vec<_> = bytes.split(|byte| *byte == b':').collect();
-            let [payload, time, signature] = parts.as_slice() else { return false };
-            let payload = payload.strip_prefix(b".").unwrap_or(payload);
-            let url = |part: &[u8]| part.iter().all(|byte| Alphabet::Url.has(*byte));
-            payload.len() > 1
-                && time.len() == 6
-                && signature.len() == 43
-                && url(payload)
-                && url(time)
-                && url(signature)
-        }),
+        sealed: Some(of_serializer),
         ..Candidate::new(Framework::Django, "Django with django-redis-sessions", "sessionid", "session:{id}")
+    }
+}
+
+/// What is inside a text that Django signed, its signature unseen.
+fn signed_payload(text: &[u8]) -> Option<Vec<u8>> {
+    let parts: Vec<_> = text.splitn(4, |byte| *byte == b':').collect();
+    match parts.as_slice() {
+        // [.]payload:time:signature, all of base64url or base62
+        [payload, time, signature] => {
+            let url = |part: &[u8]| part.iter().all(|byte| Alphabet::Url.has(*byte));
+            if time.len() != 6 || signature.len() != 43 || !url(time) || !url(signature) {
+                return None;
+            }
+            match payload.strip_prefix(b".") {
+                Some(packed) => {
+                    let packed = Base64::UrlNoPad.decode(packed)?;
+                    inflate::read(Compression::Zlib, &packed, Limits::default()).ok()
+                }
+                None => Base64::UrlNoPad.decode(payload).filter(|payload| !payload.is_empty()),
+            }
+        }
+        // Before 3.1: base64 of 40 hexadecimal digits, a colon and the payload.
+        [whole] => {
+            let decoded = Base64::Standard.decode(whole)?;
+            let (tag, payload) = decoded.split_at_checked(40)?;
+            let payload = payload.strip_prefix(b":").filter(|payload| !payload.is_empty())?;
+            tag.iter().all(|byte| Alphabet::Hex.has(*byte)).then(|| payload.to_vec())
+        }
+        _ => None,
     }
 }
 

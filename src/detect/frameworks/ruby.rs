@@ -1,5 +1,6 @@
 //! Rails with each of its Redis stores, Rack.
 
+use crate::codec::Value;
 use crate::config::Framework;
 use crate::detect::candidate::{Candidate, Mark, Need, Opt};
 use crate::detect::ids::{Alphabet, Ids};
@@ -9,7 +10,7 @@ const IDS: &[Ids] = &[Ids::Rack, Ids::Fixed(32, Alphabet::Hex), Ids::Fixed(64, A
 
 /// What Ruby's frameworks write.
 pub(super) fn candidates() -> Vec<Candidate> {
-    vec![redis_store(), redis_session_store(), json("json", 25), json("hybrid", 20), cache_store(), rack()]
+    vec![redis_store(), redis_session_store(), json("json"), json("hybrid"), cache_store(), rack()]
 }
 
 /// redis-actionpack.
@@ -37,14 +38,19 @@ fn redis_session_store() -> Candidate {
     }
 }
 
-/// redis-session-store's other serializers: `hybrid` writes JSON too, and still reads Marshal.
-fn json(serializer: &'static str, base: i32) -> Candidate {
+/// redis-session-store's other serializers: `hybrid` writes the very same JSON, and still reads Marshal. Only where some of that
+/// is left do they differ.
+fn json(serializer: &'static str) -> Candidate {
+    let (base, name) = match serializer {
+        "hybrid" => (24, "Rails with redis-session-store and its `hybrid` serializer"),
+        _ => (25, "Rails with redis-session-store and JSON"),
+    };
     let options = vec![("engine", "redis_session_store"), ("serializer", serializer)];
     Candidate {
         ids: &[Ids::Rack],
         base,
         marks: vec![RACK_ID, OF_RAILS],
-        ..rails("Rails with redis-session-store and JSON", "{id}", serializer, options)
+        ..rails(name, "{id}", serializer, options)
     }
 }
 
@@ -75,15 +81,40 @@ const RACK_ID: Mark =
 const NAMES_RACK: Mark =
     Mark::every(20, "are under a key that names Rack", |seen| seen.family.prefix.contains("rack:"));
 
-/// redis-session-store makes its hashes so all the way down.
-const INDIFFERENT: Mark = Mark::some(10, "hold a HashWithIndifferentAccess", |seen| {
-    memchr::memmem::find(seen.bytes(), b"ActiveSupport::HashWithIndifferentAccess").is_some()
-});
+/// redis-session-store makes its hashes so all the way down; redis-actionpack leaves them as the app made them, which may be such
+/// too, but hardly all.
+const INDIFFERENT: Mark =
+    Mark::some(10, "hold no nested hash but HashWithIndifferentAccess", |seen| match seen.data {
+        Value::Map(fields) => {
+            let hashes: usize = fields.iter().map(|(_, value)| hashes(value)).sum();
+            hashes > 0 && indifferent(seen.bytes()) >= hashes
+        }
+        _ => false,
+    });
 
 const OF_RAILS: Mark = Mark::some(10, "hold what Rails leaves in a session", |seen| {
     let marks = ["_csrf_token", "flash", "session_id", "warden.user.user.key"];
     marks.iter().any(|name| seen.holds(name))
 });
+
+/// Hashes in the value.
+fn hashes(value: &Value) -> usize {
+    match value {
+        Value::Map(fields) => 1 + fields.iter().map(|(_, value)| hashes(value)).sum::<usize>(),
+        Value::List(items) => items.iter().map(hashes).sum(),
+        _ => 0,
+    }
+}
+
+/// Subclasses of Hash in what Marshal wrote, if one is HashWithIndifferentAccess: `C`, its name or a link to it, `{` or, with a
+/// default, `}`.
+fn indifferent(bytes: &[u8]) -> usize {
+    let Some(named) = memchr::memmem::find(bytes, b"C:-ActiveSupport::HashWithIndifferentAccess") else {
+        return 0;
+    };
+    let rest = bytes.get(named..).unwrap_or_default();
+    1 + rest.windows(4).filter(|window| matches!(window, [b'C', b';', _, b'{' | b'}'])).count()
+}
 
 fn rails(name: &'static str, key: &'static str, serializer: &'static str, options: Vec<Opt>) -> Candidate {
     Candidate {
