@@ -29,6 +29,8 @@ pub struct Candidate {
     pub hints: &'static [&'static str],
     /// What its ids are made of.
     pub ids: &'static [Ids],
+    /// How many hexadecimal digits the id in its cookie has, where the key only holds a hash of it.
+    pub public_id: Option<usize>,
     /// Whether it makes no other ids, whatever the app is told.
     pub ids_only: bool,
     /// How the value is serialised.
@@ -121,6 +123,7 @@ impl Candidate {
             key,
             hints: &[],
             ids: &[],
+            public_id: None,
             ids_only: false,
             serializer: "json",
             options: Vec::new(),
@@ -143,12 +146,14 @@ impl Candidate {
         cookie: &str,
         key: &str,
         more: &[Opt],
+        cookie_prefix: Option<&str>,
         secrets: &Secrets<'_>,
     ) -> Option<Box<dyn SessionFormat>> {
         let mut options = FormatOptions { cookie: here(cookie), key: here(key), ..FormatOptions::default() };
         for (name, value) in self.options.iter().chain(more) {
             set(&mut options, name, value);
         }
+        options.cookie_prefix = cookie_prefix.and_then(here);
         let all = |secrets: &[&Secret]| secrets.iter().map(|secret| located((*secret).clone())).collect();
         let signed = options.signed.as_ref().map(|signed| signed.value);
         let wanted = match self.secrets {
@@ -231,7 +236,6 @@ fn set(options: &mut FormatOptions, name: &str, value: &str) {
     let slot = match name {
         "cookie" => &mut options.cookie,
         "key" => &mut options.key,
-        "cookie_prefix" => &mut options.cookie_prefix,
         "engine" => &mut options.engine,
         "serializer" => &mut options.serializer,
         "store_serializer" => &mut options.store_serializer,
@@ -263,7 +267,7 @@ mod tests {
             let secret = Secret::new(PLACEHOLDER.get(..32).unwrap().to_vec());
             let known = Secrets::Known { secrets: &[&secret], encryption: &[] };
             let secrets = if candidate.secrets == Need::Value { known } else { Secrets::Unknown };
-            let format = candidate.format(candidate.cookie, candidate.key, &[], &secrets);
+            let format = candidate.format(candidate.cookie, candidate.key, &[], None, &secrets);
             assert!(format.is_some(), "{}: {:?}", candidate.name, candidate.options);
         }
     }

@@ -48,6 +48,8 @@ pub struct Explanation {
     pub name: &'static str,
     /// The name of the cookie: the default one until a cookie proved it.
     pub cookie: String,
+    /// What is before the id in the cookie, as one showed.
+    pub cookie_prefix: Option<String>,
     /// How the value is serialised.
     pub serializer: &'static str,
     /// What else a profile must say.
@@ -103,12 +105,37 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Whether one profile reads both.
+    pub(crate) fn is_read_like(&self, other: &Self) -> bool {
+        let how =
+            |finding: &Self| (finding.how.framework, finding.how.serializer, finding.how.options.clone());
+        self.key == other.key && how(self) == how(other)
+    }
+
+    /// Adds what another family showed of the same sessions.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.how.confidence = self.how.confidence.max(other.how.confidence);
+        self.ids = format!("{}, or {}", self.ids, other.ids);
+        self.keys += other.keys;
+        self.values += other.values;
+        self.ttl = self.ttl.with(other.ttl);
+        if other.subject.confidence > self.subject.confidence {
+            (self.subject, self.subjects) = (other.subject, other.subjects);
+        }
+        if self.attributes.is_empty() {
+            self.attributes = other.attributes;
+        }
+    }
+}
+
 impl Explanation {
     fn new(candidate: &Candidate, judgement: &Judgement) -> Self {
         Self {
             framework: candidate.framework,
             name: candidate.name,
             cookie: candidate.cookie.to_owned(),
+            cookie_prefix: None,
             serializer: candidate.serializer,
             options: candidate.options.clone(),
             secrets: candidate.secrets,
@@ -169,6 +196,14 @@ impl Ttl {
             shortest: seconds().min(),
             longest: seconds().max(),
             without: there().filter(|reading| reading.ttl_ms.is_none()).count(),
+        }
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            shortest: self.shortest.into_iter().chain(other.shortest).min(),
+            longest: self.longest.max(other.longest),
+            without: self.without + other.without,
         }
     }
 

@@ -120,6 +120,8 @@ impl GatewayFile {
         lines.push("[sessions.app]".to_owned());
         lines.push(format!("framework = {}", quoted(word(self.how.framework))));
         lines.push(format!("cookie = {}", quoted(&self.how.cookie)));
+        let prefix = self.how.cookie_prefix.as_ref();
+        lines.extend(prefix.map(|prefix| format!("cookie_prefix = {}", quoted(prefix))));
         lines.push(format!("key = {}", quoted(&self.key)));
         for (name, places) in
             [("secrets", self.secrets()), ("encryption_secrets", self.encryption_secrets.clone())]
@@ -190,6 +192,7 @@ mod tests {
                 framework: candidate.framework,
                 name: candidate.name,
                 cookie: candidate.cookie.to_owned(),
+                cookie_prefix: None,
                 serializer: candidate.serializer,
                 options: candidate.options.clone(),
                 secrets: candidate.secrets,
@@ -248,6 +251,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_before_the_id_in_the_cookie_is_said() {
+        let table = candidates();
+        let fastify = table.iter().find(|candidate| candidate.framework == Framework::Fastify).unwrap();
+        let mut file = file(fastify);
+        file.how.cookie_prefix = Some("p=.%:".to_owned());
+        let config = loads(&file.text());
+        let prefix = config.profiles[0].options.cookie_prefix.as_ref().map(|prefix| prefix.value.as_str());
+        assert_eq!(prefix, Some("p=.%:"));
+    }
+
+    #[test]
     fn the_commented_route_loads_once_its_marks_are_off() {
         let text = file(&candidates()[0]).text();
         let code =
@@ -262,6 +276,6 @@ mod tests {
         let table = candidates();
         let unsigned = table.iter().find(|candidate| candidate.secrets == Need::Perhaps).unwrap();
         assert_eq!(file(unsigned).secrets(), []);
-        assert!(unsigned.format("a", "{id}", &[], &Secrets::Unknown).is_some());
+        assert!(unsigned.format("a", "{id}", &[], None, &Secrets::Unknown).is_some());
     }
 }

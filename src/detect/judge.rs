@@ -77,14 +77,14 @@ fn try_one(
     let records: Vec<_> =
         readings.iter().filter_map(|reading| Some((family.id(&reading.key), reading.record()?))).collect();
     if candidate.secrets != Need::Value {
-        let format = candidate.format(candidate.cookie, &template, &[], &Secrets::Unknown)?;
+        let format = candidate.format(candidate.cookie, &template, &[], None, &Secrets::Unknown)?;
         return Tally::take(format.as_ref(), &records).judge(candidate, family, None);
     }
     let opened = secrets.iter().enumerate().find_map(|(index, secret)| {
         let known = Secrets::Known { secrets: &[secret], encryption: &[] };
         let cookies = candidate.cookies.iter();
         let mut tallies = cookies.filter_map(|options| {
-            let format = candidate.format(candidate.cookie, &template, options, &known)?;
+            let format = candidate.format(candidate.cookie, &template, options, None, &known)?;
             let tally = Tally::take(format.as_ref(), &records);
             (!tally.decoded.is_empty()).then_some(tally)
         });

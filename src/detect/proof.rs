@@ -6,9 +6,11 @@
 
 use crate::clock::UnixMillis;
 use crate::codec::Value;
-use crate::config::{Framework, Secret};
+use crate::config::{DuplicateCookie, Framework, Secret};
 use crate::detect::candidate::{Candidate, Opt, Secrets};
+use crate::detect::ids::Alphabet;
 use crate::detect::sample::Reading;
+use crate::format::cookies::{self, CookieRules};
 use crate::format::{Lookup, Presented, Reject, SessionFormat};
 use crate::request::Cookies;
 use crate::session::{SubjectPath, user_id};
@@ -19,6 +21,9 @@ const COOKIES_MAX: usize = 60;
 /// Records that are looked up.
 const ATTEMPTS_MAX: usize = 100;
 
+/// @fastify/session's ids: base64url of 24 bytes.
+const FASTIFY_ID_BYTES: usize = 32;
+
 /// A way to read the cookie that got as far as a key.
 pub(crate) struct Attempt {
     /// Which explanation: its place among those tried.
@@ -27,6 +32,10 @@ pub(crate) struct Attempt {
     pub cookie: String,
     /// What the profile must say of the cookie.
     pub options: Vec<Opt>,
+    /// What the profile must say is before the id in it.
+    pub cookie_prefix: Option<String>,
+    /// Whether the id in it looks as this framework makes them and others do not.
+    pub is_typical: bool,
     /// Which of the given secrets verified it.
     pub secret: Option<usize>,
     /// Which of them decrypted it, where that is another one.
@@ -74,14 +83,13 @@ pub(crate) fn attempts(
                 if signed && options.contains(&("signed", "false")) {
                     continue;
                 }
-                for chosen in choices(secrets.len(), one.candidate.framework) {
-                    match attempt(one, place, name, options, &chosen, secrets, cookies) {
-                        Some(Ok(attempt)) => {
-                            attempts.push(attempt);
-                            break;
-                        }
-                        Some(Err(reject)) if name == one.candidate.cookie => rejects.push((place, reject)),
-                        Some(Err(_)) | None => {}
+                let prefix = cookie_prefix(one.candidate.framework, name, cookies);
+                for prefix in std::iter::once(None).chain(prefix.as_deref().map(Some)) {
+                    let way = Way { name, options, prefix };
+                    match attempt(one, place, &way, secrets, cookies) {
+                        Ok(attempt) => attempts.extend(attempt),
+                        Err(reject) if name == one.candidate.cookie => rejects.push((place, reject)),
+                        Err(_) => {}
                     }
                 }
             }
@@ -122,11 +130,36 @@ fn choices(count: usize, framework: Framework) -> Vec<Choice> {
     choices
 }
 
+/// One way to read one cookie.
+struct Way<'w> {
+    name: &'w str,
+    options: &'w [Opt],
+    prefix: Option<&'w str>,
+}
+
+/// The first choice of secrets that gets as far as a key; `Ok(None)` if there is no such cookie.
 fn attempt(
     one: &Try<'_>,
     place: usize,
-    name: &str,
-    options: &[Opt],
+    way: &Way<'_>,
+    secrets: &[Secret],
+    cookies: &Cookies,
+) -> Result<Option<Attempt>, Reject> {
+    let mut refused = None;
+    for chosen in choices(secrets.len(), one.candidate.framework) {
+        match attempt_with(one, place, way, &chosen, secrets, cookies) {
+            Some(Ok(attempt)) => return Ok(Some(attempt)),
+            Some(Err(reject)) => refused = refused.or(Some(reject)),
+            None => {}
+        }
+    }
+    refused.map_or(Ok(None), Err)
+}
+
+fn attempt_with(
+    one: &Try<'_>,
+    place: usize,
+    way: &Way<'_>,
     choice: &Choice,
     secrets: &[Secret],
     cookies: &Cookies,
@@ -135,20 +168,42 @@ fn attempt(
     let (chosen, encryption) = (pick(&choice.secrets), pick(&choice.encryption));
     let known = Secrets::Known { secrets: &chosen, encryption: &encryption };
     let given = if chosen.is_empty() { Secrets::Unknown } else { known };
-    let format = one.candidate.format(name, &one.key, options, &given)?;
+    let format = one.candidate.format(way.name, &one.key, way.options, way.prefix, &given)?;
     match format.present(cookies) {
         Presented::Absent | Presented::Carried(_) => None,
         Presented::Rejected(reject) => Some(Err(reject)),
         Presented::Session(lookup) => Some(Ok(Attempt {
             place,
-            cookie: name.to_owned(),
-            options: options.to_vec(),
+            cookie: way.name.to_owned(),
+            options: way.options.to_vec(),
+            cookie_prefix: way.prefix.map(ToOwned::to_owned),
+            is_typical: is_typical(one.candidate, way.name, cookies),
             secret: lookup.secret.and_then(|at| choice.secrets.get(at).copied()),
             encryption: choice.encryption.first().copied(),
             lookup,
             format,
         })),
     }
+}
+
+/// What @fastify/session was told to put before the id, if that is there and the id of its own making.
+fn cookie_prefix(framework: Framework, name: &str, cookies: &Cookies) -> Option<String> {
+    if framework != Framework::Fastify {
+        return None;
+    }
+    let value = cookies::pick(cookies, name, CookieRules::FASTIFY, DuplicateCookie::AsFramework).ok()??;
+    let signed = value.get(..memchr::memrchr(b'.', &value)?)?;
+    let (prefix, id) = signed.split_at_checked(signed.len().checked_sub(FASTIFY_ID_BYTES)?)?;
+    let prefix = std::str::from_utf8(prefix).ok().filter(|prefix| !prefix.is_empty())?;
+    id.iter().all(|byte| Alphabet::Url.has(*byte)).then(|| prefix.to_owned())
+}
+
+/// Whether the bare id in the cookie has the framework's own length: the record's key, a hash of it, does not show it.
+fn is_typical(candidate: &Candidate, name: &str, cookies: &Cookies) -> bool {
+    let Some(length) = candidate.public_id else { return false };
+    let picked = cookies::pick(cookies, name, CookieRules::RACK, DuplicateCookie::AsFramework);
+    let hex = |id: &[u8]| id.len() == length && id.iter().all(|byte| Alphabet::Hex.has(*byte));
+    picked.ok().flatten().is_some_and(|id| hex(&id))
 }
 
 impl Attempt {

@@ -21,6 +21,9 @@ const FAMILIES_MAX: usize = 20;
 const TURN: usize = 10;
 /// So many points apart, two explanations are equally good.
 const NEAR: u8 = 10;
+/// What the framework's own name of the cookie is worth in a proof, and an id in it of its own length.
+const NAME_POINTS: u8 = 5;
+const PUBLIC_ID_POINTS: u8 = 12;
 /// Shorter than this, the end of a key is an id by chance.
 const ID_BYTES_MIN: usize = 16;
 
@@ -120,6 +123,7 @@ pub async fn detect(
         judged.push(Judged { family, judgements, finding });
     }
     judged.sort_by_key(|one| std::cmp::Reverse(one.weight()));
+    merge(&mut judged);
     let proof = match &given.cookies {
         None => None,
         Some(_) => Some(prove(source, &table, &judged, given, now).await?),
@@ -134,6 +138,21 @@ pub async fn detect(
         databases,
     };
     Ok(Report { look, findings, others, proof })
+}
+
+/// Makes one finding of families that one profile would read: ids of two lengths under one prefix.
+fn merge(judged: &mut [Judged]) {
+    for at in 1..judged.len() {
+        let (before, rest) = judged.split_at_mut(at);
+        let Some(Judged { finding, .. }) = rest.first_mut() else { continue };
+        let mut known = before.iter_mut().filter_map(|one| one.finding.as_mut());
+        let alike = known.find(|known| finding.as_ref().is_some_and(|finding| known.is_read_like(finding)));
+        if let Some(known) = alike
+            && let Some(finding) = finding.take()
+        {
+            known.absorb(finding);
+        }
+    }
 }
 
 /// The keys to read: some of each family in turn, as far as the bound goes.
@@ -308,6 +327,11 @@ fn conclude(
     let found = judged.map_or(0, |(_, judgement)| judgement.confidence);
     let mut evidence = judged.map(|(_, judgement)| judgement.evidence.clone()).unwrap_or_default();
     evidence.push(format!("the cookie `{}` leads to a record that decodes", attempt.cookie));
+    let prefix = attempt.cookie_prefix.as_ref();
+    evidence.extend(prefix.map(|prefix| format!("`{prefix}` is before the id in it (`cookie_prefix`)")));
+    if attempt.is_typical {
+        evidence.push("the id in it has the framework's own length".to_owned());
+    }
     let by_convention = proven.by_convention.clone().map(|user| {
         let words = "the framework's own".to_owned();
         (Subject { path: None, words, confidence: 100 }, user)
@@ -333,17 +357,19 @@ fn conclude(
         framework: candidate.framework,
         name: candidate.name,
         cookie: attempt.cookie.clone(),
+        cookie_prefix: attempt.cookie_prefix.clone(),
         serializer: candidate.serializer,
         options: candidate.options.iter().chain(&attempt.options).copied().collect(),
         secrets: candidate.secrets,
         confidence: 100,
         evidence,
     };
-    // Two frameworks may write and sign the same: the cookie's name is all that is left.
-    let named = if attempt.cookie == candidate.cookie { 5 } else { 0 };
+    // Two frameworks may write and sign the same: the cookie's name and the length of its id are all that is left.
+    let named = if attempt.cookie == candidate.cookie { NAME_POINTS } else { 0 };
+    let typical = if attempt.is_typical { PUBLIC_ID_POINTS } else { 0 };
     let subject = subject.unwrap_or_else(nobody);
     let (secret, encryption) = (attempt.secret, attempt.encryption);
     let proof =
         Proof { how, key: one.key.clone(), secret, encryption, subject, user, ends_at: proven.ends_at };
-    (found + named, proof)
+    (found + named + typical, proof)
 }

@@ -57,10 +57,17 @@ fn koa_session() -> Candidate {
         ids: &[Ids::Uuid],
         secrets: Need::Cookie,
         cookies: &[&[], &[("signed", "false")]],
-        marks: vec![Mark::every(70, "are JSON with `_expire` and `_maxAge`, or `_session`", |seen| {
-            let has = |name| seen.field(name).is_some();
-            has("_maxAge") && has("_expire") || has("_session")
-        })],
+        marks: vec![
+            Mark::every(70, "are JSON with `_expire` and `_maxAge`, or `_session`", |seen| {
+                let has = |name| seen.field(name).is_some();
+                has("_maxAge") && has("_expire") || has("_session")
+            }),
+            Mark::every(
+                0,
+                "have a prefix in the key; if it is in the cookie too (koa-session's `prefix`), `key` is `{id}`: a cookie tells",
+                |seen| !seen.family.prefix.is_empty(),
+            ),
+        ],
         ..Candidate::new(Framework::Koa, "koa-session with an external store", "koa.sess", "{id}")
     }
 }

@@ -100,7 +100,9 @@ fn laravel(serializer: &'static str, store_serializer: Option<&'static str>, enc
     let name = match (encrypted, serializer) {
         (false, _) => "Laravel",
         (true, "json") => "Laravel with encrypted sessions, JSON inside (only APP_KEY shows what is)",
-        (true, _) => "Laravel with encrypted sessions, PHP's serialisation inside (only APP_KEY shows what is)",
+        (true, _) => {
+            "Laravel with encrypted sessions, PHP's serialisation inside (only APP_KEY shows what is)"
+        }
     };
     Candidate {
         hints: &["laravel"],
@@ -126,12 +128,7 @@ fn laravel(serializer: &'static str, store_serializer: Option<&'static str>, enc
             marks
         },
         sealed: encrypted.then_some(sealed),
-        ..Candidate::new(
-            Framework::Laravel,
-            name,
-            "laravel_session",
-            "laravel_database_laravel_cache_{id}",
-        )
+        ..Candidate::new(Framework::Laravel, name, "laravel_session", "laravel_database_laravel_cache_{id}")
     }
 }
 

@@ -49,7 +49,12 @@ fn json(serializer: &'static str) -> Candidate {
     Candidate {
         ids: &[Ids::Rack],
         base,
-        marks: vec![RACK_ID, OF_RAILS],
+        marks: vec![
+            RACK_ID,
+            OF_RAILS,
+            // `json` reads none of these, so this only holds `hybrid` back where nothing but Marshal is there.
+            Mark::every(-20, "are Marshal", |seen| seen.bytes().starts_with(b"\x04\x08")),
+        ],
         ..rails(name, "{id}", serializer, options)
     }
 }
@@ -70,6 +75,7 @@ fn rack() -> Candidate {
         marks: vec![RACK_ID, NAMES_RACK],
         ids: IDS,
         ids_only: true,
+        public_id: Some(64),
         serializer: "marshal",
         ..Candidate::new(Framework::Rack, "Rack with redis-rack", "rack.session", "rack:session:{id}")
     }
@@ -120,6 +126,7 @@ fn rails(name: &'static str, key: &'static str, serializer: &'static str, option
     Candidate {
         ids: IDS,
         ids_only: true,
+        public_id: Some(32),
         serializer,
         options,
         cookies: &[&[], &[("signed", "true")]],
