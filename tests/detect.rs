@@ -78,6 +78,27 @@ fn the_cookie_of_every_positive_vector_proves_its_user() {
 }
 
 #[test]
+fn a_token_in_a_cookie_is_told_with_the_key_that_verifies_it() {
+    let mut failures = Vec::new();
+    for (name, file) in in_folders(&["jwt"]) {
+        for vector in file["vectors"].as_array().unwrap().iter().filter(|one| one["kind"] == "positive") {
+            let told = match prove(&file, vector).proof {
+                Some(Err(notes)) => notes.concat(),
+                other => format!("{other:?}"),
+            };
+            let cookie = format!("cookie `{}` is a JWT", file["profile"]["cookie"].as_str().unwrap());
+            if !told.contains(&cookie)
+                || !told.contains("verifies it")
+                || told.contains("none of the secrets")
+            {
+                failures.push(format!("{name} {}: {told}", vector["id"]));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
 fn a_cookie_that_was_tampered_with_proves_nobody() {
     let mut failures = Vec::new();
     for (_, file) in files() {
@@ -167,10 +188,16 @@ fn a_real_store_becomes_a_gateway_file_through_a_user_who_may_only_read() {
 }
 
 fn files() -> Vec<(String, Json)> {
-    let folders = ["vectors", "more"]
-        .map(|folder| [env!("CARGO_MANIFEST_DIR"), "tests/sessions", folder].iter().collect::<PathBuf>());
-    let listed = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
-    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.unwrap().path()).collect();
+    in_folders(&["vectors", "more"])
+}
+
+fn in_folders(folders: &[&str]) -> Vec<(String, Json)> {
+    let list = |folder: &&str| {
+        let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/sessions", folder].iter().collect();
+        std::fs::read_dir(folder).unwrap()
+    };
+    let listed = folders.iter().flat_map(list).map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = listed.filter(|path| path.extension().is_some_and(|ext| ext == "json")).collect();
     paths.sort();
     let read = |path: PathBuf| {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();

@@ -80,6 +80,13 @@ fn try_one(
         let format = candidate.format(candidate.cookie, &template, &[], None, &Secrets::Unknown)?;
         return Tally::take(format.as_ref(), &records).judge(candidate, family, None);
     }
+    // Secrets are only tried on what looks like it: each try derives keys and decrypts every value.
+    let looks_sealed = candidate.sealed.is_none_or(|test| {
+        records.iter().any(|(_, record)| matches!(record, Record::String(bytes) if test(bytes)))
+    });
+    if !looks_sealed {
+        return None;
+    }
     let opened = secrets.iter().enumerate().find_map(|(index, secret)| {
         let known = Secrets::Known { secrets: &[secret], encryption: &[] };
         let cookies = candidate.cookies.iter();
