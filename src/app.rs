@@ -19,7 +19,7 @@ use crate::internal::{Internal, Readiness};
 use crate::listen::{BindError, Connections, Handler, Listener, serve, spawn_worker};
 use crate::pipeline::{Gateway, Shared};
 use crate::request::{Conn, ParseError, RequestIds};
-use crate::store::{MemoryStore, RecordKind, RedisOptions, RedisStore, Store, Tracked};
+use crate::store::{Cluster, ClusterStore, MemoryStore, RecordKind, RedisOptions, RedisStore, Sentinels, Store, Surveyor, Tracked};
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
 use crate::token::Published;
 use bytes::Bytes;
@@ -76,7 +76,9 @@ pub struct Running {
 #[derive(Clone)]
 enum StorePlan {
     Memory(MemoryStore),
-    Redis(Arc<RedisOptions>, Arc<StoreWatch>, Option<Tracked>),
+    Redis(Arc<RedisOptions>, Arc<StoreWatch>, Option<Arc<Tracked>>),
+    /// `None` until its survey has begun.
+    Cluster(Arc<RedisOptions>, Arc<StoreWatch>, Option<Cluster>),
 }
 
 /// Starts a gateway.
@@ -107,6 +109,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
         threads: Vec::new(),
     };
     running.track(&mut plans, &leased, &metrics).map_err(StartError::System)?;
+    running.find_primaries(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     let connections = Connections::new(server.limits.connections);
     if let Some(internal) = internal {
         let seen = (Arc::clone(&metrics), Arc::clone(&connections));
@@ -172,20 +175,53 @@ impl Running {
             };
             let options = RedisOptions::clone(options);
             let (handle, link) = Tracked::new(options, store.revocation_bound, metrics.store(&store.name));
-            let profiles = self.shared.profiles().iter().filter(|profile| profile.store == Some(StoreId(at)));
-            let mut kinds: Vec<RecordKind> = Vec::new();
-            for kind in profiles.map(|profile| profile.format.record_kind()) {
-                if !kinds.contains(&kind) {
-                    kinds.push(kind);
-                }
-            }
+            let kinds = record_kinds(&self.shared, StoreId(at));
             let follower = self.shared.cache().follower(StoreId(at), kinds, Arc::clone(link.lease()));
             let watch = Arc::clone(watch);
             self.threads.push(spawn_worker(&format!("store-{}", store.name), move || async move {
                 link.run(follower, move |event| watch.note(&event)).await;
                 Ok(())
             })?);
-            *tracked = Some(handle);
+            *tracked = Some(Arc::new(handle));
+        }
+        Ok(())
+    }
+
+    /// Starts a thread for each store whose primaries are found by sentinels or are those of a Cluster; the connections to these are
+    /// tracked there too.
+    fn find_primaries(
+        &mut self,
+        plans: &mut [StorePlan],
+        leased: &[StoreId],
+        metrics: &Arc<Metrics>,
+    ) -> std::io::Result<()> {
+        for (at, plan) in plans.iter_mut().enumerate() {
+            let id = StoreId(at);
+            self.threads.extend(match plan {
+                StorePlan::Memory(_) => None,
+                StorePlan::Redis(options, watch, _) => match options.sentinels().map(Arc::downgrade) {
+                    None => None,
+                    Some(sentinels) => {
+                        let watch = Arc::clone(watch);
+                        Some(spawn_worker(&format!("sentinels-{}", watch.name()), move || async move {
+                            Sentinels::watch(sentinels, |event| watch.note(&event)).await;
+                            Ok(())
+                        })?)
+                    }
+                },
+                StorePlan::Cluster(options, watch, cluster) => match Cluster::new(options) {
+                    None => None,
+                    Some((handle, survey)) => {
+                        *cluster = Some(handle);
+                        let shared = leased.contains(&id).then(|| Arc::clone(&self.shared));
+                        let (watch, metrics) = (Arc::clone(watch), Arc::clone(metrics));
+                        Some(spawn_worker(&format!("store-{}", watch.name()), move || async move {
+                            survey.run(surveyor(shared, id, watch, metrics)).await;
+                            Ok(())
+                        })?)
+                    }
+                },
+            });
         }
         Ok(())
     }
@@ -252,14 +288,14 @@ impl StorePlan {
     fn memory(&self) -> Option<MemoryStore> {
         match self {
             Self::Memory(memory) => Some(memory.clone()),
-            Self::Redis(..) => None,
+            Self::Redis(..) | Self::Cluster(..) => None,
         }
     }
 
     fn watch(&self) -> Option<Arc<StoreWatch>> {
         match self {
             Self::Memory(_) => None,
-            Self::Redis(_, watch, _) => Some(Arc::clone(watch)),
+            Self::Redis(_, watch, _) | Self::Cluster(_, watch, _) => Some(Arc::clone(watch)),
         }
     }
 }
@@ -274,7 +310,12 @@ fn plan_stores(config: &Config, clock: &Clock) -> Result<Vec<StorePlan>, Vec<Con
                 plans.push(StorePlan::Memory(MemoryStore::new(clock.clone())));
             }
             (_, Ok(Some(options))) => {
-                plans.push(StorePlan::Redis(Arc::new(options), Arc::new(StoreWatch::new(&store.name)), None))
+                let (options, watch) = (Arc::new(options), Arc::new(StoreWatch::new(&store.name)));
+                plans.push(if options.is_cluster() {
+                    StorePlan::Cluster(options, watch, None)
+                } else {
+                    StorePlan::Redis(options, watch, None)
+                });
             }
             (_, Err(error)) => errors.push(ConfigError::new(
                 store.at,
@@ -285,6 +326,37 @@ fn plan_stores(config: &Config, clock: &Clock) -> Result<Vec<StorePlan>, Vec<Con
         }
     }
     if errors.is_empty() { Ok(plans) } else { Err(errors) }
+}
+
+/// The kinds of record that the profiles of a store read.
+fn record_kinds(shared: &Shared, store: StoreId) -> Vec<RecordKind> {
+    let profiles = shared.profiles().iter().filter(|profile| profile.store == Some(store));
+    let mut kinds: Vec<RecordKind> = Vec::new();
+    for kind in profiles.map(|profile| profile.format.record_kind()) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+/// What a Cluster's survey makes of the primaries that it finds; without `shared` nobody reads them under a lease.
+fn surveyor(
+    shared: Option<Arc<Shared>>,
+    id: StoreId,
+    watch: Arc<StoreWatch>,
+    metrics: Arc<Metrics>,
+) -> Surveyor {
+    let name = watch.name().to_owned();
+    Surveyor {
+        follow: shared.map(|shared| {
+            let kinds = record_kinds(&shared, id);
+            let follow = move |lease| shared.cache().follower(id, kinds.clone(), lease);
+            Box::new(follow) as Box<dyn Fn(_) -> _>
+        }),
+        count: Box::new(move |address| metrics.store_at(&name, &address.to_string())),
+        tell: Rc::new(move |address, event| watch.note_at(address, &event)),
+    }
 }
 
 /// The stores that some route reads under a lease, or serves what was known of: the others need nobody to tell them of changes.
@@ -312,6 +384,12 @@ fn open_stores(config: &Config, plans: &[StorePlan], metrics: &Metrics) -> Vec<S
         .enumerate()
         .map(|(at, plan)| match plan {
             StorePlan::Memory(memory) => Store::Memory(memory.clone()),
+            // One that has no survey has no primaries either.
+            StorePlan::Cluster(_, watch, cluster) => {
+                let cluster = cluster.clone().unwrap_or_else(Cluster::unknown);
+                let (name, watch) = (watch.name().to_owned(), Arc::clone(watch));
+                Store::Cluster(ClusterStore::new(cluster, metrics.store(&name), move |event| watch.note(&event)))
+            }
             StorePlan::Redis(options, watch, tracked) => {
                 let name = config.stores.get(StoreId(at).0).map_or("", |store| store.name.as_str());
                 let watch = Arc::clone(watch);

@@ -1,7 +1,7 @@
 //! What is known of the stores, over all workers.
 
 use crate::internal::StoreHealth;
-use crate::store::{LinkEvent, StoreError};
+use crate::store::{Address, LinkEvent, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +14,8 @@ pub(super) struct StoreWatch {
     trouble: Mutex<Option<String>>,
     /// What the store lacks to tell us of changes; said once.
     untracked: Mutex<Option<String>>,
+    /// Where its primaries are, if others than the URL say so.
+    primaries: Mutex<Vec<String>>,
 }
 
 impl StoreWatch {
@@ -24,7 +26,56 @@ impl StoreWatch {
             connected: AtomicUsize::new(0),
             trouble: Mutex::new(None),
             untracked: Mutex::new(None),
+            primaries: Mutex::default(),
         }
+    }
+
+    /// The store's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes note of the connection to one primary of a Cluster; what can be said of the whole is said once.
+    pub(super) fn note_at(&self, address: Option<&Address>, event: &LinkEvent<'_>) {
+        let Some(address) = address else { return self.note(event) };
+        match event {
+            LinkEvent::Tracking => {
+                tracing::debug!(store = %self.name, primary = %address, "sessions are cached and revoked by its messages");
+            }
+            LinkEvent::TrackingLost(error) => {
+                let text = crate::telemetry::chain(*error);
+                tracing::warn!(
+                    store = %self.name, primary = %address, error = %text,
+                    "a primary's lease is lost: nothing of it is served from memory"
+                );
+            }
+            LinkEvent::Broke(_)
+            | LinkEvent::CannotTrack(_)
+            | LinkEvent::Cluster { .. }
+            | LinkEvent::Connected
+            | LinkEvent::Failed(_)
+            | LinkEvent::Lost
+            | LinkEvent::Primary(_)
+            | LinkEvent::Refused(_) => self.note(event),
+        }
+    }
+
+    /// The Cluster as its nodes describe it.
+    fn note_cluster(&self, primaries: &[&Address], gap: Option<&str>) {
+        let found: Vec<String> = primaries.iter().map(ToString::to_string).collect();
+        let before = std::mem::replace(&mut *self.primaries(), found.clone());
+        if before != found {
+            tracing::info!(store = %self.name, primaries = %found.join(" "), "the Cluster has these primaries");
+        }
+        self.connected.store(usize::from(gap.is_none()), Ordering::Relaxed);
+        if gap.is_none() {
+            self.reached.store(true, Ordering::Relaxed);
+        }
+        let mut trouble = self.trouble();
+        if let Some(gap) = gap.filter(|gap| trouble.as_deref() != Some(gap)) {
+            tracing::warn!(store = %self.name, "{gap}");
+        }
+        *trouble = gap.map(ToOwned::to_owned);
     }
 
     /// Takes note of one worker's connection, and logs what changed for the store as a whole: once, however many workers see it.
@@ -62,6 +113,12 @@ impl StoreWatch {
                     *trouble = Some(text);
                 }
             }
+            LinkEvent::Cluster { primaries, gap } => self.note_cluster(primaries, *gap),
+            LinkEvent::Primary(address) => {
+                *self.primaries() = vec![address.to_string()];
+                *self.trouble() = None;
+                tracing::info!(store = %self.name, primary = %address, "the sentinels name the primary");
+            }
             LinkEvent::Tracking => {
                 *self.untracked() = None;
                 tracing::debug!(store = %self.name, "sessions are cached and revoked by the store's messages");
@@ -94,7 +151,12 @@ impl StoreWatch {
     pub(super) fn health(&self) -> StoreHealth {
         let reachable = self.connected.load(Ordering::Relaxed) > 0;
         let strict = self.untracked().as_ref().map(|missing| format!("asked on every request: no {missing}"));
-        StoreHealth { name: self.name.clone(), reachable, detail: self.trouble().clone().or(strict) }
+        let primaries = self.primaries().clone();
+        StoreHealth { name: self.name.clone(), reachable, detail: self.trouble().clone().or(strict), primaries }
+    }
+
+    fn primaries(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.primaries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn untracked(&self) -> std::sync::MutexGuard<'_, Option<String>> {

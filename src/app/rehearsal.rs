@@ -1,12 +1,12 @@
 //! A gateway that is made ready and serves nobody, to look at its decisions.
 
 use crate::app::health::StoreWatch;
-use crate::app::{StorePlan, open_stores, plan_stores, request_ids};
+use crate::app::{StorePlan, open_stores, plan_stores, request_ids, surveyor};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, StoreId};
 use crate::listen::spawn_worker;
 use crate::pipeline::{Gateway, Shared};
-use crate::store::{MemoryStore, Store};
+use crate::store::{Cluster, MemoryStore, Sentinels, Store};
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
 use std::sync::Arc;
 
@@ -60,6 +60,8 @@ impl Rehearsal {
             (Arc::clone(&self.shared), self.plans.clone(), Arc::clone(&self.metrics));
         let (ids, stand_in_keys) = (request_ids()?, self.shared.ring().stands_in());
         let worker = spawn_worker("rehearsal", move || async move {
+            let mut plans = plans;
+            find_primaries(&mut plans, &metrics);
             let stores = open_stores(&shared.config, &plans, &metrics);
             let gateway = Gateway::new(shared, stores.clone(), ids(), AccessLog::new(AccessSink::none()))
                 .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
@@ -67,6 +69,30 @@ impl Rehearsal {
             Ok(play(Stage { gateway, stores, stand_in_keys, watches }).await)
         })?;
         worker.join().unwrap_or_else(|_| Err(std::io::Error::other("the worker panicked")))
+    }
+}
+
+/// As `serve` does, on the worker itself, and without leases.
+fn find_primaries(plans: &mut [StorePlan], metrics: &Arc<Metrics>) {
+    for (at, plan) in plans.iter_mut().enumerate() {
+        match plan {
+            StorePlan::Memory(_) => {}
+            StorePlan::Redis(options, watch, _) => {
+                if let Some(sentinels) = options.sentinels().map(Arc::downgrade) {
+                    let watch = Arc::clone(watch);
+                    tokio::task::spawn_local(async move {
+                        Sentinels::watch(sentinels, |event| watch.note(&event)).await;
+                    });
+                }
+            }
+            StorePlan::Cluster(options, watch, cluster) => {
+                if let Some((handle, survey)) = Cluster::new(options) {
+                    *cluster = Some(handle);
+                    let made = surveyor(None, StoreId(at), Arc::clone(watch), Arc::clone(metrics));
+                    tokio::task::spawn_local(survey.run(made));
+                }
+            }
+        }
     }
 }
 

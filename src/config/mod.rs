@@ -148,10 +148,13 @@ pub struct Store {
 pub enum Backend {
     /// `memory:`, for the demo and tests.
     Memory,
-    /// `redis://` and `rediss://`. The URL may hold a password, hence a [`Secret`].
+    /// All others. The URL may hold a password, hence a [`Secret`].
     Redis {
-        /// Scheme, host, port and database, with the user and password of the URL.
+        /// Scheme, host, port and database, with the user and password of the URL. Where the topology finds the servers, it stands for
+        /// any of them but for host and port.
         url: Secret,
+        /// How the primaries are found.
+        topology: Topology,
         /// `username`; goes before the URL's.
         username: Option<String>,
         /// `password`; goes before the URL's.
@@ -161,6 +164,32 @@ pub enum Backend {
         /// PEM of the client certificate chain and key.
         client: Option<(Vec<u8>, Secret)>,
     },
+}
+
+/// How the primaries of a store are found.
+#[derive(Debug)]
+pub enum Topology {
+    /// The URL leads to the primary, over TCP or a Unix socket.
+    Single,
+    /// `redis+sentinel://`: sentinels know it.
+    Sentinel(SentinelGroup),
+    /// `redis+cluster://`: several, each for some of the keys; these nodes, primaries or not, are asked first.
+    Cluster(Vec<(String, u16)>),
+}
+
+/// The sentinels of a store.
+#[derive(Debug)]
+pub struct SentinelGroup {
+    /// Those of the URL, hosts and ports.
+    pub sentinels: Vec<(String, u16)>,
+    /// By what name they know the primary.
+    pub service: String,
+    /// `sentinel_username`.
+    pub username: Option<String>,
+    /// `sentinel_password`.
+    pub password: Option<Secret>,
+    /// Whether they speak TLS: `sentinel_tls`, or as the scheme says.
+    pub tls: bool,
 }
 
 /// `[sessions.X]`: how one app keeps its sessions.

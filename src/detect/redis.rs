@@ -41,7 +41,7 @@ impl RedisSource {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(REPLY_TIME))
             .set_response_timeout(Some(REPLY_TIME));
-        let client = options.client();
+        let client = options.client().await?;
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         if let Some(database) = database {
             redis::cmd("SELECT").arg(database).query_async::<()>(&mut connection).await?;

@@ -57,7 +57,11 @@ async fn look_up(look: &Look<'_>, profile: &Profile, name: &str, lookup: &Lookup
         let (shown, prefix) = mask.key(key, lookup);
         step.fact("key", shown.clone());
         first.get_or_insert((shown, prefix));
-        match store.read(key, profile.format.record_kind()).await {
+        let reading = store.read(key, profile.format.record_kind()).await;
+        if let Some(primary) = store.place(key) {
+            step.fact("primary", primary);
+        }
+        match reading {
             Ok(Reading::Missing) => step.fact("record", "none"),
             Ok(reading) => return record::judge(step, name, profile, shared.now(), lookup, reading, mask),
             Err(error) => return down(look, step, name, id, &error),

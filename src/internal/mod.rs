@@ -43,6 +43,8 @@ pub struct StoreHealth {
     pub reachable: bool,
     /// What is wrong, or what works less well than configured; no secrets, since anybody may ask.
     pub detail: Option<String>,
+    /// Where its primaries are, if sentinels or a Cluster say so.
+    pub primaries: Vec<String>,
 }
 
 /// Tells the readiness of this moment.
@@ -120,7 +122,12 @@ fn ready(readiness: &Readiness, stores: bool) -> Response<Full<Bytes>> {
     let mut body = serde_json::json!({ "ready": ready, "waiting_for": readiness.waiting_for });
     if let (true, Some(members)) = (stores, body.as_object_mut()) {
         let each = readiness.stores.iter().map(|store| {
-            serde_json::json!({ "name": store.name, "reachable": store.reachable, "detail": store.detail })
+            let mut each =
+                serde_json::json!({ "name": store.name, "reachable": store.reachable, "detail": store.detail });
+            if let (false, Some(members)) = (store.primaries.is_empty(), each.as_object_mut()) {
+                members.insert("primaries".into(), store.primaries.clone().into());
+            }
+            each
         });
         members.insert("stores".into(), each.collect());
     }

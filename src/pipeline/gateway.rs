@@ -323,8 +323,8 @@ impl Worker {
         let outage = self.shared.outage_of(route, error.store);
         if outage == Outage::Anonymous && matches!(route.grant(), Grant::Optional(_)) {
             record.outage = Some(outage.word());
-            if let Some(Store::Redis(redis)) = self.authenticator.store(error.store) {
-                redis.metrics().served_anonymous.inc();
+            if let Some(metrics) = self.authenticator.store(error.store).and_then(Store::metrics) {
+                metrics.served_anonymous.inc();
             }
         }
         outage
@@ -333,8 +333,8 @@ impl Worker {
     /// Notes that a session passed as it was known before its store could not be asked.
     pub(super) fn bridged(&self, store: StoreId, record: &mut Record) {
         record.outage = Some("serve_known");
-        if let Some(Store::Redis(redis)) = self.authenticator.store(store) {
-            redis.metrics().served_known.inc();
+        if let Some(metrics) = self.authenticator.store(store).and_then(Store::metrics) {
+            metrics.served_known.inc();
         }
     }
 

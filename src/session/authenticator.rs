@@ -232,11 +232,11 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         if policy.freshness.unwrap_or(place.rules.freshness) == Freshness::Strict {
             return None;
         }
-        let tracked = place.store.tracked()?;
-        // The lease before the slots, and both before the clock: see the cache's argument.
-        let held = tracked.lease().held();
+        let metrics = place.store.metrics()?;
         let kind = profile.format.record_kind();
         for key in &lookup.keys {
+            // The lease before the slots, and both before the clock: see the cache's argument.
+            let held = place.store.held(key)?;
             let kept = self.cache.find(&CacheKey::new(place.id, kind, key.expose()))?;
             let moment = Moment::now();
             if !kept.serves(held, moment) {
@@ -246,12 +246,12 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
                 Seen::Absent => {}
                 seen @ (Seen::Odd(_) | Seen::Record { .. }) => {
                     kept.touch();
-                    tracked.metrics().hits.inc();
+                    metrics.hits.inc();
                     return Some(self.conclude(profile, lookup, seen, Source::Cache, now));
                 }
             }
         }
-        tracked.metrics().hits.inc();
+        metrics.hits.inc();
         Some(self.conclude(profile, lookup, Seen::Absent, Source::Cache, now))
     }
 
@@ -295,20 +295,23 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         kind: RecordKind,
         policy: Policy,
     ) -> Result<Seen<T>, StoreError> {
-        let tracked = store.tracked();
+        let tracked = store.tracked(key);
         let leased = policy.freshness.unwrap_or(rules.freshness) == Freshness::Lease;
-        if let Some(tracked) = tracked.filter(|_| leased) {
+        if let Some(tracked) = tracked.as_ref().filter(|_| leased) {
             tracked.metrics().misses.inc();
         }
         // While it is down the worker's own connection may be up already, and what that says is as good as it gets.
         if let Some(tracked) = tracked.filter(|tracked| leased && tracked.state() == TrackedState::Up) {
-            return Ok(match self.cache.read(tracked, id, key, kind).await? {
-                Answer::Content(kept) => {
+            match self.cache.read(&tracked, id, key, kind).await {
+                Ok(Answer::Content(kept)) => {
                     kept.touch();
-                    seen(&kept, Moment::now())
+                    return Ok(seen(&kept, Moment::now()));
                 }
-                Answer::Odd(reject) => Seen::Odd(reject),
-            });
+                Ok(Answer::Odd(reject)) => return Ok(Seen::Odd(reject)),
+                // It is elsewhere in the Cluster by now: read there, and what is on its way is kept nowhere.
+                Err(StoreError::Moved { to } | StoreError::Asked { to }) => store.hint(&to),
+                Err(error) => return Err(error),
+            }
         }
         let cache_key = CacheKey::new(id, kind, key.expose());
         Ok(match store.read(key, kind).await? {
@@ -335,8 +338,8 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         policy: Policy,
     ) -> Option<Seen<T>> {
         let Outage::ServeKnown(longest) = policy.outage.unwrap_or(rules.outage) else { return None };
-        let lease = store.tracked()?.lease();
-        let (held, lost) = (lease.held(), lease.lost());
+        let tracked = store.tracked(key)?;
+        let (held, lost) = (tracked.lease().held(), tracked.lease().lost());
         let kept = self.cache.find(&CacheKey::new(id, kind, key.expose()))?;
         let now = Moment::now();
         let holds = kept.serves(held, now);

@@ -4,7 +4,10 @@ use crate::clock::Moment;
 use crate::store::sync::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The lease of one store. Written by the thread of its tracked connection alone, read by every worker on every hit.
+/// Bits of an epoch that count; those above are the lease's number. A gap a millisecond takes 35 years to use them up.
+const EPOCH_BITS: u32 = 40;
+
+/// The lease of one primary. Written by the thread of its tracked connection alone, read by every worker on every hit.
 ///
 /// The *epoch* numbers the stretches without a gap in Redis's messages: whatever was read in an earlier one may have changed
 /// unheard. The lease itself ends by the clock: `bound` after the last heartbeat that was answered was **sent**.
@@ -40,10 +43,16 @@ pub struct Ticket {
 impl Lease {
     /// A lease that does not hold yet, and will never hold longer than `bound`.
     pub fn new(bound: Duration) -> Self {
+        Self::numbered(bound, 0)
+    }
+
+    /// The same with epochs of its own: no two leases of different numbers have one in common, so what was read from one primary of a
+    /// Cluster is never served under another's lease.
+    pub fn numbered(bound: Duration, number: u64) -> Self {
         Self {
             bound,
             // 0 stands for an entry that was not read over a tracked connection, so no epoch has that number.
-            epoch: AtomicU64::new(1),
+            epoch: AtomicU64::new(number << EPOCH_BITS | 1),
             until: AtomicU64::new(0),
             known_epoch: AtomicU64::new(0),
             known_until: AtomicU64::new(0),

@@ -8,26 +8,42 @@
 //! One *primary* is the unit: whatever finds it makes one [`RedisOptions`] of it, and from that come one [`Tracked`] connection a process,
 //! over which the session cache reads and Redis tells what changed, with a [`Lease`] of its own; and one reading connection a
 //! worker ([`RedisStore`]), untracked and pipelined, for routes that want to ask on every request and for stores that cannot tell. A
-//! topology of several primaries is several of each, and a route from a key to its primary; none of them knows the others.
+//! topology of several primaries is several of each, and a plan from a key's slot to its primary; none of them knows the others.
+//!
+//! # Topologies
+//! The primary is found by the URL, by [sentinels](sentinel), or is one of a [Cluster](cluster)'s, for some of the keys. Where others
+//! decide who is a primary, what it says counts only while they confirm it ([`standing`]): the same bound that holds for revocations
+//! holds for theirs. A lease is extended as of the older of two questions, the heartbeat and the last favourable word, both counted
+//! from when they were sent; so the proof of the session cache goes through with "the primary" being who the deciders say it is.
 //!
 //! Invariant: *absent* and *unreachable* are different types and can never be confused: the first is
 //! `Ok(None)`, the second a [`StoreError`]. A gateway that mistakes an outage for a logout logs everybody out.
 //!
 //! The folder is a *floor*: `mod.rs` holds the types, the children use them.
 
+mod address;
+mod cluster;
+mod dial;
 mod error;
 mod key;
 mod lease;
+mod map;
 mod memory;
 mod nearby;
 mod options;
 mod reading;
 mod redis;
+mod sentinel;
+mod slot;
+mod standing;
+mod survey;
 pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 mod tracked;
 
+pub use self::address::Address;
+pub use self::cluster::{Cluster, ClusterStore, Node};
 pub use self::error::StoreError;
 pub use self::key::StoreKey;
 pub use self::lease::{Held, Lease, Ticket};
@@ -35,7 +51,12 @@ pub use self::memory::MemoryStore;
 pub use self::nearby::{NAMES_MAX, Nearby};
 pub use self::options::RedisOptions;
 pub use self::redis::RedisStore;
+pub use self::sentinel::Sentinels;
+pub use self::survey::{Survey, Surveyor};
 pub use self::tracked::{Follower, Load, Tracked, TrackedLink, TrackedState};
+
+use crate::telemetry::StoreMetrics;
+use std::sync::Arc;
 
 /// What became of a connection.
 #[derive(Debug)]
@@ -44,12 +65,21 @@ pub enum LinkEvent<'a> {
     Broke(&'a StoreError),
     /// The server cannot tell us of changes; what it lacks.
     CannotTrack(&'a str),
+    /// What is known of a Cluster.
+    Cluster {
+        /// Its primaries.
+        primaries: &'a [&'a Address],
+        /// What is missing, in words.
+        gap: Option<&'a str>,
+    },
     /// A worker's is up.
     Connected,
     /// An attempt of a worker's failed.
     Failed(&'a StoreError),
     /// A worker's was up and broke.
     Lost,
+    /// Those who decide name this primary.
+    Primary(&'a Address),
     /// The server refused a read: the operator's to mend.
     Refused(&'a StoreError),
     /// The tracked one is up.
@@ -130,6 +160,8 @@ pub enum Store {
     Memory(MemoryStore),
     /// A Redis.
     Redis(RedisStore),
+    /// A Redis Cluster.
+    Cluster(ClusterStore),
 }
 
 impl Store {
@@ -141,14 +173,51 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.read(key, kind)),
             Self::Redis(redis) => redis.read(key, kind).await,
+            Self::Cluster(cluster) => cluster.read(key, kind).await,
         }
     }
 
-    /// The tracked connection to the same store, if there is one.
-    pub fn tracked(&self) -> Option<&Tracked> {
+    /// The tracked connection to the primary that has the key, if there is one.
+    pub fn tracked(&self, key: &StoreKey) -> Option<Arc<Tracked>> {
         match self {
             Self::Memory(_) => None,
-            Self::Redis(redis) => redis.tracked(),
+            Self::Redis(redis) => redis.tracked().cloned(),
+            Self::Cluster(cluster) => cluster.node(key)?.tracked().cloned(),
+        }
+    }
+
+    /// The lease of the primary that has the key, as it is now. Who serves from memory looks at this first.
+    pub fn held(&self, key: &StoreKey) -> Option<Held> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => Some(redis.tracked()?.lease().held()),
+            Self::Cluster(cluster) => cluster.held(key),
+        }
+    }
+
+    /// That a key has been found elsewhere in a Cluster.
+    pub fn hint(&self, to: &Address) {
+        match self {
+            Self::Memory(_) | Self::Redis(_) => {}
+            Self::Cluster(cluster) => cluster.hint(to),
+        }
+    }
+
+    /// What the store counts, over all of its primaries.
+    pub fn metrics(&self) -> Option<&StoreMetrics> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => Some(redis.metrics()),
+            Self::Cluster(cluster) => Some(cluster.metrics()),
+        }
+    }
+
+    /// Where the primary that has the key is, as far as is known: for people.
+    pub fn place(&self, key: &StoreKey) -> Option<String> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => redis.place(),
+            Self::Cluster(cluster) => Some(cluster.node(key)?.address().to_string()),
         }
     }
 
@@ -161,6 +230,7 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.nearby(prefix)),
             Self::Redis(redis) => redis.nearby(prefix).await,
+            Self::Cluster(cluster) => cluster.nearby(prefix).await,
         }
     }
 }

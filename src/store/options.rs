@@ -1,21 +1,20 @@
-//! How to reach one Redis, and connecting to it.
+//! How to reach one primary, and connecting to it.
 //!
-//! This is the seam for topologies: whatever finds the primary (a URL today; Sentinel, a cluster's slot map later) makes one
+//! This is the seam for topologies: whatever finds the primary (the URL, sentinels, a cluster's slot map) is behind one
 //! [`RedisOptions`] a primary, and everything else is per primary: one tracked connection a process, one reading connection a
 //! worker, one lease.
 
-use crate::config::{Backend, Store};
-use crate::store::StoreError;
+use crate::config::{Backend, Store, Topology};
+use crate::store::dial::{Clients, Dial};
+use crate::store::reading::classify;
+use crate::store::sentinel::Sentinels;
+use crate::store::standing::{Authority, Standing};
+use crate::store::{Address, StoreError};
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, RedisError,
-    Value,
-};
+use redis::{Client, PushInfo, RedisError, Value};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// TCP and TLS handshakes, HELLO and SELECT are five round trips at most, each as long as a read may take; and never less than this.
-const CONNECT_TIMEOUT_MIN: Duration = Duration::from_millis(250);
-const CONNECT_ROUND_TRIPS: u32 = 5;
 /// Reads in flight per connection; more would only wait in Redis's queue instead of here.
 pub(crate) const READS_IN_FLIGHT_MAX: usize = 1024;
 /// Who waits for a place among them gives up after this share of the timeout, while there is time to say so.
@@ -24,11 +23,23 @@ pub(crate) const QUEUE_SHARE: u32 = 2;
 /// How to reach one Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
-    client: Client,
-    /// The same for a server without RESP3, where nothing can be pushed to us.
-    plain: Client,
+    dial: Dial,
+    way: Way,
     pub(crate) timeout: Duration,
     pub(crate) value_bytes: usize,
+    pub(crate) bound: Duration,
+}
+
+/// What leads to the primary.
+#[derive(Clone)]
+enum Way {
+    /// The URL.
+    Url(Clients),
+    Sentinels(Arc<Sentinels>),
+    /// Nodes of a Cluster to ask first.
+    Cluster(Vec<Address>),
+    /// One primary of a Cluster, and what the others say of it.
+    Node(Clients, Option<Arc<Authority>>),
 }
 
 /// A connection as it was made.
@@ -36,74 +47,112 @@ pub(crate) struct Connected {
     pub(crate) connection: MultiplexedConnection,
     /// Whether the server can push.
     pub(crate) resp3: bool,
+    pub(crate) standing: Standing,
 }
 
 impl RedisOptions {
-    /// Reads a `redis://` or `rediss://` URL and what goes before it.
+    /// Reads the URL and what goes before it.
     ///
     /// # Errors
     /// What the client library says of the URL or the certificates; it never repeats the URL's password.
     pub fn new(store: &Store) -> Result<Option<Self>, RedisError> {
-        let Backend::Redis { url, username, password, ca, client } = &store.backend else {
+        let Backend::Redis { url, topology, username, password, ca, client } = &store.backend else {
             return Ok(None);
         };
-        let url = std::str::from_utf8(url.expose()).unwrap_or_default();
-        let info = url.into_connection_info()?;
-        let open = |protocol| {
-            let mut settings = info.redis_settings().clone().set_protocol(protocol);
-            if let Some(username) = username {
-                settings = settings.set_username(username);
+        let login = (username.as_deref(), password.as_ref());
+        let dial = Dial::new(url, login, (ca.as_ref(), client.as_ref()), store.timeout)?;
+        let way = match topology {
+            Topology::Single => Way::Url(dial.clients(None)?),
+            Topology::Cluster(nodes) => Way::Cluster(nodes.iter().map(Address::from).collect()),
+            Topology::Sentinel(group) => {
+                let sentinels = dial.for_sentinels(group);
+                // The certificates are read here, where a mistake in them can still be told.
+                sentinels.clients(None)?;
+                dial.clients(None)?;
+                Way::Sentinels(Arc::new(Sentinels::new(sentinels, group, store.revocation_bound)))
             }
-            if let Some(password) = password {
-                settings = settings.set_password(String::from_utf8_lossy(password.expose()));
-            }
-            let tcp = info.tcp_settings().clone().set_nodelay(true);
-            let info: ConnectionInfo = info.clone().set_redis_settings(settings).set_tcp_settings(tcp);
-            if ca.is_none() && client.is_none() {
-                return Client::open(info);
-            }
-            let client_tls = client.as_ref().map(|(cert, key)| redis::ClientTlsConfig {
-                client_cert: cert.clone(),
-                client_key: key.expose().to_vec(),
-            });
-            Client::build_with_tls(info, redis::TlsCertificates { client_tls, root_cert: ca.clone() })
         };
-        Ok(Some(Self {
-            client: open(ProtocolVersion::RESP3)?,
-            plain: open(ProtocolVersion::RESP2)?,
-            timeout: store.timeout,
-            value_bytes: store.value_bytes,
-        }))
+        let (timeout, value_bytes, bound) = (store.timeout, store.value_bytes, store.revocation_bound);
+        Ok(Some(Self { dial, way, timeout, value_bytes, bound }))
     }
 
-    /// What connects, for a look into the store that is not a session's.
-    pub const fn client(&self) -> &Client {
-        &self.client
+    /// What connects, for a look into the store that is not a session's: to the primary, or to one of a Cluster's nodes.
+    ///
+    /// # Errors
+    /// There is no primary to be found.
+    pub async fn client(&self) -> Result<Client, RedisError> {
+        let clients = match &self.way {
+            Way::Url(clients) | Way::Node(clients, _) => clients.clone(),
+            Way::Cluster(nodes) => self.dial.clients(nodes.first())?,
+            Way::Sentinels(sentinels) => {
+                let (address, _) = sentinels.primary().await.map_err(|error| {
+                    RedisError::from((redis::ErrorKind::Io, "the sentinels name no primary", error.to_string()))
+                })?;
+                self.dial.clients(Some(&address))?
+            }
+        };
+        Ok(clients.resp3)
     }
 
-    /// Connects, and tells `pushed` what the server says unasked, if it can.
+    /// The sentinels that find the primary, if they do: somebody has to [`Sentinels::watch`] them.
+    pub const fn sentinels(&self) -> Option<&Arc<Sentinels>> {
+        match &self.way {
+            Way::Sentinels(sentinels) => Some(sentinels),
+            Way::Url(_) | Way::Cluster(_) | Way::Node(..) => None,
+        }
+    }
+
+    /// The nodes to ask first, if it is a Cluster.
+    pub(crate) fn cluster(&self) -> Option<&[Address]> {
+        match &self.way {
+            Way::Cluster(nodes) => Some(nodes),
+            Way::Url(_) | Way::Sentinels(_) | Way::Node(..) => None,
+        }
+    }
+
+    /// Whether it is a Cluster, which has several primaries.
+    pub fn is_cluster(&self) -> bool {
+        self.cluster().is_some()
+    }
+
+    /// The same for one node of the Cluster.
+    ///
+    /// # Errors
+    /// What the client library says of the certificates.
+    pub(crate) fn node(&self, address: &Address, authority: Option<Arc<Authority>>) -> Result<Self, RedisError> {
+        let way = Way::Node(self.dial.clients(Some(address))?, authority);
+        Ok(Self { way, ..self.clone() })
+    }
+
+    pub(crate) const fn dial(&self) -> &Dial {
+        &self.dial
+    }
+
+    /// Where the primary is, as far as is known: for people.
+    pub fn place(&self) -> Option<String> {
+        match &self.way {
+            Way::Url(clients) | Way::Node(clients, _) => Some(clients.place()),
+            Way::Sentinels(sentinels) => sentinels.present().map(|address| address.to_string()),
+            Way::Cluster(_) => None,
+        }
+    }
+
+    /// Connects to the primary, and tells `pushed` what the server says unasked, if it can.
     pub(crate) async fn connect(
         &self,
         pushed: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> Result<Connected, RedisError> {
-        let longest = CONNECT_TIMEOUT_MIN.max(self.timeout * CONNECT_ROUND_TRIPS);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(longest))
-            .set_response_timeout(Some(longest))
-            // As many messages as there may be reads: a heartbeat must not wait behind them for a place to be written.
-            .set_pipeline_buffer_size(READS_IN_FLIGHT_MAX);
-        let pushing = config.clone().set_push_sender(move |push: PushInfo| {
-            pushed(push);
-            Ok::<(), redis::aio::SendError>(())
-        });
-        match self.client.get_multiplexed_async_connection_with_config(&pushing).await {
-            Ok(connection) => Ok(Connected { connection, resp3: true }),
-            Err(error) if lacks_hello(&error) => {
-                let connection = self.plain.get_multiplexed_async_connection_with_config(&config).await?;
-                Ok(Connected { connection, resp3: false })
+    ) -> Result<Connected, StoreError> {
+        let (clients, standing) = match &self.way {
+            Way::Url(clients) | Way::Node(clients, None) => (clients.clone(), Standing::sole()),
+            Way::Node(clients, Some(authority)) => (clients.clone(), authority.standing()),
+            Way::Cluster(_) => return Err(StoreError::Unreachable),
+            Way::Sentinels(sentinels) => {
+                let (address, standing) = sentinels.primary().await?;
+                (self.dial.clients(Some(&address)).map_err(classify)?, standing)
             }
-            Err(error) => Err(error),
-        }
+        };
+        let (connection, resp3) = self.dial.connect(&clients, pushed).await.map_err(classify)?;
+        Ok(Connected { connection, resp3, standing })
     }
 }
 
@@ -126,11 +175,6 @@ pub(crate) async fn check_primary(connected: &mut Connected) -> Result<(), Store
     let hello = redis::cmd("HELLO").arg(3).query_async(&mut connected.connection).await;
     let hello = hello.map_err(crate::store::reading::classify)?;
     if is_primary(&hello) { Ok(()) } else { Err(StoreError::NotPrimary) }
-}
-
-/// Redis before 6, and some proxies: an error, not a broken connection, is the answer to HELLO.
-fn lacks_hello(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::RESP3NotSupported || error.code() == Some("ERR")
 }
 
 impl std::fmt::Debug for RedisOptions {

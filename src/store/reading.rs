@@ -1,6 +1,6 @@
 //! One read: a pipeline of value, TTL and an echo that proves the answers are ours; and what Redis's answers mean.
 
-use crate::store::{Reading, Record, RecordKind, StoreError, StoreKey, Stored};
+use crate::store::{Address, Reading, Record, RecordKind, StoreError, StoreKey, Stored};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 use std::cell::Cell;
@@ -30,7 +30,19 @@ impl Reader {
     pub(crate) async fn read(
         &self,
         connection: &mut MultiplexedConnection,
-        (key, kind): (&StoreKey, RecordKind),
+        of: (&StoreKey, RecordKind),
+        value_bytes: usize,
+        timeout: Duration,
+    ) -> Result<Reading, StoreError> {
+        self.read_as(connection, of, false, value_bytes, timeout).await
+    }
+
+    /// The same, `asking` a node for a key whose slot it does not have yet, if another node has said so.
+    pub(crate) async fn read_as(
+        &self,
+        connection: &mut MultiplexedConnection,
+        of: (&StoreKey, RecordKind),
+        asking: bool,
         value_bytes: usize,
         timeout: Duration,
     ) -> Result<Reading, StoreError> {
@@ -38,7 +50,7 @@ impl Reader {
         self.saved.set((self.saved.get() + 1).min(RETRIES_SAVED_MAX * READS_A_RETRY));
         let mut retries = 0;
         loop {
-            let ask = self.ask(connection, key, kind, value_bytes);
+            let ask = self.ask(connection, of, asking, value_bytes);
             let answer = tokio::time::timeout_at(deadline, ask).await;
             let answer = answer.unwrap_or(Err(StoreError::TimedOut { after: timeout }));
             let wait = Duration::from_millis(RETRY_MIN_MS + self.nonce.get() * 17 % RETRY_SPREAD_MS);
@@ -66,8 +78,8 @@ impl Reader {
     async fn ask(
         &self,
         connection: &mut MultiplexedConnection,
-        key: &StoreKey,
-        kind: RecordKind,
+        (key, kind): (&StoreKey, RecordKind),
+        asking: bool,
         value_bytes: usize,
     ) -> Result<Reading, StoreError> {
         let nonce = self.nonce();
@@ -75,10 +87,18 @@ impl Reader {
             RecordKind::String => "GET",
             RecordKind::Hash => "HGETALL",
         };
-        let mut pipeline = redis::Pipeline::with_capacity(3);
-        pipeline.cmd(command).arg(key.expose()).cmd("PTTL").arg(key.expose()).cmd("ECHO").arg(&nonce);
-        let replies = connection.send_packed_commands(&pipeline, 0, 3).await.map_err(classify)?;
-        let [value, ttl, echo]: [Value; 3] = replies.try_into().map_err(|_| StoreError::UnexpectedReply)?;
+        let mut pipeline = redis::Pipeline::with_capacity(5);
+        for command in [command, "PTTL"] {
+            if asking {
+                // It holds for one command.
+                pipeline.cmd("ASKING");
+            }
+            pipeline.cmd(command).arg(key.expose());
+        }
+        pipeline.cmd("ECHO").arg(&nonce);
+        let count = if asking { 5 } else { 3 };
+        let replies = connection.send_packed_commands(&pipeline, 0, count).await.map_err(classify)?;
+        let (value, ttl, echo) = three(replies, asking).ok_or(StoreError::UnexpectedReply)?;
         check_echo(&echo, &nonce)?;
         reading(value, ttl, value_bytes)
     }
@@ -101,10 +121,20 @@ impl Reader {
     }
 }
 
+/// The replies without those to ASKING.
+fn three(replies: Vec<Value>, asking: bool) -> Option<(Value, Value, Value)> {
+    if asking {
+        let [_, value, _, ttl, echo]: [Value; 5] = replies.try_into().ok()?;
+        return Some((value, ttl, echo));
+    }
+    let [value, ttl, echo]: [Value; 3] = replies.try_into().ok()?;
+    Some((value, ttl, echo))
+}
+
 fn check_echo(echo: &Value, nonce: &[u8; 8]) -> Result<(), StoreError> {
     match echo {
         Value::BulkString(bytes) if bytes == nonce => Ok(()),
-        Value::ServerError(error) => Err(refusal(error.code())),
+        Value::ServerError(error) => Err(refusal(error.code(), error.details())),
         _ => Err(StoreError::CrossedReply),
     }
 }
@@ -112,13 +142,20 @@ fn check_echo(echo: &Value, nonce: &[u8; 8]) -> Result<(), StoreError> {
 /// What a failed exchange means.
 pub(crate) fn classify(error: RedisError) -> StoreError {
     match error.code() {
-        Some(code) if !error.is_io_error() => refusal(code),
+        Some(code) if !error.is_io_error() => refusal(code, error.detail()),
         _ => StoreError::ConnectionLost { source: error },
     }
 }
 
 /// What Redis means by an error code (SECURITY: only a nil from a healthy primary is a miss).
-fn refusal(code: &str) -> StoreError {
+fn refusal(code: &str, details: Option<&str>) -> StoreError {
+    // `MOVED 3999 127.0.0.1:6381`
+    let to = details.and_then(|details| Address::parse(details.split_whitespace().nth(1)?));
+    match (code, to) {
+        ("MOVED", Some(to)) => return StoreError::Moved { to },
+        ("ASK", Some(to)) => return StoreError::Asked { to },
+        _ => {}
+    }
     match code {
         // What HELLO told before has changed since.
         "READONLY" => StoreError::NotPrimary,
@@ -137,7 +174,7 @@ fn reading(value: Value, ttl: Value, value_bytes: usize) -> Result<Reading, Stor
         // RESP2 has no maps: names and values in turn.
         Value::Array(parts) => Record::Hash(pairs(parts).ok_or(StoreError::UnexpectedReply)?),
         Value::ServerError(error) if error.code() == "WRONGTYPE" => return Ok(Reading::WrongType),
-        Value::ServerError(error) => return Err(refusal(error.code())),
+        Value::ServerError(error) => return Err(refusal(error.code(), error.details())),
         _ => return Err(StoreError::UnexpectedReply),
     };
     if matches!(&record, Record::Hash(fields) if fields.is_empty()) {
@@ -154,7 +191,7 @@ fn reading(value: Value, ttl: Value, value_bytes: usize) -> Result<Reading, Stor
             let ttl_ms = u64::try_from(ttl).map_err(|_| StoreError::UnexpectedReply)?;
             Ok(Reading::Found(Stored { record, ttl_ms: Some(ttl_ms) }))
         }
-        Value::ServerError(error) => Err(refusal(error.code())),
+        Value::ServerError(error) => Err(refusal(error.code(), error.details())),
         _ => Err(StoreError::UnexpectedReply),
     }
 }
@@ -182,12 +219,24 @@ mod tests {
     #[test]
     fn an_error_reply_is_an_outage_and_never_a_miss() {
         for code in ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "OOM", "MOVED"] {
-            assert!(matches!(refusal(code), StoreError::NotReady { .. }), "{code}");
+            assert!(matches!(refusal(code, None), StoreError::NotReady { .. }), "{code}");
         }
-        assert!(matches!(refusal("READONLY"), StoreError::NotPrimary));
+        assert!(matches!(refusal("READONLY", None), StoreError::NotPrimary));
         for code in ["NOAUTH", "WRONGPASS", "NOPERM"] {
-            assert!(matches!(refusal(code), StoreError::Refused { .. }), "{code}");
+            assert!(matches!(refusal(code, None), StoreError::Refused { .. }), "{code}");
         }
+    }
+
+    #[test]
+    fn a_redirection_names_the_other_node() {
+        let at = |host: &str| Address { host: host.into(), port: 6381 };
+        let moved = refusal("MOVED", Some("3999 10.0.0.1:6381"));
+        assert!(matches!(moved, StoreError::Moved { to } if to == at("10.0.0.1")));
+        let asked = refusal("ASK", Some("3999 ::1:6381"));
+        assert!(matches!(asked, StoreError::Asked { to } if to == at("::1")));
+        let unnamed = refusal("MOVED", Some("3999 :6381"));
+        assert!(matches!(unnamed, StoreError::Moved { to } if to == at("")));
+        assert!(matches!(refusal("MOVED", Some("3999")), StoreError::NotReady { .. }));
     }
 
     #[test]

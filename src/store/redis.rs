@@ -10,8 +10,10 @@
 use crate::store::nearby::{NAMES_MAX, Nearby, Tally};
 use crate::store::options::{Connected, QUEUE_SHARE, READS_IN_FLIGHT_MAX, RedisOptions, check_primary};
 use crate::store::reading::{Reader, classify};
+use crate::store::standing::Standing;
 use crate::store::tracked::{Tracked, TrackedState};
 use crate::store::{LinkEvent, Reading, RecordKind, StoreError, StoreKey};
+use crate::clock::Moment;
 use crate::telemetry::StoreMetrics;
 use redis::PushKind;
 use redis::aio::MultiplexedConnection;
@@ -38,17 +40,18 @@ pub struct RedisStore(Rc<Link>);
 
 struct Link {
     options: RedisOptions,
-    connection: RefCell<Option<MultiplexedConnection>>,
+    connection: RefCell<Option<(MultiplexedConnection, Standing)>>,
     /// Whether the first attempt is still under way: only then is it worth waiting for.
     starting: Cell<bool>,
     connected: Notify,
     broken: Arc<Notify>,
     timeouts: Cell<u32>,
+    retired: Cell<bool>,
     reader: Reader,
     places: Semaphore,
     metrics: StoreMetrics,
     tell: Box<dyn Fn(LinkEvent<'_>)>,
-    tracked: Option<Tracked>,
+    tracked: Option<Arc<Tracked>>,
 }
 
 impl RedisStore {
@@ -57,7 +60,7 @@ impl RedisStore {
     pub fn start(
         options: RedisOptions,
         metrics: StoreMetrics,
-        tracked: Option<Tracked>,
+        tracked: Option<Arc<Tracked>>,
         tell: impl Fn(LinkEvent<'_>) + 'static,
     ) -> Self {
         let link = Rc::new(Link {
@@ -67,6 +70,7 @@ impl RedisStore {
             connected: Notify::new(),
             broken: Arc::new(Notify::new()),
             timeouts: Cell::new(0),
+            retired: Cell::new(false),
             reader: Reader::default(),
             places: Semaphore::new(READS_IN_FLIGHT_MAX),
             metrics,
@@ -78,7 +82,7 @@ impl RedisStore {
     }
 
     /// The process's tracked connection to the same primary.
-    pub fn tracked(&self) -> Option<&Tracked> {
+    pub fn tracked(&self) -> Option<&Arc<Tracked>> {
         self.0.tracked.as_ref()
     }
 
@@ -92,7 +96,17 @@ impl RedisStore {
     /// # Errors
     /// [`StoreError`] within the store's timeout; at once if there is no connection.
     pub async fn read(&self, key: &StoreKey, kind: RecordKind) -> Result<Reading, StoreError> {
-        let reading = self.read_in_time(key, kind).await;
+        self.read_as(key, kind, false).await
+    }
+
+    /// The same, `asking` a node of a Cluster for a key whose slot it does not have yet.
+    pub(crate) async fn read_as(
+        &self,
+        key: &StoreKey,
+        kind: RecordKind,
+        asking: bool,
+    ) -> Result<Reading, StoreError> {
+        let reading = self.read_in_time(key, kind, asking).await;
         match &reading {
             Ok(_) => self.0.metrics.answered.inc(),
             Err(StoreError::CrossedReply) => self.0.metrics.crossed.inc(),
@@ -101,16 +115,35 @@ impl RedisStore {
         reading
     }
 
-    async fn read_in_time(&self, key: &StoreKey, kind: RecordKind) -> Result<Reading, StoreError> {
+    /// Where it reads.
+    pub fn place(&self) -> Option<String> {
+        self.0.options.place()
+    }
+
+    /// Ends the keeper, whoever still holds this: the server has left the Cluster.
+    pub(crate) fn retire(&self) {
+        self.0.retired.set(true);
+        self.0.drop_connection();
+    }
+
+    async fn read_in_time(
+        &self,
+        key: &StoreKey,
+        kind: RecordKind,
+        asking: bool,
+    ) -> Result<Reading, StoreError> {
         let timeout = self.0.options.timeout;
         let place = tokio::time::timeout(timeout / QUEUE_SHARE, self.0.places.acquire()).await;
         let Ok(Ok(_place)) = place else { return Err(StoreError::Overloaded) };
         let connection = tokio::time::timeout(timeout, self.connection()).await;
-        let mut connection = connection.unwrap_or(Err(StoreError::TimedOut { after: timeout }))?;
+        let connection = connection.unwrap_or(Err(StoreError::TimedOut { after: timeout }));
+        let (mut connection, standing) = connection?;
         let value_bytes = self.0.options.value_bytes;
-        let reading = self.0.reader.read(&mut connection, (key, kind), value_bytes, timeout).await;
+        let reading =
+            self.0.reader.read_as(&mut connection, (key, kind), asking, value_bytes, timeout).await;
         // Asked after the answer came: a server that was made a replica meanwhile may have answered as one.
         let reading = if self.is_demoted() { Err(StoreError::NotPrimary) } else { reading };
+        let reading = reading.and_then(|reading| standing.check(Moment::now()).map(|_| reading));
         match &reading {
             Ok(_) => self.0.timeouts.set(0),
             Err(StoreError::TimedOut { .. }) => {
@@ -147,7 +180,7 @@ impl RedisStore {
 
     /// Whether the whole store was seen.
     async fn scan(&self, tally: &mut Tally) -> Result<bool, StoreError> {
-        let mut connection = self.connection().await?;
+        let (mut connection, _) = self.connection().await?;
         let mut cursor = 0_u64;
         loop {
             let mut scan = redis::cmd("SCAN");
@@ -162,7 +195,7 @@ impl RedisStore {
         }
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
+    async fn connection(&self) -> Result<(MultiplexedConnection, Standing), StoreError> {
         loop {
             let connected = self.0.connected.notified();
             if let Some(connection) = self.0.connection.borrow().as_ref() {
@@ -195,7 +228,7 @@ impl Link {
                 broken.notify_one();
             }
         };
-        let mut connected = self.options.connect(pushed).await.map_err(classify)?;
+        let mut connected = self.options.connect(pushed).await?;
         check_primary(&mut connected).await?;
         Ok(connected)
     }
@@ -204,20 +237,24 @@ impl Link {
 /// Connects, waits until the connection is known to be broken, and starts over, as long as the worker lives.
 async fn keep(link: Rc<Link>) {
     let mut delay = RECONNECT_DELAY;
-    loop {
+    while !link.retired.get() {
         let attempt = link.connect().await;
         link.starting.set(false);
         match attempt {
             Ok(connected) => {
                 link.timeouts.set(0);
-                link.connection.borrow_mut().replace(connected.connection);
+                let standing = connected.standing.clone();
+                link.connection.borrow_mut().replace((connected.connection, connected.standing));
                 link.connected.notify_waiters();
                 (link.tell)(LinkEvent::Connected);
                 if let Some(tracked) = &link.tracked {
                     tracked.wake();
                 }
                 delay = RECONNECT_DELAY;
-                link.broken.notified().await;
+                tokio::select! {
+                    () = link.broken.notified() => {}
+                    () = standing.replaced() => {}
+                }
                 link.connection.borrow_mut().take();
                 (link.tell)(LinkEvent::Lost);
             }

@@ -8,6 +8,7 @@ use crate::clock::Moment;
 use crate::store::lease::{Lease, Ticket};
 use crate::store::options::{QUEUE_SHARE, READS_IN_FLIGHT_MAX, RedisOptions};
 use crate::store::reading::{Reader, classify};
+use crate::store::standing::Standing;
 use crate::store::redis::{RECONNECT_DELAY, RECONNECT_DELAY_MAX, TIMEOUTS_MAX};
 use crate::store::{LinkEvent, Reading, RecordKind, StoreError, StoreKey};
 use crate::telemetry::StoreMetrics;
@@ -16,7 +17,7 @@ use redis::{PushInfo, PushKind, Value};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
@@ -70,6 +71,7 @@ pub struct Tracked {
     wake: Arc<Notify>,
     timeout: Duration,
     metrics: StoreMetrics,
+    retired: Arc<Notify>,
 }
 
 /// The connection's end, to be run on its thread.
@@ -82,12 +84,13 @@ pub struct TrackedLink {
     state: Arc<AtomicU8>,
     wake: Arc<Notify>,
     metrics: StoreMetrics,
+    retired: Arc<Notify>,
 }
 
 /// What the connection's tasks share on its thread.
 struct Link {
     options: RedisOptions,
-    connection: RefCell<Option<MultiplexedConnection>>,
+    connection: RefCell<Option<Linked>>,
     /// What the connections so far are told apart by.
     number: Cell<u64>,
     timeouts: Cell<u32>,
@@ -102,11 +105,23 @@ struct Link {
     tell: Box<dyn Fn(LinkEvent<'_>)>,
 }
 
+/// A connection that is up.
+#[derive(Clone)]
+struct Linked {
+    connection: MultiplexedConnection,
+    /// Whether its server is still the one that counts.
+    standing: Standing,
+}
+
+/// How many there were in this process: each has epochs of its own.
+static LEASES: AtomicU64 = AtomicU64::new(0);
+
 impl Tracked {
     /// A connection to be, whose lease never holds longer than `bound`.
     pub fn new(options: RedisOptions, bound: Duration, metrics: StoreMetrics) -> (Self, TrackedLink) {
         let (loads, queue) = mpsc::channel(QUEUE);
-        let (lease, state) = (Arc::new(Lease::new(bound)), Arc::new(AtomicU8::new(TrackedState::Down as u8)));
+        let lease = Arc::new(Lease::numbered(bound, LEASES.fetch_add(1, Ordering::Relaxed)));
+        let (state, retired) = (Arc::new(AtomicU8::new(TrackedState::Down as u8)), Arc::<Notify>::default());
         let (timeout, again, wake) = (options.timeout, loads.downgrade(), Arc::new(Notify::new()));
         let link = TrackedLink {
             options,
@@ -116,13 +131,19 @@ impl Tracked {
             state: Arc::clone(&state),
             wake: Arc::clone(&wake),
             metrics: metrics.clone(),
+            retired: Arc::clone(&retired),
         };
-        (Self { loads, lease, state, wake, timeout, metrics }, link)
+        (Self { loads, lease, state, wake, timeout, metrics, retired }, link)
     }
 
     /// Until when what was read over it may be served.
     pub const fn lease(&self) -> &Arc<Lease> {
         &self.lease
+    }
+
+    /// Has the connection end, whoever still holds this: its server has left the Cluster.
+    pub(crate) fn retire(&self) {
+        self.retired.notify_one();
     }
 
     /// Longest wait for a read.
@@ -166,7 +187,7 @@ impl TrackedLink {
         &self.lease
     }
 
-    /// Keeps the connection up and makes the reads, until the last [`Tracked`] is gone.
+    /// Keeps the connection up and makes the reads, until the last [`Tracked`] is gone or one was told to retire.
     pub async fn run(mut self, follower: Arc<dyn Follower>, tell: impl Fn(LinkEvent<'_>) + 'static) {
         let link = Rc::new(Link {
             options: self.options,
@@ -184,7 +205,12 @@ impl TrackedLink {
         });
         let keeper = tokio::task::spawn_local(keep(Rc::clone(&link), self.wake));
         let places = Rc::new(Semaphore::new(READS_IN_FLIGHT_MAX));
-        while let Some(load) = self.loads.recv().await {
+        loop {
+            let load = tokio::select! {
+                load = self.loads.recv() => load,
+                () = self.retired.notified() => None,
+            };
+            let Some(load) = load else { break };
             // One place is always given back: every read ends within its timeout.
             let Ok(place) = places.acquire().await else { break };
             place.forget();
@@ -196,6 +222,11 @@ impl TrackedLink {
         }
         keeper.abort();
         link.drop_connection(TrackedState::Down);
+        // Whoever waits in the queue is told, and nobody else gets into it.
+        self.loads.close();
+        while let Some(load) = self.loads.recv().await {
+            link.serve(load).await;
+        }
     }
 }
 
@@ -218,11 +249,13 @@ impl Link {
         let connection = self.connection.borrow().as_ref().map(|held| (held.clone(), self.number.get()));
         let answer = match connection.filter(|_| self.timeouts.get() < TIMEOUTS_MAX) {
             None => Err(StoreError::Unreachable),
-            Some((mut connection, number)) => {
+            Some((mut linked, number)) => {
                 let (of, options) = ((&load.key, load.kind), &self.options);
                 let answer =
-                    self.reader.read(&mut connection, of, options.value_bytes, options.timeout).await;
-                self.judge(number, answer)
+                    self.reader.read(&mut linked.connection, of, options.value_bytes, options.timeout).await;
+                // Asked for after the answer came: only then does it cover the moment in which it was given.
+                let standing = linked.standing.check(Moment::now());
+                self.judge(number, answer.and_then(|reading| standing.map(|_| reading)))
             }
         };
         match &answer {
@@ -280,7 +313,7 @@ impl Link {
     }
 
     /// Connects, turns tracking on and has the first heartbeat answered.
-    async fn connect(self: &Rc<Self>) -> Result<MultiplexedConnection, StoreError> {
+    async fn connect(self: &Rc<Self>) -> Result<Linked, StoreError> {
         let number = self.number.get() + 1;
         self.number.set(number);
         let broken: Arc<Notify> = Arc::default();
@@ -293,8 +326,8 @@ impl Link {
             PushKind::Invalidate => apply(&push, &*follower, &lease, &again, &metrics),
             _ => {}
         });
-        let connected = connected.await.map_err(classify)?;
-        let mut connection = connected.connection;
+        let connected = connected.await?;
+        let (mut connection, standing) = (connected.connection, connected.standing);
         if !connected.resp3 {
             return Err(StoreError::CannotTrack { missing: "RESP3 (HELLO 3)".into() });
         }
@@ -309,40 +342,45 @@ impl Link {
                 error => error,
             });
         }
-        let sent = self.beat(&mut connection).await.map_err(|error| match error {
+        let mut linked = Linked { connection, standing };
+        let sent = self.beat(&mut linked).await.map_err(|error| match error {
             StoreError::Refused { .. } => StoreError::CannotTrack { missing: "ECHO".into() },
             error => error,
         })?;
         self.lease.extend(sent);
-        Ok(connection)
+        Ok(linked)
     }
 
-    /// One heartbeat that the primary answered; the lease that it earns counts from the moment returned, before it was sent.
-    async fn beat(&self, connection: &mut MultiplexedConnection) -> Result<Moment, StoreError> {
+    /// One heartbeat that the primary answered; the lease that it earns counts from the moment returned, before it was sent, and before
+    /// those who decide were asked last.
+    async fn beat(&self, linked: &mut Linked) -> Result<Moment, StoreError> {
         let longest = self.lease.bound() / HEARTBEATS;
         let sent = Moment::now();
-        let answer = tokio::time::timeout(longest, self.reader.heartbeat(connection)).await;
+        let answer = tokio::time::timeout(longest, self.reader.heartbeat(&mut linked.connection)).await;
         answer.unwrap_or(Err(StoreError::TimedOut { after: longest }))?;
-        Ok(sent)
+        Ok(linked.standing.check(Moment::now())?.min(sent))
     }
 
     /// Heartbeats until one is not answered as it should be, or the connection breaks.
-    async fn heartbeats(&self, connection: &mut MultiplexedConnection) -> StoreError {
+    async fn heartbeats(&self, linked: &mut Linked) -> StoreError {
         let pause = self.lease.bound() / HEARTBEATS;
         let broken = Arc::clone(&self.broken.borrow());
         loop {
             tokio::select! {
                 biased;
                 () = broken.notified() => return StoreError::Unreachable,
+                () = linked.standing.replaced() => return StoreError::NotPrimary,
                 () = tokio::time::sleep(pause) => {}
             }
-            let answered = self.beat(connection).await;
+            let answered = self.beat(linked).await;
             if self.connection.borrow().is_none() {
                 // Given up by a read meanwhile: what an old connection still says earns no lease.
                 return StoreError::Unreachable;
             }
             match answered {
                 Ok(sent) => self.lease.extend(sent),
+                // The lease runs out by itself meanwhile, and whoever decides may find words again.
+                Err(StoreError::Unconfirmed) => {}
                 Err(error) => return error,
             }
             self.timeouts.set(0);
@@ -386,13 +424,13 @@ async fn keep(link: Rc<Link>, wake: Arc<Notify>) {
     let mut delay = RECONNECT_DELAY;
     loop {
         let error = match link.connect().await {
-            Ok(mut connection) => {
+            Ok(mut linked) => {
                 delay = RECONNECT_DELAY;
                 link.timeouts.set(0);
-                link.connection.borrow_mut().replace(connection.clone());
+                link.connection.borrow_mut().replace(linked.clone());
                 link.set(TrackedState::Up);
                 (link.tell)(LinkEvent::Tracking);
-                let error = link.heartbeats(&mut connection).await;
+                let error = link.heartbeats(&mut linked).await;
                 (link.tell)(LinkEvent::TrackingLost(&error));
                 error
             }

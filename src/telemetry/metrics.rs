@@ -1,7 +1,7 @@
 //! Prometheus metrics. Handles are resolved when the configuration is loaded, so that a request pays for an atomic
 //! increment and no look-up; label sets are bounded by the configuration and by closed enums.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -34,14 +34,26 @@ struct ProfileReject {
 /// Labels of a store's reads.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StoreOutcome {
-    store: String,
+    #[prometheus(flatten)]
+    of: OfStore,
     outcome: &'static str,
 }
 
-/// Label of what is counted by store.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+/// Label of what is counted by store, and in a Cluster by primary.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
 struct OfStore {
     store: String,
+    primary: Option<String>,
+}
+
+impl EncodeLabelSet for OfStore {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        ("store", self.store.as_str()).encode(encoder.encode_label())?;
+        match &self.primary {
+            Some(primary) => ("primary", primary.as_str()).encode(encoder.encode_label()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Label of what is counted by route.
@@ -207,8 +219,16 @@ impl Metrics {
 
     /// The handles of a store.
     pub fn store(&self, name: &str) -> StoreMetrics {
-        let labels = |outcome| StoreOutcome { store: name.to_owned(), outcome };
-        let store = OfStore { store: name.to_owned() };
+        self.store_of(OfStore { store: name.to_owned(), primary: None })
+    }
+
+    /// The handles of one primary of a Cluster.
+    pub fn store_at(&self, name: &str, primary: &str) -> StoreMetrics {
+        self.store_of(OfStore { store: name.to_owned(), primary: Some(primary.to_owned()) })
+    }
+
+    fn store_of(&self, store: OfStore) -> StoreMetrics {
+        let labels = |outcome| StoreOutcome { of: store.clone(), outcome };
         StoreMetrics {
             answered: self.store_reads.get_or_create_owned(&labels("answered")),
             failed: self.store_reads.get_or_create_owned(&labels("failed")),

@@ -9,6 +9,7 @@
 mod access;
 mod cache;
 mod cases;
+mod cluster;
 mod demo;
 mod drain;
 mod express;
@@ -20,6 +21,7 @@ mod outage;
 mod premises;
 mod revocation;
 mod secrets;
+mod sentinel;
 mod streaming;
 mod support;
 mod tokens;

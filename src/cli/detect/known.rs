@@ -1,6 +1,6 @@
 //! What a person gives `detect` and `init` beside a URL.
 
-use crate::config::{Backend, Freshness, Outage, Secret, Store};
+use crate::config::{Backend, Freshness, Outage, Secret, Store, Topology};
 use crate::detect::{Connection, Given, SecretRef};
 use crate::request::Cookies;
 use std::io::Read;
@@ -71,6 +71,7 @@ impl Login {
             at: crate::config::At { file: 0, start: 0, end: 0 },
             backend: Backend::Redis {
                 url: Secret::new(url.as_bytes().to_vec()),
+                topology: Topology::Single,
                 username: self.username.clone(),
                 password,
                 ca: None,

@@ -11,6 +11,7 @@ mod route;
 mod secret;
 mod server;
 mod store;
+mod store_url;
 mod table;
 mod token;
 mod upstream;

@@ -5,17 +5,12 @@ use std::time::Duration;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::check::http;
 use crate::config::check::names::Entry;
+use crate::config::check::store_url::{Place, StoreUrl};
 use crate::config::check::table::{Checker, Table};
 use crate::config::raw::{Placed, RawStore, UrlRef};
-use crate::config::{At, Backend, Freshness, Outage, Secret, Store};
+use crate::config::{Backend, Freshness, Outage, Secret, SentinelGroup, Store, Topology};
 
-const SCHEMES: &str =
-    "`redis://host:port/database`, `rediss://` for TLS, or `memory:` for the demo and tests";
-/// Schemes that the design has and this build does not.
-const PENDING: &[&str] =
-    &["redis+unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
 const KIB: u64 = 1024;
 /// Four heartbeats fit into it, and a busy machine may be late by some milliseconds for each.
 const REVOCATION_BOUND_MIN: Duration = Duration::from_millis(200);
@@ -57,9 +52,10 @@ fn backend(table: &mut Table<'_, '_>, raw: &RawStore) -> Backend {
         UrlRef::Secret(reference) => table.secret_at(at, "url", reference),
     };
     let Some(url) = url else { return Backend::Memory };
-    let Some(scheme) = scheme(table, at, &url) else { return Backend::Memory };
-    match scheme {
-        Scheme::Memory => {
+    let Some(url) = StoreUrl::read(table, at, &url) else { return Backend::Memory };
+    without_sentinels(table, raw, &url);
+    match url {
+        StoreUrl::Memory => {
             let lone = raw.username.as_ref().map(|raw| ("username", table.file.at(raw)));
             let lone = lone.or(raw.password.as_ref().map(|raw| ("password", table.file.at(raw))));
             if let Some((key, at)) = lone {
@@ -68,24 +64,49 @@ fn backend(table: &mut Table<'_, '_>, raw: &RawStore) -> Backend {
             without_tls(table, raw, "memory:");
             Backend::Memory
         }
-        Scheme::Redis => {
-            without_tls(table, raw, "redis://");
-            redis(table, raw, url, (None, None))
-        }
-        Scheme::Rediss => {
-            let tls = (raw.ca.as_ref().and_then(|raw| certificates(table, "ca", raw)), client(table, raw));
-            redis(table, raw, url, tls)
+        StoreUrl::Redis { url, scheme, tls, place } => {
+            let sentinel_tls = raw.sentinel_tls.as_ref().map_or(tls, |raw| *raw.get());
+            let topology = match place {
+                Place::Single => Topology::Single,
+                Place::Cluster(nodes) => Topology::Cluster(nodes),
+                Place::Sentinel(sentinels, service) => Topology::Sentinel(SentinelGroup {
+                    sentinels,
+                    service,
+                    username: raw.sentinel_username.as_ref().map(|raw| raw.get().clone()),
+                    password: raw
+                        .sentinel_password
+                        .as_ref()
+                        .and_then(|raw| table.secret("sentinel_password", raw)),
+                    tls: sentinel_tls,
+                }),
+            };
+            let (ca, client) = if tls || matches!(&topology, Topology::Sentinel(_)) && sentinel_tls {
+                (raw.ca.as_ref().and_then(|raw| certificates(table, "ca", raw)), client(table, raw))
+            } else {
+                without_tls(table, raw, scheme);
+                (None, None)
+            };
+            let username = raw.username.as_ref().map(|raw| raw.get().clone());
+            let password = raw.password.as_ref().and_then(|raw| table.secret("password", raw));
+            Backend::Redis { url, topology, username, password, ca, client }
         }
     }
 }
 
-/// What `rediss://` trusts, and what it shows of itself.
-type TlsFiles = (Option<Vec<u8>>, Option<(Vec<u8>, Secret)>);
-
-fn redis(table: &mut Table<'_, '_>, raw: &RawStore, url: Secret, (ca, client): TlsFiles) -> Backend {
-    let username = raw.username.as_ref().map(|raw| raw.get().clone());
-    let password = raw.password.as_ref().and_then(|raw| table.secret("password", raw));
-    Backend::Redis { url, username, password, ca, client }
+/// Notes every key for sentinels of a store that has none.
+fn without_sentinels(table: &mut Table<'_, '_>, raw: &RawStore, url: &StoreUrl) {
+    if matches!(url, StoreUrl::Redis { place: Place::Sentinel(..), .. }) {
+        return;
+    }
+    let keys = [
+        ("sentinel_username", raw.sentinel_username.as_ref().map(|raw| table.file.at(raw))),
+        ("sentinel_password", raw.sentinel_password.as_ref().map(|raw| table.file.at(raw))),
+        ("sentinel_tls", raw.sentinel_tls.as_ref().map(|raw| table.file.at(raw))),
+    ];
+    for (key, at) in keys.into_iter().filter_map(|(key, at)| Some((key, at?))) {
+        let found = format!("there are no sentinels, so `{key}` would not be used");
+        table.refuse(at, key, found, "`redis+sentinel://` in `url`");
+    }
 }
 
 fn client(table: &mut Table<'_, '_>, raw: &RawStore) -> Option<(Vec<u8>, Secret)> {
@@ -102,65 +123,6 @@ fn client(table: &mut Table<'_, '_>, raw: &RawStore) -> Option<(Vec<u8>, Secret)
     None
 }
 
-enum Scheme {
-    Memory,
-    Redis,
-    Rediss,
-}
-
-/// The URL's scheme, if all of the URL is right. No message holds any of it but the scheme: the rest may be secret.
-fn scheme(table: &mut Table<'_, '_>, at: At, url: &Secret) -> Option<Scheme> {
-    let Ok(text) = std::str::from_utf8(url.expose()) else {
-        table.refuse(at, "url", "the URL is not UTF-8", SCHEMES);
-        return None;
-    };
-    let Some((name, rest)) = text.split_once(':') else {
-        table.refuse(at, "url", "this is not a URL", SCHEMES);
-        return None;
-    };
-    let scheme = match name {
-        "memory" if rest.is_empty() => return Some(Scheme::Memory),
-        "memory" => {
-            table.refuse(at, "url", "`memory:` has nothing behind it", "`memory:`");
-            return None;
-        }
-        "redis" => Scheme::Redis,
-        "rediss" => Scheme::Rediss,
-        name if PENDING.contains(&name) => {
-            table.refuse(at, "url", format!("`{name}:` is not in this build yet"), SCHEMES);
-            return None;
-        }
-        "valkey" | "valkeys" | "tcp" | "tls" => {
-            table.refuse_with(
-                at,
-                "url",
-                format!("`{name}:` is another scheme"),
-                SCHEMES,
-                "Valkey speaks the same protocol: `redis://`",
-            );
-            return None;
-        }
-        _ => {
-            // Of an address without a scheme this is the host, and no secret; of anything else nobody knows.
-            let bare = http::authority(text).is_some();
-            let hint = if bare { format!("\"redis://{text}\"") } else { "Redis speaks no HTTP".to_owned() };
-            let known = bare || matches!(name, "http" | "https");
-            match known {
-                true => table.refuse_with(at, "url", "an unknown scheme", SCHEMES, hint),
-                false => table.refuse(at, "url", "an unknown scheme", SCHEMES),
-            }
-            return None;
-        }
-    };
-    match wrong_part(rest) {
-        Some(found) => {
-            table.refuse(at, "url", found, SCHEMES);
-            None
-        }
-        None => Some(scheme),
-    }
-}
-
 /// Whether a URL that is written out names a password.
 fn has_password(url: &str) -> bool {
     let authority = url.split_once("//").map_or(url, |(_, rest)| rest);
@@ -168,32 +130,12 @@ fn has_password(url: &str) -> bool {
     user.split_once(':').is_some_and(|(_, password)| !password.is_empty())
 }
 
-/// What is wrong behind `redis:`.
-fn wrong_part(rest: &str) -> Option<&'static str> {
-    let Some(rest) = rest.strip_prefix("//") else { return Some("`//` is missing behind the scheme") };
-    if !http::is_visible(rest) {
-        return Some("the URL has spaces or characters that need percent-encoding");
-    }
-    if rest.contains(['?', '#']) {
-        return Some("the URL has a query or fragment, which nothing reads");
-    }
-    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    if http::authority(host).is_none() {
-        return Some("the URL has no valid host and port");
-    }
-    if !database.is_empty() && database.parse::<u16>().is_err() {
-        return Some("the URL's path is not a database number");
-    }
-    None
-}
-
 /// Notes every TLS file of a store that has no TLS.
 fn without_tls(table: &mut Table<'_, '_>, raw: &RawStore, scheme: &str) {
     let files = [("ca", &raw.ca), ("client_cert", &raw.client_cert), ("client_key", &raw.client_key)];
     for (key, file) in files.iter().filter_map(|(key, file)| file.as_ref().map(|file| (*key, file))) {
         let found = format!("`{scheme}` has no TLS, so `{key}` would not be used");
-        table.refuse(table.file.at(file), key, found, "`rediss://` in `url`");
+        table.refuse(table.file.at(file), key, found, "`rediss` instead of `redis` in `url`");
     }
 }
 

@@ -10,7 +10,8 @@ use crate::config::raw::value::{DurationText, Placed, RawOutage, SecretRef, Size
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawStore {
-    /// Where it is: `redis://host:port/database`, `rediss://` for TLS, or `memory:` for the demo and tests; or a
+    /// Where it is: `redis://host:port/database`, `redis+unix:///path?db=0`, `redis+sentinel://host,host/service/database`,
+    /// `redis+cluster://host,host`, with `rediss` instead of `redis` for TLS, or `memory:` for the demo and tests; or a
     /// reference such as `{ env = "REDIS_URL" }` if it holds a password. Required.
     pub(crate) url: Placed<UrlRef>,
     /// Longest wait for one read, connecting included. Default: 100ms; raise it for a Redis in another zone.
@@ -36,7 +37,13 @@ pub(crate) struct RawStore {
     pub(crate) username: Option<Placed<String>>,
     /// The password to log in with, as a reference, before the one in the URL. Default: the URL's.
     pub(crate) password: Option<Placed<SecretRef>>,
-    /// PEM file with the certificate authorities to trust for `rediss://`. Default: the system's.
+    /// The user to log in to the sentinels as. Default: none.
+    pub(crate) sentinel_username: Option<Placed<String>>,
+    /// The password for the sentinels, as a reference; they do not get the other. Default: none.
+    pub(crate) sentinel_password: Option<Placed<SecretRef>>,
+    /// Whether the sentinels speak TLS; trusted and shown is the same as for Redis. Default: as the scheme says.
+    pub(crate) sentinel_tls: Option<Placed<bool>>,
+    /// PEM file with the certificate authorities to trust for TLS. Default: the system's.
     pub(crate) ca: Option<Placed<String>>,
     /// PEM file with our certificate and its chain, for a Redis that asks for one. Default: none.
     pub(crate) client_cert: Option<Placed<String>>,

@@ -3,25 +3,31 @@
 //! Waiting is always for a condition, with one deadline that only a hang reaches; how long anything takes is never judged.
 
 mod client;
+mod cluster;
 mod fake_redis;
 mod gateway;
 mod process;
 mod redis;
 mod relay;
+mod sentinel;
 mod token;
 mod upstream;
+mod watch;
 mod wire;
 mod wire_fault;
 mod world;
 
 pub(crate) use client::{Ask, Client, Response};
+pub(crate) use cluster::Cluster;
 pub(crate) use fake_redis::{FakeRedis, bulk};
 pub(crate) use gateway::Gateway;
 pub(crate) use process::Process;
 pub(crate) use redis::Redis;
 pub(crate) use relay::Relay;
+pub(crate) use sentinel::Sentinels;
 pub(crate) use token::verify;
 pub(crate) use upstream::{Upstream, answer_with};
+pub(crate) use watch::{Watch, share};
 pub(crate) use wire::{Parsed, Request, parse_request};
 pub(crate) use wire_fault::{Fault, FaultyWire};
 pub(crate) use world::{Running, SESSIONS, World};

@@ -1,0 +1,146 @@
+//! A primary, two replicas and three sentinels, all real.
+
+use crate::support::redis::candidate;
+use crate::support::{PATIENCE, Process, Redis, eventually};
+use redis::Commands;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// What the sentinels call the primary.
+pub(crate) const SERVICE: &str = "main";
+/// What the sentinels ask of their clients.
+const PASSWORD: &str = "sentinel-password";
+/// How long a server may be silent before a sentinel holds it for down.
+const DOWN_AFTER_MS: u32 = 400;
+
+/// All of them.
+pub(crate) struct Sentinels {
+    pub(crate) nodes: Vec<Redis>,
+    sentinels: Vec<(u16, Process)>,
+    _dir: TempDir,
+}
+
+impl Sentinels {
+    pub(crate) fn start() -> Self {
+        let primary = Redis::start_with(&OPTIONS);
+        let follow = format!("127.0.0.1 {}", primary.port());
+        let replica = || {
+            let mut options = OPTIONS.to_vec();
+            options.extend(["--replicaof", &follow]);
+            Redis::start_with(&options)
+        };
+        let nodes = vec![replica(), replica()];
+        let nodes: Vec<Redis> = std::iter::once(primary).chain(nodes).collect();
+        let dir = TempDir::new().unwrap();
+        let sentinels = (0..3).map(|_| sentinel(&dir, nodes[0].port())).collect();
+        let group = Self { nodes, sentinels, _dir: dir };
+        group.wait_until_whole();
+        group
+    }
+
+    /// As a gateway is told of them; it is given one sentinel and finds the others.
+    pub(crate) fn url(&self) -> String {
+        format!("redis+sentinel://127.0.0.1:{},127.0.0.1:{}/{SERVICE}/0", self.sentinels[0].0, self.sentinels[1].0)
+    }
+
+    /// What beside the URL makes the sentinels answer.
+    pub(crate) fn login() -> String {
+        format!("sentinel_password = {{ insecure_literal = \"{PASSWORD}\" }}")
+    }
+
+    /// The place of the server that calls itself primary, if there is just one.
+    pub(crate) fn primary(&self) -> Option<usize> {
+        let roles = self.nodes.iter().map(|node| role(node).is_some_and(|role| role == "master"));
+        let primaries: Vec<usize> = roles.enumerate().filter(|(_, is)| *is).map(|(at, _)| at).collect();
+        <[usize; 1]>::try_from(primaries).ok().map(|[at]| at)
+    }
+
+    /// Waits until two replicas follow one primary and the sentinels know all that.
+    pub(crate) fn wait_until_whole(&self) -> usize {
+        eventually("the group to be whole", || {
+            let primary = self.primary()?;
+            let info: String = redis::cmd("INFO").arg("replication").query(&mut self.nodes[primary].connection()?).ok()?;
+            let port = self.nodes[primary].port().to_string();
+            let online = info.matches("state=online").count() == 2;
+            let all = self.sentinels.iter().all(|(sentinel, _)| {
+                let facts = ask(*sentinel, &["SENTINEL", "MASTER", SERVICE]);
+                let fact = |name: &str| facts.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].clone());
+                fact("port") == Some(port.clone())
+                    && fact("num-other-sentinels").as_deref() == Some("2")
+                    && fact("num-slaves").as_deref() == Some("2")
+                    && fact("flags").as_deref() == Some("master")
+            });
+            (online && all).then_some(primary)
+        })
+    }
+
+    /// Has the sentinels make another server the primary while the present one lives.
+    pub(crate) fn fail_over(&self) {
+        eventually("a sentinel to begin", || {
+            let answer = ask(self.sentinels[0].0, &["SENTINEL", "FAILOVER", SERVICE]);
+            (answer == ["OK"]).then_some(())
+        });
+    }
+
+    /// Ends a sentinel.
+    pub(crate) fn kill_sentinel(&mut self, at: usize) {
+        self.sentinels[at].1.kill();
+    }
+
+    /// Has a server that was killed come back as a replica of `primary`.
+    pub(crate) fn bring_back(&mut self, at: usize, primary: usize) {
+        let follow = format!("127.0.0.1 {}", self.nodes[primary].port());
+        let mut options = OPTIONS.to_vec();
+        options.extend(["--replicaof", &follow]);
+        self.nodes[at].start_again_with(&options);
+    }
+
+    /// Writes sessions at the primary, and waits until both replicas have them.
+    pub(crate) fn write(&self, primary: usize, records: impl Iterator<Item = (String, String)>) {
+        let mut connection = self.nodes[primary].connection().expect("a primary");
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        for (key, value) in records {
+            connection.set::<_, _, ()>(key, value).unwrap();
+        }
+        let reached: u64 = redis::cmd("WAIT").arg(2).arg(30_000).query(&mut connection).unwrap();
+        assert_eq!(reached, 2, "both replicas have it");
+    }
+}
+
+const OPTIONS: [&str; 4] = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
+
+fn role(node: &Redis) -> Option<String> {
+    let role: redis::Value = redis::cmd("ROLE").query(&mut node.connection()?).ok()?;
+    let redis::Value::Array(parts) = role else { return None };
+    redis::from_redis_value(parts.into_iter().next()?).ok()
+}
+
+fn ask(sentinel: u16, words: &[&str]) -> Vec<String> {
+    let client = redis::Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{sentinel}")).unwrap();
+    let Ok(mut connection) = client.get_connection_with_timeout(Duration::from_secs(1)) else { return vec![] };
+    let mut command = redis::cmd(words[0]);
+    command.arg(&words[1..]);
+    match command.query::<redis::Value>(&mut connection) {
+        Ok(redis::Value::Okay) => vec!["OK".to_owned()],
+        Ok(value) => redis::from_redis_value(value).unwrap_or_default(),
+        Err(_) => vec![],
+    }
+}
+
+fn sentinel(dir: &TempDir, primary: u16) -> (u16, Process) {
+    eventually("a sentinel", || {
+        let port = candidate();
+        let file = dir.path().join(format!("sentinel-{port}.conf"));
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nrequirepass {PASSWORD}\nsentinel sentinel-pass {PASSWORD}\n\
+             sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\nsentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n\
+             sentinel failover-timeout {SERVICE} 1000\nsentinel parallel-syncs {SERVICE} 2\n",
+            dir.path().display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let process = Process::start(Command::new("redis-server").arg(&file).arg("--sentinel").current_dir(dir.path()));
+        process.out.wait_for("the sentinel", |text| text.contains("Sentinel ID is").then_some(()))?;
+        Some((port, process))
+    })
+}
