@@ -25,7 +25,7 @@ fn status(gateway: &Gateway, path: &str, id: &str) -> u16 {
 }
 
 fn log_in(cluster: &Cluster, gateway: &Gateway, id: &str) {
-    cluster.write(&format!("sess:{id}"), &Watch::record(id));
+    cluster.write(&key(id), &Watch::record(id));
     eventually("a login", || (status(gateway, "/x", id) == 200).then_some(()));
 }
 
@@ -37,22 +37,17 @@ fn gets(cluster: &Cluster) -> u64 {
 fn sessions_are_read_at_their_primaries_cached_and_revoked_at_once() {
     let (upstream, cluster) = (Upstream::echoing(), Cluster::start());
     let gateway = gateway(&cluster, &upstream);
-    // Ids with a hash tag, and enough of them for every primary.
-    let ids: Vec<String> = (0..12).map(|at| if at % 3 == 0 { format!("{{t{at}}}") } else { format!("s{at}") }).collect();
-    for id in &ids {
-        let encoded = id.replace('{', "%7B").replace('}', "%7D");
-        cluster.write(&format!("sess:{id}"), &Watch::record(id));
-        eventually("a login", || (status(&gateway, "/x", &encoded) == 200).then_some(()));
-    }
-    let plain: Vec<&String> = ids.iter().filter(|id| !id.contains('{')).collect();
+    // Enough of them for every primary.
+    let ids: Vec<String> = (0..12).map(|at| format!("s{at}")).collect();
+    ids.iter().for_each(|id| log_in(&cluster, &gateway, id));
     let before = gets(&cluster);
-    for id in &plain {
+    for id in &ids {
         assert_eq!(status(&gateway, "/x", id), 200);
     }
     assert_eq!(gets(&cluster), before, "from memory");
-    for id in &plain {
+    for id in &ids {
         assert_eq!(status(&gateway, "/strict/x", id), 200);
-        cluster.delete(&format!("sess:{id}"));
+        cluster.delete(&key(id));
         eventually("the deletion", || (status(&gateway, "/x", id) == 401).then_some(()));
         assert_eq!(status(&gateway, "/strict/x", id), 401);
     }
@@ -67,36 +62,43 @@ fn a_slot_is_followed_while_it_moves() {
     let (upstream, cluster) = (Upstream::echoing(), Cluster::start());
     let gateway = gateway(&cluster, &upstream);
     let primaries = cluster.wait_until_whole();
-    // One slot for all of them.
-    let ids: Vec<String> = (0..4).map(|at| format!("s{at}-%7Btag%7D")).collect();
-    let key = |id: &String| format!("sess:{}", id.replace("%7B", "{").replace("%7D", "}"));
-    let write = |id: &String| cluster.write(&key(id), &Watch::record("u"));
-    ids[..3].iter().for_each(write);
-    let is = |id: &String, expected: u16| {
+    let is = |id: &str, expected: u16| {
         eventually("the right answer", || (status(&gateway, "/x", id) == expected).then_some(()));
         eventually("the right answer", || (status(&gateway, "/strict/x", id) == expected).then_some(()));
     };
-    ids[..3].iter().for_each(|id| is(id, 200));
-    let slot = cluster.slot(&key(&ids[0]));
-    let from = cluster.owner(slot);
-    let to = primaries.iter().copied().find(|at| *at != from).unwrap();
-    cluster.begin_move(slot, from, to);
-    cluster.delete(&key(&ids[0]));
-    is(&ids[0], 401);
-    // A login while the slot moves is at its new place only.
-    cluster.at_owner(&key(&ids[3]), &["SET", &key(&ids[3]), &Watch::record("u")]);
-    is(&ids[3], 200);
-    cluster.move_keys(slot, from, to);
-    is(&ids[1], 200);
-    cluster.delete(&key(&ids[1]));
-    is(&ids[1], 401);
-    cluster.end_move(slot, from, to, &primaries);
-    is(&ids[2], 200);
-    is(&ids[3], 200);
-    for id in &ids[2..] {
+    let ids = ["s0", "s1", "s2", "s3"];
+    let [before, amid, after, new] = ids;
+    for id in [before, amid, after] {
+        log_in(&cluster, &gateway, id);
+        is(id, 200);
+    }
+    let moves = ids.map(|id| {
+        let slot = cluster.slot(&key(id));
+        let from = cluster.owner(slot);
+        (slot, from, primaries.iter().copied().find(|at| *at != from).unwrap())
+    });
+    moves.iter().for_each(|(slot, from, to)| cluster.begin_move(*slot, *from, *to));
+    cluster.delete(&key(before));
+    is(before, 401);
+    // Who logs in while the slot moves is at the new place only.
+    cluster.at_owner(&key(new), &["SET", &key(new), &Watch::record(new)]);
+    is(new, 200);
+    moves.iter().for_each(|(slot, from, to)| cluster.move_keys(*slot, *from, *to));
+    for id in [amid, after] {
+        is(id, 200);
+    }
+    cluster.delete(&key(amid));
+    is(amid, 401);
+    moves.iter().for_each(|(slot, from, to)| cluster.end_move(*slot, *from, *to, &primaries));
+    for id in [after, new] {
+        is(id, 200);
         cluster.delete(&key(id));
         is(id, 401);
     }
+}
+
+fn key(id: &str) -> String {
+    format!("sess:{id}")
 }
 
 /// What becomes of a primary.
@@ -114,7 +116,7 @@ enum Trouble {
 const TROUBLES: [Trouble; 4] = [Trouble::Killed, Trouble::Frozen, Trouble::Deposed, Trouble::Resharded];
 
 fn reshard(cluster: &Cluster, watch: &Watch, from: usize, primaries: &[usize]) {
-    let slots: Vec<u16> = watch.ids().iter().map(|id| cluster.slot(&format!("sess:{id}"))).collect();
+    let slots: Vec<u16> = watch.ids().iter().map(|id| cluster.slot(&key(id))).collect();
     let to = primaries.iter().copied().find(|at| *at != from).unwrap();
     for slot in slots.into_iter().filter(|slot| cluster.owner(*slot) == from) {
         cluster.begin_move(slot, from, to);
@@ -154,7 +156,7 @@ fn round(number: usize, cluster: &mut Cluster, gateway: &Gateway) -> (Trouble, V
             caused.join().unwrap();
         }
         for (at, id) in watch.ids().iter().enumerate().filter(|(at, _)| at % 2 == 0) {
-            cluster.delete(&format!("sess:{id}"));
+            cluster.delete(&key(id));
             watch.note_deleted(at);
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -28,12 +28,13 @@ pub(crate) struct Line {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let nodes: Vec<Redis> = (0..6).map(|_| node()).collect();
+        let (nodes, buses): (Vec<Redis>, Vec<String>) = (0..6).map(|_| node()).unzip();
         let ids = nodes.iter().map(|node| node.command(&["CLUSTER", "MYID"])).collect();
         let cluster = Self { nodes, ids };
         for (at, node) in cluster.nodes.iter().enumerate() {
             node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
-            node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &cluster.nodes[0].port().to_string()]);
+            let port = cluster.nodes[0].port().to_string();
+            node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &buses[0]]);
         }
         for (at, range) in [("0", "5460"), ("5461", "10922"), ("10923", "16383")].into_iter().enumerate() {
             cluster.nodes[at].command::<()>(&["CLUSTER", "ADDSLOTSRANGE", range.0, range.1]);
@@ -110,8 +111,8 @@ impl Cluster {
 
     /// Who replicates a primary.
     pub(crate) fn replica_of(&self, primary: usize) -> usize {
-        let lines: String = self.nodes[primary].command(&["CLUSTER", "REPLICAS", &self.ids[primary]]);
-        self.place(lines.split(' ').next().unwrap())
+        let lines: Vec<String> = self.nodes[primary].command(&["CLUSTER", "REPLICAS", &self.ids[primary]]);
+        self.place(lines[0].split(' ').next().unwrap())
     }
 
     /// Does something with a key wherever it is, as an app's client would; waits for whoever has it.
@@ -194,12 +195,13 @@ impl Cluster {
     }
 }
 
-fn node() -> Redis {
+fn node() -> (Redis, String) {
     let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    Redis::start_with(&[
+    let redis = Redis::start_with(&[
         "--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", NODE_TIMEOUT_MS,
         "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--cluster-allow-replica-migration", "no",
-    ])
+    ]);
+    (redis, bus)
 }
 
 /// The answer, or the error as Redis writes it.

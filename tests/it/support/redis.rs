@@ -25,7 +25,7 @@ impl Redis {
         Self::start_with(&[])
     }
 
-    /// The same with more of its options; a password that they ask for is given as [`Redis::log_in_with`].
+    /// The same with more of its options.
     pub(crate) fn start_with(options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let dir = TempDir::new().unwrap();
