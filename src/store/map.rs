@@ -57,7 +57,7 @@ impl View {
         let mut me = None;
         let mut nodes = Vec::new();
         for line in text.lines().filter(|line| !line.is_empty()) {
-            let fields: Vec<&str> = line.split(' ').collect();
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
             let [id, place, flags, _primary, _ping, _pong, epoch, _link, slots @ ..] = fields.as_slice() else {
                 return None;
             };
@@ -208,7 +208,7 @@ mod tests {
             format!("{id} 10.0.0.1:{port}@1 {flags} - 0 0 {epoch} connected {}", slots.join(" "))
         };
         let text: Vec<String> = lines.iter().map(line).collect();
-        View::read(&text.join("\n").replace(" \n", "\n"), &asked(), false).unwrap()
+        View::read(&text.join("\n"), &asked(), false).unwrap()
     }
 
     fn confirmed(map: &ClusterMap) -> Vec<(&str, bool)> {
