@@ -25,5 +25,6 @@ mod sentinel;
 mod streaming;
 mod support;
 mod tokens;
+mod topology;
 mod trust;
 mod websocket;
