@@ -19,7 +19,10 @@ use crate::internal::{Internal, Readiness};
 use crate::listen::{BindError, Connections, Handler, Listener, serve, spawn_worker};
 use crate::pipeline::{Gateway, Shared};
 use crate::request::{Conn, ParseError, RequestIds};
-use crate::store::{Cluster, ClusterStore, MemoryStore, RecordKind, RedisOptions, RedisStore, Sentinels, Store, Surveyor, Tracked};
+use crate::store::{
+    Cluster, ClusterStore, MemoryStore, RecordKind, RedisOptions, RedisStore, Sentinels, Store, Surveyor,
+    Tracked,
+};
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
 use crate::token::Published;
 use bytes::Bytes;
@@ -388,7 +391,9 @@ fn open_stores(config: &Config, plans: &[StorePlan], metrics: &Metrics) -> Vec<S
             StorePlan::Cluster(_, watch, cluster) => {
                 let cluster = cluster.clone().unwrap_or_else(Cluster::unknown);
                 let (name, watch) = (watch.name().to_owned(), Arc::clone(watch));
-                Store::Cluster(ClusterStore::new(cluster, metrics.store(&name), move |event| watch.note(&event)))
+                Store::Cluster(ClusterStore::new(cluster, metrics.store(&name), move |event| {
+                    watch.note(&event)
+                }))
             }
             StorePlan::Redis(options, watch, tracked) => {
                 let name = config.stores.get(StoreId(at).0).map_or("", |store| store.name.as_str());

@@ -152,7 +152,12 @@ impl StoreWatch {
         let reachable = self.connected.load(Ordering::Relaxed) > 0;
         let strict = self.untracked().as_ref().map(|missing| format!("asked on every request: no {missing}"));
         let primaries = self.primaries().clone();
-        StoreHealth { name: self.name.clone(), reachable, detail: self.trouble().clone().or(strict), primaries }
+        StoreHealth {
+            name: self.name.clone(),
+            reachable,
+            detail: self.trouble().clone().or(strict),
+            primaries,
+        }
     }
 
     fn primaries(&self) -> std::sync::MutexGuard<'_, Vec<String>> {

@@ -172,7 +172,7 @@ pub enum Topology {
     /// The URL leads to the primary, over TCP or a Unix socket.
     Single,
     /// `redis+sentinel://`: sentinels know it.
-    Sentinel(SentinelGroup),
+    Sentinel(Box<SentinelGroup>),
     /// `redis+cluster://`: several, each for some of the keys; these nodes, primaries or not, are asked first.
     Cluster(Vec<(String, u16)>),
 }

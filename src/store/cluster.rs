@@ -10,7 +10,8 @@
 use crate::store::map::NOBODY;
 use crate::store::slot::slot;
 use crate::store::{
-    Address, Held, LinkEvent, Nearby, Reading, RecordKind, RedisOptions, RedisStore, StoreError, StoreKey, Tracked,
+    Address, Held, LinkEvent, Nearby, Reading, RecordKind, RedisOptions, RedisStore, StoreError, StoreKey,
+    Tracked,
 };
 use crate::telemetry::StoreMetrics;
 use std::cell::RefCell;

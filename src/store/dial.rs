@@ -19,9 +19,12 @@ const CONNECT_ROUND_TRIPS: u32 = 5;
 pub(crate) struct Dial {
     info: ConnectionInfo,
     ca: Option<Vec<u8>>,
-    client: Option<(Vec<u8>, Secret)>,
+    client: Option<ClientCertificate>,
     timeout: Duration,
 }
+
+/// The chain and its key, in PEM.
+type ClientCertificate = (Vec<u8>, Secret);
 
 /// What connects to one server.
 #[derive(Clone)]
@@ -35,7 +38,7 @@ impl Dial {
     pub(crate) fn new(
         url: &Secret,
         (username, password): (Option<&str>, Option<&Secret>),
-        (ca, client): (Option<&Vec<u8>>, Option<&(Vec<u8>, Secret)>),
+        (ca, client): (Option<&Vec<u8>>, Option<&ClientCertificate>),
         timeout: Duration,
     ) -> Result<Self, RedisError> {
         let info = std::str::from_utf8(url.expose()).unwrap_or_default().into_connection_info()?;

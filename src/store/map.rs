@@ -58,7 +58,8 @@ impl View {
         let mut nodes = Vec::new();
         for line in text.lines().filter(|line| !line.is_empty()) {
             let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            let [id, place, flags, _primary, _ping, _pong, epoch, _link, slots @ ..] = fields.as_slice() else {
+            let [id, place, flags, _primary, _ping, _pong, epoch, _link, slots @ ..] = fields.as_slice()
+            else {
                 return None;
             };
             let flags: Vec<&str> = flags.split(',').collect();
@@ -68,12 +69,20 @@ impl View {
             }
             nodes.push(NodeLine {
                 id: (*id).to_owned(),
-                address: if has("noaddr") || has("handshake") { None } else { address(place, asked, hostnames) },
+                address: if has("noaddr") || has("handshake") {
+                    None
+                } else {
+                    address(place, asked, hostnames)
+                },
                 is_primary: has("master"),
                 failed: has("fail"),
                 epoch: epoch.parse().ok()?,
                 // `[93->-id]` and `[77-<-id]` are slots on their way: they are where they were, until they are there.
-                slots: slots.iter().filter(|slot| !slot.starts_with('[')).map(|slot| range(slot)).collect::<Option<_>>()?,
+                slots: slots
+                    .iter()
+                    .filter(|slot| !slot.starts_with('['))
+                    .map(|slot| range(slot))
+                    .collect::<Option<_>>()?,
             });
         }
         Some(Self { me: me?, nodes })
@@ -161,7 +170,11 @@ impl ClusterMap {
             let has = |at: usize| self.slots.get(at).is_some_and(|owner| usize::from(*owner) == place);
             let agrees = |(view, owners): &&(&View, Vec<Option<&str>>)| {
                 let sound = view.line(&primary.id).is_some_and(|line| line.is_primary && !line.failed);
-                sound && owners.iter().enumerate().all(|(at, owner)| !has(at) || *owner == ids.get(place).map(String::as_str))
+                sound
+                    && owners
+                        .iter()
+                        .enumerate()
+                        .all(|(at, owner)| !has(at) || *owner == ids.get(place).map(String::as_str))
             };
             primary.confirmed = voters.iter().filter(agrees).count() >= needed;
         }
@@ -215,7 +228,8 @@ mod tests {
         map.primaries.iter().map(|primary| (primary.id.as_str(), primary.confirmed)).collect()
     }
 
-    const WHOLE: [&str; 4] = ["a master 1 0-5000", "b master 2 5001-10000", "c master 3 10001-16383", "d slave 1"];
+    const WHOLE: [&str; 4] =
+        ["a master 1 0-5000", "b master 2 5001-10000", "c master 3 10001-16383", "d slave 1"];
 
     #[test]
     fn lines_of_redis_are_read() {
@@ -238,8 +252,14 @@ mod tests {
 
     #[test]
     fn what_is_no_map_is_none() {
-        for text in ["", "x", "a h:1@2 myself,master - 0 0 x connected", "a h:1@2 master - 0 0 1 connected 0-9",
-            "a h:1@2 myself,master - 0 0 1 connected 9-16384", "a h:1@2 myself,master - 0 0 1 connected 9-8"] {
+        for text in [
+            "",
+            "x",
+            "a h:1@2 myself,master - 0 0 x connected",
+            "a h:1@2 master - 0 0 1 connected 0-9",
+            "a h:1@2 myself,master - 0 0 1 connected 9-16384",
+            "a h:1@2 myself,master - 0 0 1 connected 9-8",
+        ] {
             assert!(View::read(text, &asked(), false).is_none(), "{text}");
         }
     }
@@ -267,7 +287,8 @@ mod tests {
     #[test]
     fn a_successor_takes_over_from_one_who_does_not_know_it_yet() {
         let after = ["a master,fail 1", "d master 4 0-5000", WHOLE[1], WHOLE[2]];
-        let map = ClusterMap::of(&[view("a", &WHOLE), view("b", &after), view("c", &after), view("d", &after)]);
+        let map =
+            ClusterMap::of(&[view("a", &WHOLE), view("b", &after), view("c", &after), view("d", &after)]);
         assert_eq!(confirmed(&map), [("d", true), ("b", true), ("c", true)]);
     }
 

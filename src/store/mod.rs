@@ -52,7 +52,7 @@ pub use self::nearby::{NAMES_MAX, Nearby};
 pub use self::options::RedisOptions;
 pub use self::redis::RedisStore;
 pub use self::sentinel::Sentinels;
-pub use self::survey::{Survey, Surveyor};
+pub use self::survey::{Follow, Survey, Surveyor, Tell};
 pub use self::tracked::{Follower, Load, Tracked, TrackedLink, TrackedState};
 
 use crate::telemetry::StoreMetrics;

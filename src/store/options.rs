@@ -86,7 +86,11 @@ impl RedisOptions {
             Way::Cluster(nodes) => self.dial.clients(nodes.first())?,
             Way::Sentinels(sentinels) => {
                 let (address, _) = sentinels.primary().await.map_err(|error| {
-                    RedisError::from((redis::ErrorKind::Io, "the sentinels name no primary", error.to_string()))
+                    RedisError::from((
+                        redis::ErrorKind::Io,
+                        "the sentinels name no primary",
+                        error.to_string(),
+                    ))
                 })?;
                 self.dial.clients(Some(&address))?
             }
@@ -119,7 +123,11 @@ impl RedisOptions {
     ///
     /// # Errors
     /// What the client library says of the certificates.
-    pub(crate) fn node(&self, address: &Address, authority: Option<Arc<Authority>>) -> Result<Self, RedisError> {
+    pub(crate) fn node(
+        &self,
+        address: &Address,
+        authority: Option<Arc<Authority>>,
+    ) -> Result<Self, RedisError> {
         let way = Way::Node(self.dial.clients(Some(address))?, authority);
         Ok(Self { way, ..self.clone() })
     }

@@ -7,13 +7,13 @@
 //! That is the circuit breaker too: five timeouts in a row open it by dropping the connection, reads fail at once while it is open,
 //! and the keeper's handshake is the probe that closes it.
 
+use crate::clock::Moment;
 use crate::store::nearby::{NAMES_MAX, Nearby, Tally};
 use crate::store::options::{Connected, QUEUE_SHARE, READS_IN_FLIGHT_MAX, RedisOptions, check_primary};
 use crate::store::reading::{Reader, classify};
 use crate::store::standing::Standing;
 use crate::store::tracked::{Tracked, TrackedState};
 use crate::store::{LinkEvent, Reading, RecordKind, StoreError, StoreKey};
-use crate::clock::Moment;
 use crate::telemetry::StoreMetrics;
 use redis::PushKind;
 use redis::aio::MultiplexedConnection;
@@ -139,8 +139,7 @@ impl RedisStore {
         let connection = connection.unwrap_or(Err(StoreError::TimedOut { after: timeout }));
         let (mut connection, standing) = connection?;
         let value_bytes = self.0.options.value_bytes;
-        let reading =
-            self.0.reader.read_as(&mut connection, (key, kind), asking, value_bytes, timeout).await;
+        let reading = self.0.reader.read_as(&mut connection, (key, kind), asking, value_bytes, timeout).await;
         // Asked after the answer came: a server that was made a replica meanwhile may have answered as one.
         let reading = if self.is_demoted() { Err(StoreError::NotPrimary) } else { reading };
         let reading = reading.and_then(|reading| standing.check(Moment::now()).map(|_| reading));

@@ -199,7 +199,11 @@ impl Panel {
     }
 }
 
-async fn connect(dial: &Dial, clients: &Clients, news: Arc<Notify>) -> Result<MultiplexedConnection, RedisError> {
+async fn connect(
+    dial: &Dial,
+    clients: &Clients,
+    news: Arc<Notify>,
+) -> Result<MultiplexedConnection, RedisError> {
     let pushed = move |push: redis::PushInfo| {
         if push.kind == PushKind::Message {
             news.notify_one();
@@ -355,7 +359,8 @@ mod tests {
             assert_eq!(word.others["x"], Address { host: "::1".into(), port: 9 });
         }
         // The successor is named already.
-        let mut replies = [bulk("me"), Value::Array(vec![bulk("10.0.0.1"), bulk("6")]), Value::Nil, Value::Array(vec![])];
+        let mut replies =
+            [bulk("me"), Value::Array(vec![bulk("10.0.0.1"), bulk("6")]), Value::Nil, Value::Array(vec![])];
         replies[2] = Value::Map(pairs.iter().map(|(name, value)| (bulk(name), bulk(value))).collect());
         assert!(!word(&replies, &at(1)).unwrap().doubts);
         let unknown = [bulk("me"), Value::Nil, Value::Nil, Value::Nil];

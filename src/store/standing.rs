@@ -106,7 +106,10 @@ mod tests {
         assert!(matches!(standing.check(sent), Ok(since) if since == sent));
         assert!(matches!(standing.check(sent.plus(SECOND)), Err(StoreError::Unconfirmed)));
         authority.confirm(Moment::from_nanos(4_000_000_000));
-        assert!(matches!(standing.check(sent), Ok(since) if since == sent), "an older question takes nothing back");
+        assert!(
+            matches!(standing.check(sent), Ok(since) if since == sent),
+            "an older question takes nothing back"
+        );
     }
 
     #[test]

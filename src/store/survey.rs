@@ -28,14 +28,19 @@ const HINT_PAUSE: Duration = Duration::from_millis(10);
 /// Redirections that wait; all of them ask for the same.
 const HINTS: usize = 64;
 
+/// Makes what follows the changes of a primary, for its lease.
+pub type Follow = Box<dyn Fn(Arc<Lease>) -> Arc<dyn Follower>>;
+/// Hears of one's connection, or of the Cluster as a whole.
+pub type Tell = dyn Fn(Option<&Address>, LinkEvent<'_>);
+
 /// What a survey makes of the primaries that it finds.
 pub struct Surveyor {
     /// What hears of one's changes; `None`: nobody reads under a lease.
-    pub follow: Option<Box<dyn Fn(Arc<Lease>) -> Arc<dyn Follower>>>,
+    pub follow: Option<Follow>,
     /// What one counts.
     pub count: Box<dyn Fn(&Address) -> StoreMetrics>,
     /// Hears of one's connection, or of the Cluster as a whole.
-    pub tell: Rc<dyn Fn(Option<&Address>, LinkEvent<'_>)>,
+    pub tell: Rc<Tell>,
 }
 
 /// The survey's end of a Cluster, to be run on its thread.
@@ -152,7 +157,8 @@ impl Rounds {
             // A replica or a seed may be silent: nobody depends on it.
             self.ask(others, &mut views).await;
         }
-        let named: BTreeSet<Address> = addresses(&views, true).filter(|address| !asked.contains(address)).collect();
+        let named: BTreeSet<Address> =
+            addresses(&views, true).filter(|address| !asked.contains(address)).collect();
         silent.extend(self.ask(named, &mut views).await);
         if !views.is_empty() {
             self.nodes = addresses(&views, false).collect();
@@ -161,7 +167,11 @@ impl Rounds {
     }
 
     /// Asks some nodes at once; who does not answer is returned.
-    async fn ask(&mut self, whom: BTreeSet<Address>, views: &mut BTreeMap<String, View>) -> BTreeSet<Address> {
+    async fn ask(
+        &mut self,
+        whom: BTreeSet<Address>,
+        views: &mut BTreeMap<String, View>,
+    ) -> BTreeSet<Address> {
         let longest = self.options.dial().longest().min(self.options.bound / ROUNDS);
         let mut asking = JoinSet::new();
         for address in &whom {

@@ -1,8 +1,8 @@
 //! Prometheus metrics. Handles are resolved when the configuration is loaded, so that a request pays for an atomic
 //! increment and no look-up; label sets are bounded by the configuration and by closed enums.
 
-use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;

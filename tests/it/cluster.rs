@@ -54,7 +54,12 @@ fn sessions_are_read_at_their_primaries_cached_and_revoked_at_once() {
     let health = gateway.internal("/ready?stores");
     assert_eq!(health.status, 200, "{}", health.text());
     assert_eq!(health.json()["stores"][0]["primaries"].as_array().unwrap().len(), 3);
-    assert!(gateway.internal("/metrics").text().contains(&format!("primary=\"127.0.0.1:{}\"", cluster.nodes[0].port())));
+    assert!(
+        gateway
+            .internal("/metrics")
+            .text()
+            .contains(&format!("primary=\"127.0.0.1:{}\"", cluster.nodes[0].port()))
+    );
 }
 
 #[test]
@@ -131,7 +136,9 @@ fn cause(cluster: &Cluster, trouble: Trouble, watch: &Watch, primary: usize, pri
     match trouble {
         Trouble::Killed => cluster.nodes[primary].signal("KILL"),
         Trouble::Frozen => cluster.nodes[primary].freeze(),
-        Trouble::Deposed => cluster.nodes[cluster.replica_of(primary)].command::<()>(&["CLUSTER", "FAILOVER"]),
+        Trouble::Deposed => {
+            cluster.nodes[cluster.replica_of(primary)].command::<()>(&["CLUSTER", "FAILOVER"])
+        }
         Trouble::Resharded => reshard(cluster, watch, primary, primaries),
     }
 }

@@ -152,8 +152,9 @@ fn sentinels_have_tls_and_a_user_of_their_own() {
 }
 
 fn sentinel(file: &Path, options: &[String]) -> crate::support::Process {
-    let process =
-        crate::support::Process::start(Command::new("redis-server").arg(file).arg("--sentinel").args(options));
+    let process = crate::support::Process::start(
+        Command::new("redis-server").arg(file).arg("--sentinel").args(options),
+    );
     let found = process.out.wait_for("the sentinel", |text| text.contains("Sentinel ID is").then_some(()));
     assert!(found.is_some(), "{}", process.out.text());
     process

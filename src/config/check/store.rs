@@ -69,7 +69,7 @@ fn backend(table: &mut Table<'_, '_>, raw: &RawStore) -> Backend {
             let topology = match place {
                 Place::Single => Topology::Single,
                 Place::Cluster(nodes) => Topology::Cluster(nodes),
-                Place::Sentinel(sentinels, service) => Topology::Sentinel(SentinelGroup {
+                Place::Sentinel(sentinels, service) => Topology::Sentinel(Box::new(SentinelGroup {
                     sentinels,
                     service,
                     username: raw.sentinel_username.as_ref().map(|raw| raw.get().clone()),
@@ -78,7 +78,7 @@ fn backend(table: &mut Table<'_, '_>, raw: &RawStore) -> Backend {
                         .as_ref()
                         .and_then(|raw| table.secret("sentinel_password", raw)),
                     tls: sentinel_tls,
-                }),
+                })),
             };
             let (ca, client) = if tls || matches!(&topology, Topology::Sentinel(_)) && sentinel_tls {
                 (raw.ca.as_ref().and_then(|raw| certificates(table, "ca", raw)), client(table, raw))

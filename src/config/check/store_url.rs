@@ -107,7 +107,9 @@ fn sentinels(scheme: &'static str, rest: &str) -> Result<StoreUrl, Wrong> {
     let (user, hosts, path) = parts(rest)?;
     let (service, db) = path.split_once('/').unwrap_or((path, ""));
     if service.is_empty() {
-        return Err("the URL's path does not begin with the service, the name that the sentinels know the primary by");
+        return Err(
+            "the URL's path does not begin with the service, the name that the sentinels know the primary by",
+        );
     }
     let service = percent_decode_str(service).decode_utf8();
     let service = service.map_err(|_| "the service in the URL is not UTF-8")?.into_owned();

@@ -44,7 +44,8 @@ impl Cluster {
             cluster.nodes.iter().all(met).then_some(())
         });
         for at in 3..6 {
-            let follow = || ask(cluster.connection(at)?, &["CLUSTER", "REPLICATE", &cluster.ids[at - 3]]).ok();
+            let follow =
+                || ask(cluster.connection(at)?, &["CLUSTER", "REPLICATE", &cluster.ids[at - 3]]).ok();
             eventually("a replica", follow);
         }
         cluster.wait_until_whole();
@@ -92,10 +93,15 @@ impl Cluster {
                 if !info.contains("cluster_state:ok") || !lines.iter().all(sound) {
                     return None;
                 }
-                let replication: String = redis::cmd("INFO").arg("replication").query(&mut node.connection()?).ok()?;
-                let linked = replication.contains("master_link_status:up") || replication.contains("state=online");
-                let mut slots: Vec<_> =
-                    lines.into_iter().filter(|line| !line.slots.is_empty()).map(|line| (line.id, line.slots)).collect();
+                let replication: String =
+                    redis::cmd("INFO").arg("replication").query(&mut node.connection()?).ok()?;
+                let linked =
+                    replication.contains("master_link_status:up") || replication.contains("state=online");
+                let mut slots: Vec<_> = lines
+                    .into_iter()
+                    .filter(|line| !line.slots.is_empty())
+                    .map(|line| (line.id, line.slots))
+                    .collect();
                 slots.sort();
                 if !linked || slots.len() != 3 || owners.get_or_insert_with(|| slots.clone()) != &slots {
                     return None;
@@ -117,8 +123,18 @@ impl Cluster {
 
     /// Does something with a key wherever it is, as an app's client would; waits for whoever has it.
     pub(crate) fn at_owner(&self, key: &str, words: &[&str]) -> usize {
-        let ports: HashMap<u16, usize> = self.nodes.iter().enumerate().map(|(at, node)| (node.port(), at)).collect();
-        let target = |error: &str| error.split_whitespace().last()?.rsplit(':').next()?.parse().ok().and_then(|port: u16| ports.get(&port).copied());
+        let ports: HashMap<u16, usize> =
+            self.nodes.iter().enumerate().map(|(at, node)| (node.port(), at)).collect();
+        let target = |error: &str| {
+            error
+                .split_whitespace()
+                .last()?
+                .rsplit(':')
+                .next()?
+                .parse()
+                .ok()
+                .and_then(|port: u16| ports.get(&port).copied())
+        };
         let mut at = 0;
         eventually(&format!("somebody to have {key}"), || {
             let next = (at + 1) % self.nodes.len();
@@ -179,7 +195,8 @@ impl Cluster {
 
     /// Moves a slot's keys.
     pub(crate) fn move_keys(&self, slot: u16, from: usize, to: usize) {
-        let keys: Vec<String> = self.nodes[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"]);
+        let keys: Vec<String> =
+            self.nodes[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"]);
         let port = self.nodes[to].port().to_string();
         for key in keys {
             self.nodes[from].command::<Value>(&["MIGRATE", "127.0.0.1", &port, &key, "0", "5000"]);
@@ -198,8 +215,18 @@ impl Cluster {
 fn node() -> (Redis, String) {
     let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let redis = Redis::start_with(&[
-        "--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", NODE_TIMEOUT_MS,
-        "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--cluster-allow-replica-migration", "no",
+        "--cluster-enabled",
+        "yes",
+        "--cluster-port",
+        &bus,
+        "--cluster-node-timeout",
+        NODE_TIMEOUT_MS,
+        "--repl-diskless-sync-delay",
+        "0",
+        "--repl-ping-replica-period",
+        "1",
+        "--cluster-allow-replica-migration",
+        "no",
     ]);
     (redis, bus)
 }

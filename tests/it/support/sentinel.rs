@@ -41,7 +41,10 @@ impl Sentinels {
 
     /// As a gateway is told of them; it is given one sentinel and finds the others.
     pub(crate) fn url(&self) -> String {
-        format!("redis+sentinel://127.0.0.1:{},127.0.0.1:{}/{SERVICE}/0", self.sentinels[0].0, self.sentinels[1].0)
+        format!(
+            "redis+sentinel://127.0.0.1:{},127.0.0.1:{}/{SERVICE}/0",
+            self.sentinels[0].0, self.sentinels[1].0
+        )
     }
 
     /// What beside the URL makes the sentinels answer.
@@ -60,12 +63,14 @@ impl Sentinels {
     pub(crate) fn wait_until_whole(&self) -> usize {
         eventually("the group to be whole", || {
             let primary = self.primary()?;
-            let info: String = redis::cmd("INFO").arg("replication").query(&mut self.nodes[primary].connection()?).ok()?;
+            let info: String =
+                redis::cmd("INFO").arg("replication").query(&mut self.nodes[primary].connection()?).ok()?;
             let port = self.nodes[primary].port().to_string();
             let online = info.matches("state=online").count() == 2;
             let all = self.sentinels.iter().all(|(sentinel, _)| {
                 let facts = ask(*sentinel, &["SENTINEL", "MASTER", SERVICE]);
-                let fact = |name: &str| facts.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].clone());
+                let fact =
+                    |name: &str| facts.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].clone());
                 fact("port") == Some(port.clone())
                     && fact("num-other-sentinels").as_deref() == Some("2")
                     && fact("num-slaves").as_deref() == Some("2")
@@ -118,7 +123,9 @@ fn role(node: &Redis) -> Option<String> {
 
 fn ask(sentinel: u16, words: &[&str]) -> Vec<String> {
     let client = redis::Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{sentinel}")).unwrap();
-    let Ok(mut connection) = client.get_connection_with_timeout(Duration::from_secs(1)) else { return vec![] };
+    let Ok(mut connection) = client.get_connection_with_timeout(Duration::from_secs(1)) else {
+        return vec![];
+    };
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
     match command.query::<redis::Value>(&mut connection) {
@@ -139,7 +146,8 @@ fn sentinel(dir: &TempDir, primary: u16) -> (u16, Process) {
             dir.path().display()
         );
         std::fs::write(&file, text).unwrap();
-        let process = Process::start(Command::new("redis-server").arg(&file).arg("--sentinel").current_dir(dir.path()));
+        let process =
+            Process::start(Command::new("redis-server").arg(&file).arg("--sentinel").current_dir(dir.path()));
         process.out.wait_for("the sentinel", |text| text.contains("Sentinel ID is").then_some(()))?;
         Some((port, process))
     })
