@@ -33,9 +33,11 @@ enum Trouble {
     Frozen,
     /// It lives on, and is told later than its successor.
     Deposed,
+    /// It lives on and believes that it is the primary, answers the gateway, and reaches nobody else.
+    CutOff,
 }
 
-const TROUBLES: [Trouble; 3] = [Trouble::Killed, Trouble::Frozen, Trouble::Deposed];
+const TROUBLES: [Trouble; 4] = [Trouble::CutOff, Trouble::Killed, Trouble::Frozen, Trouble::Deposed];
 
 #[test]
 fn a_login_works_through_sentinels_and_a_deletion_counts_at_once() {
@@ -61,12 +63,15 @@ fn a_login_works_through_sentinels_and_a_deletion_counts_at_once() {
     assert!(health.contains("those who decide"), "{health}");
 }
 
-fn depose(group: &Sentinels, trouble: Trouble, primary: usize) {
+/// The connection that ends it, for a server that nobody else reaches.
+fn depose(group: &Sentinels, trouble: Trouble, primary: usize) -> Option<redis::Connection> {
     match trouble {
         Trouble::Killed => group.nodes[primary].signal("KILL"),
         Trouble::Frozen => group.nodes[primary].freeze(),
         Trouble::Deposed => group.fail_over(),
+        Trouble::CutOff => return Some(group.cut_off(primary)),
     }
+    None
 }
 
 /// Waits for the successor, and deletes what it can reach as soon as it takes writes.
@@ -100,13 +105,14 @@ fn round(number: usize, group: &mut Sentinels, gateway: &Gateway) -> (Trouble, V
             let watch = &watch;
             scope.spawn(move || watch.hammer(gateway, at * 11));
         }
-        depose(group, trouble, primary);
+        let mut cut_off = depose(group, trouble, primary);
         let successor = revoke_at_successor(group, &watch, primary);
         if matches!(trouble, Trouble::Frozen) {
             group.nodes[primary].thaw();
         }
         std::thread::sleep(BOUND + BOUND / 2);
         watch.end();
+        cut_off.iter_mut().for_each(Sentinels::let_back);
         successor
     });
     // Who was not deleted is still logged in.

@@ -1,6 +1,6 @@
 //! Three primaries and three replicas of a Cluster, all real.
 
-use crate::support::{Redis, eventually};
+use crate::support::{READER, Redis, eventually};
 use redis::{Connection, Value};
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -54,7 +54,11 @@ impl Cluster {
 
     /// As a gateway is told of them; it is given two of six.
     pub(crate) fn url(&self) -> String {
-        format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.nodes[0].port(), self.nodes[4].port())
+        format!(
+            "redis+cluster://cloakroom:reader@127.0.0.1:{},127.0.0.1:{}",
+            self.nodes[0].port(),
+            self.nodes[4].port()
+        )
     }
 
     fn connection(&self, at: usize) -> Option<Connection> {
@@ -214,7 +218,7 @@ impl Cluster {
 
 fn node() -> (Redis, String) {
     let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let redis = Redis::start_with(&[
+    let mut options = vec![
         "--cluster-enabled",
         "yes",
         "--cluster-port",
@@ -227,8 +231,10 @@ fn node() -> (Redis, String) {
         "1",
         "--cluster-allow-replica-migration",
         "no",
-    ]);
-    (redis, bus)
+    ];
+    options.extend("--user cloakroom on >reader".split(' '));
+    options.extend(READER.split(' '));
+    (Redis::start_with(&options), bus)
 }
 
 /// The answer, or the error as Redis writes it.

@@ -10,6 +10,10 @@ use tempfile::TempDir;
 /// Ports below those that the system hands out for port 0, so that a Redis can come back on its own.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// What the gateway's user may do, as `deploy/redis/users.acl` has it.
+pub(crate) const READER: &str = "resetkeys %R~sess:* resetchannels -@all +hello +auth +select +echo +get +hgetall +pttl \
+    +client|tracking +cluster|nodes +asking";
+
 #[derive(Debug)]
 pub(crate) struct Redis {
     port: u16,

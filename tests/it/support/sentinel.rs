@@ -1,7 +1,7 @@
 //! A primary, two replicas and three sentinels, all real.
 
 use crate::support::redis::candidate;
-use crate::support::{PATIENCE, Process, Redis, eventually};
+use crate::support::{PATIENCE, Process, READER, Redis, eventually};
 use redis::Commands;
 use std::process::Command;
 use std::time::Duration;
@@ -23,13 +23,9 @@ pub(crate) struct Sentinels {
 
 impl Sentinels {
     pub(crate) fn start() -> Self {
-        let primary = Redis::start_with(&OPTIONS);
+        let primary = Redis::start_with(&options(None));
         let follow = format!("127.0.0.1 {}", primary.port());
-        let replica = || {
-            let mut options = OPTIONS.to_vec();
-            options.extend(["--replicaof", &follow]);
-            Redis::start_with(&options)
-        };
+        let replica = || Redis::start_with(&options(Some(&follow)));
         let nodes = vec![replica(), replica()];
         let nodes: Vec<Redis> = std::iter::once(primary).chain(nodes).collect();
         let dir = TempDir::new().unwrap();
@@ -42,7 +38,7 @@ impl Sentinels {
     /// As a gateway is told of them; it is given one sentinel and finds the others.
     pub(crate) fn url(&self) -> String {
         format!(
-            "redis+sentinel://127.0.0.1:{},127.0.0.1:{}/{SERVICE}/0",
+            "redis+sentinel://cloakroom:reader@127.0.0.1:{},127.0.0.1:{}/{SERVICE}/0",
             self.sentinels[0].0, self.sentinels[1].0
         )
     }
@@ -88,6 +84,20 @@ impl Sentinels {
         });
     }
 
+    /// Cuts a server off from the sentinels, its replicas and everybody but the gateway; what is returned is the last who reaches it.
+    pub(crate) fn cut_off(&self, at: usize) -> redis::Connection {
+        let mut connection = self.nodes[at].connection().expect("the primary");
+        for words in [&["ACL", "SETUSER", "default", "off"][..], &["CLIENT", "KILL", "USER", "default"]] {
+            redis::cmd(words[0]).arg(&words[1..]).query::<redis::Value>(&mut connection).unwrap();
+        }
+        connection
+    }
+
+    /// Lets it back.
+    pub(crate) fn let_back(connection: &mut redis::Connection) {
+        redis::cmd("ACL").arg(&["SETUSER", "default", "on"]).query::<()>(connection).unwrap();
+    }
+
     /// Ends a sentinel.
     pub(crate) fn kill_sentinel(&mut self, at: usize) {
         self.sentinels[at].1.kill();
@@ -96,9 +106,7 @@ impl Sentinels {
     /// Has a server that was killed come back as a replica of `primary`.
     pub(crate) fn bring_back(&mut self, at: usize, primary: usize) {
         let follow = format!("127.0.0.1 {}", self.nodes[primary].port());
-        let mut options = OPTIONS.to_vec();
-        options.extend(["--replicaof", &follow]);
-        self.nodes[at].start_again_with(&options);
+        self.nodes[at].start_again_with(&options(Some(&follow)));
     }
 
     /// Writes sessions at the primary, and waits until both replicas have them.
@@ -114,6 +122,15 @@ impl Sentinels {
 }
 
 const OPTIONS: [&str; 4] = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
+
+/// With the gateway's user, who may read and no more.
+fn options(follow: Option<&str>) -> Vec<&str> {
+    let mut options = OPTIONS.to_vec();
+    options.extend("--user cloakroom on >reader".split(' '));
+    options.extend(READER.split(' '));
+    options.extend(follow.into_iter().flat_map(|follow| ["--replicaof", follow]));
+    options
+}
 
 fn role(node: &Redis) -> Option<String> {
     let role: redis::Value = redis::cmd("ROLE").query(&mut node.connection()?).ok()?;
