@@ -20,8 +20,8 @@ use crate::listen::{BindError, Connections, Handler, Listener, serve, spawn_work
 use crate::pipeline::{Gateway, Shared};
 use crate::request::{Conn, ParseError, RequestIds};
 use crate::store::{
-    Cluster, ClusterStore, MemoryStore, RecordKind, RedisOptions, RedisStore, Sentinels, Store, Surveyor,
-    Tracked,
+    Cluster, ClusterStore, LinkEvent, MemoryStore, RecordKind, RedisOptions, RedisStore, Sentinels, Store,
+    Surveyor, Tracked,
 };
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
 use crate::token::Published;
@@ -392,7 +392,10 @@ fn open_stores(config: &Config, plans: &[StorePlan], metrics: &Metrics) -> Vec<S
                 let cluster = cluster.clone().unwrap_or_else(Cluster::unknown);
                 let (name, watch) = (watch.name().to_owned(), Arc::clone(watch));
                 Store::Cluster(ClusterStore::new(cluster, metrics.store(&name), move |event| {
-                    watch.note(&event)
+                    // Whether the Cluster is there is the survey's to say.
+                    if matches!(event, LinkEvent::Broke(_) | LinkEvent::Refused(_)) {
+                        watch.note(&event);
+                    }
                 }))
             }
             StorePlan::Redis(options, watch, tracked) => {

@@ -1,7 +1,9 @@
 //! What a configuration promises, without starting it.
 
 use crate::clock::Clock;
-use crate::config::{Access, Backend, Config, ConfigError, Freshness, Outage, Profile, Route};
+use crate::config::{
+    Access, Backend, Config, ConfigError, Freshness, Outage, Profile, Route, Store, Topology,
+};
 use crate::pipeline::Shared;
 use crate::request::Path;
 use crate::route::Found;
@@ -64,6 +66,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
         warnings.push("there are no routes: every request gets 404".to_owned());
     }
     warnings.extend(config.profiles.iter().filter(|profile| profile.store.is_none()).flat_map(carried));
+    warnings.extend(config.stores.iter().filter_map(lone_server));
     config.tokens.stand_in = true;
     Shared::build(config, Clock::System, Arc::new(Metrics::new())).map(|shared| {
         warnings.extend(dead_ends(&shared));
@@ -97,6 +100,10 @@ fn bound(route: &Route, config: &Config) -> Bound {
                 (store.revocation_bound, longest)
             }
             (Freshness::Lease, Outage::Deny | Outage::Anonymous) => (store.revocation_bound, Duration::ZERO),
+            // Where others decide who is the primary, one that was replaced a moment ago may still be asked.
+            (Freshness::Strict, Outage::Deny | Outage::Anonymous) if is_elected(store) => {
+                (store.revocation_bound, Duration::ZERO)
+            }
             (Freshness::Strict, Outage::Deny | Outage::Anonymous) => (Duration::ZERO, Duration::ZERO),
         }
     });
@@ -112,6 +119,30 @@ fn bound(route: &Route, config: &Config) -> Bound {
         total: revocation + serve_known + ttl + skew,
         carried: carried.collect(),
     }
+}
+
+/// Whether others decide which server is the store's primary.
+const fn is_elected(store: &Store) -> bool {
+    match &store.backend {
+        Backend::Memory => false,
+        Backend::Redis { topology, .. } => !matches!(topology, Topology::Single),
+    }
+}
+
+/// What whoever names one of several servers only should know.
+fn lone_server(store: &Store) -> Option<String> {
+    let Backend::Redis { topology, .. } = &store.backend else { return None };
+    let (count, what) = match topology {
+        Topology::Single => return None,
+        Topology::Sentinel(group) => (group.sentinels.len(), "sentinel"),
+        Topology::Cluster(nodes) => (nodes.len(), "node"),
+    };
+    let name = &store.name;
+    (count == 1).then(|| {
+        format!(
+            "store `{name}` names one {what}: while that is down, no gateway that starts finds the others"
+        )
+    })
 }
 
 /// What whoever keeps sessions in the cookie alone should know.

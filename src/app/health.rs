@@ -11,6 +11,8 @@ pub(super) struct StoreWatch {
     name: String,
     reached: AtomicBool,
     connected: AtomicUsize,
+    /// Whether those who decide do not say which server is the primary.
+    unconfirmed: AtomicBool,
     trouble: Mutex<Option<String>>,
     /// What the store lacks to tell us of changes; said once.
     untracked: Mutex<Option<String>>,
@@ -24,6 +26,7 @@ impl StoreWatch {
             name: name.to_owned(),
             reached: AtomicBool::new(false),
             connected: AtomicUsize::new(0),
+            unconfirmed: AtomicBool::new(false),
             trouble: Mutex::new(None),
             untracked: Mutex::new(None),
             primaries: Mutex::default(),
@@ -56,7 +59,8 @@ impl StoreWatch {
             | LinkEvent::Failed(_)
             | LinkEvent::Lost
             | LinkEvent::Primary(_)
-            | LinkEvent::Refused(_) => self.note(event),
+            | LinkEvent::Refused(_)
+            | LinkEvent::Unconfirmed => self.note(event),
         }
     }
 
@@ -67,6 +71,7 @@ impl StoreWatch {
         if before != found {
             tracing::info!(store = %self.name, primaries = %found.join(" "), "the Cluster has these primaries");
         }
+        self.unconfirmed.store(false, Ordering::Relaxed);
         self.connected.store(usize::from(gap.is_none()), Ordering::Relaxed);
         if gap.is_none() {
             self.reached.store(true, Ordering::Relaxed);
@@ -114,7 +119,15 @@ impl StoreWatch {
                 }
             }
             LinkEvent::Cluster { primaries, gap } => self.note_cluster(primaries, *gap),
+            LinkEvent::Unconfirmed => {
+                let text = StoreError::Unconfirmed.to_string();
+                if !self.unconfirmed.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(store = %self.name, "{text}; leases end");
+                }
+                *self.trouble() = Some(text);
+            }
             LinkEvent::Primary(address) => {
+                self.unconfirmed.store(false, Ordering::Relaxed);
                 *self.primaries() = vec![address.to_string()];
                 *self.trouble() = None;
                 tracing::info!(store = %self.name, primary = %address, "the sentinels name the primary");
@@ -149,7 +162,8 @@ impl StoreWatch {
     }
 
     pub(super) fn health(&self) -> StoreHealth {
-        let reachable = self.connected.load(Ordering::Relaxed) > 0;
+        let reachable =
+            self.connected.load(Ordering::Relaxed) > 0 && !self.unconfirmed.load(Ordering::Relaxed);
         let strict = self.untracked().as_ref().map(|missing| format!("asked on every request: no {missing}"));
         let primaries = self.primaries().clone();
         StoreHealth {

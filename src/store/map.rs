@@ -159,24 +159,27 @@ impl ClusterMap {
     }
 
     fn confirm(&mut self, views: &[View]) {
-        let voters: Vec<(&View, Vec<Option<&str>>)> = views
-            .iter()
-            .filter(|view| self.primaries.iter().any(|primary| primary.id == view.me))
-            .map(|view| (view, view.owners()))
-            .collect();
-        let needed = self.primaries.len().div_ceil(2);
-        let ids: Vec<String> = self.primaries.iter().map(|primary| primary.id.clone()).collect();
-        for (place, primary) in self.primaries.iter_mut().enumerate() {
-            let has = |at: usize| self.slots.get(at).is_some_and(|owner| usize::from(*owner) == place);
-            let agrees = |(view, owners): &&(&View, Vec<Option<&str>>)| {
-                let sound = view.line(&primary.id).is_some_and(|line| line.is_primary && !line.failed);
-                sound
-                    && owners
-                        .iter()
-                        .enumerate()
-                        .all(|(at, owner)| !has(at) || *owner == ids.get(place).map(String::as_str))
+        let mut agreeing = vec![0_usize; self.primaries.len()];
+        let voters = views.iter().filter(|view| self.primaries.iter().any(|primary| primary.id == view.me));
+        for voter in voters {
+            let sound = |primary: &Primary| {
+                voter.line(&primary.id).is_some_and(|line| line.is_primary && !line.failed)
             };
-            primary.confirmed = voters.iter().filter(agrees).count() >= needed;
+            let mut agrees: Vec<bool> = self.primaries.iter().map(sound).collect();
+            for (place, owner) in self.slots.iter().zip(voter.owners()) {
+                let place = usize::from(*place);
+                if let (Some(primary), Some(agrees)) = (self.primaries.get(place), agrees.get_mut(place)) {
+                    *agrees &= owner == Some(primary.id.as_str());
+                }
+            }
+            for (count, agrees) in agreeing.iter_mut().zip(agrees) {
+                *count += usize::from(agrees);
+            }
+        }
+        // An election takes a majority, so this is what it cannot have.
+        let needed = self.primaries.len().div_ceil(2);
+        for (primary, count) in self.primaries.iter_mut().zip(agreeing) {
+            primary.confirmed = count >= needed;
         }
     }
 }

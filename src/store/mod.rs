@@ -86,6 +86,8 @@ pub enum LinkEvent<'a> {
     Tracking,
     /// The tracked one was up and is not any more.
     TrackingLost(&'a StoreError),
+    /// Those who decide cannot be asked, or do not confirm the primary.
+    Unconfirmed,
 }
 
 /// How a record is kept, hence which command reads it.

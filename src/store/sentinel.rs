@@ -112,13 +112,14 @@ impl Sentinels {
             let Some(sentinels) = these.upgrade() else { return };
             let (news, often) = (Arc::clone(&sentinels.news), sentinels.bound / QUESTIONS);
             let asked = sentinels.ask(&mut panel).await;
-            match &asked {
-                Ok(primary) if told.as_ref() != Some(primary) => tell(LinkEvent::Primary(primary)),
-                Ok(_) => {}
-                Err(error) => tell(LinkEvent::Failed(error)),
+            let sure = asked.is_ok() && sentinels.authority.is_confirmed(Moment::now());
+            let present = asked.ok().filter(|_| sure);
+            match &present {
+                Some(primary) if told.as_ref() != Some(primary) => tell(LinkEvent::Primary(primary)),
+                Some(_) => {}
+                None => tell(LinkEvent::Unconfirmed),
             }
-            told = asked.ok();
-            let sure = told.is_some() && sentinels.authority.is_confirmed(Moment::now());
+            told = present;
             drop(sentinels);
             tokio::select! {
                 () = news.notified() => {}

@@ -8,7 +8,7 @@ use crate::store::cluster::{Cluster, Node, Plan};
 use crate::store::dial::Dial;
 use crate::store::map::{ClusterMap, NOBODY, Primary, View};
 use crate::store::standing::Authority;
-use crate::store::{Address, Follower, Lease, LinkEvent, RedisOptions, StoreError, Tracked};
+use crate::store::{Address, Follower, Lease, LinkEvent, RedisOptions, Tracked};
 use crate::telemetry::StoreMetrics;
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
@@ -128,7 +128,7 @@ impl Rounds {
         let word = map.primaries.iter().any(|primary| primary.confirmed);
         if !word {
             // Who is heard is too few to be believed; what was believed before goes on until its leases end.
-            (surveyor.tell)(None, LinkEvent::Failed(&StoreError::Unconfirmed));
+            (surveyor.tell)(None, LinkEvent::Unconfirmed);
             return false;
         }
         self.publish(&map, plans, surveyor);

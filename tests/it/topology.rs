@@ -128,19 +128,18 @@ fn sentinels_have_tls_and_a_user_of_their_own() {
     let (upstream, certificates, port) = (Upstream::echoing(), Certificates::new(), free_port());
     let redis = Redis::start_with(&["--requirepass", "primary-password"]).log_in_with(":primary-password");
     let text = format!(
-        "port 0\ntls-port {port}\nbind 127.0.0.1\nuser default off\n\
-         user gateway on >sentinel-password resetchannels &+switch-master &+promoted-slave &+odown -@all \
-         +hello +auth +sentinel|myid +sentinel|get-master-addr-by-name +sentinel|master +sentinel|sentinels +subscribe\n\
+        "port 0\ntls-port {port}\nbind 127.0.0.1\n{}\n\
          sentinel monitor main 127.0.0.1 {} 1\nsentinel auth-pass main primary-password\n",
+        include_str!("../../deploy/redis/sentinel.acl"),
         redis.port()
     );
     let file = redis.dir().join("sentinel.conf");
     std::fs::write(&file, text).unwrap();
     let sentinel = sentinel(&file, &certificates.options());
-    let url = format!("redis+sentinel://:primary-password@127.0.0.1:{port}/main");
-    let tls = format!("sentinel_tls = true\n{}", certificates.lines());
-    let user =
-        "sentinel_username = \"gateway\"\nsentinel_password = { insecure_literal = \"sentinel-password\" }";
+    let url = format!("redis+sentinel://127.0.0.1:{port}/main");
+    let tls = "sentinel_tls = true\npassword = { insecure_literal = \"primary-password\" }";
+    let tls = format!("{tls}\n{}", certificates.lines());
+    let user = "sentinel_username = \"cloakroom\"\nsentinel_password = { insecure_literal = \"cloakroom-password\" }";
     let gateway = world(&upstream, &format!("{tls}\n{user}")).start_at(&url);
     check(&gateway, &redis, plainly);
     redis.set("sess:s1", &Watch::record("s1"));

@@ -32,7 +32,10 @@
 //! *Premises, and where each is tested* (unit tests here and in `store`, `tests/it/cache.rs`, `tests/it/outage.rs`, the model `tests/slot`):
 //! (a) Redis sends a key's message before any later answer on that connection, and the driver applies it before it hands over the
 //! answer: default mode does, BCAST does not. (b) The clock of leases counts stalls and sleep: CLOCK_BOOTTIME. (c) We ask the
-//! primary: each heartbeat asks for the role too. (d) A failover keeps the deletion: not ours to make true here; an app that needs it
+//! primary: each heartbeat asks for the role too, and where others decide who is one (sentinels, the primaries of a Cluster), a lease is
+//! extended as of the older of two questions, the heartbeat and the last that they answered in its favour; nor is any other answer of
+//! its taken without such a word of the last L, so that (3) holds to within L across a split (`tests/it/sentinel.rs`,
+//! `tests/it/cluster.rs`; what is left of it: [`crate::store`]'s sentinels). (d) A failover keeps the deletion: not ours to make true here; an app that needs it
 //! revokes with WAIT. (e) What is handed between threads out of order is caught by the generation: the model finds the stale
 //! session as soon as the rule is left out. (f) moka may drop or refuse a value; nothing is proved by one being there.
 //!

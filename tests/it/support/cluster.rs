@@ -1,6 +1,6 @@
 //! Three primaries and three replicas of a Cluster, all real.
 
-use crate::support::{READER, Redis, eventually};
+use crate::support::{Redis, eventually, reader_of};
 use redis::{Connection, Value};
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -54,11 +54,7 @@ impl Cluster {
 
     /// As a gateway is told of them; it is given two of six.
     pub(crate) fn url(&self) -> String {
-        format!(
-            "redis+cluster://cloakroom:reader@127.0.0.1:{},127.0.0.1:{}",
-            self.nodes[0].port(),
-            self.nodes[4].port()
-        )
+        format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.nodes[0].port(), self.nodes[4].port())
     }
 
     fn connection(&self, at: usize) -> Option<Connection> {
@@ -232,8 +228,7 @@ fn node() -> (Redis, String) {
         "--cluster-allow-replica-migration",
         "no",
     ];
-    options.extend("--user cloakroom on >reader".split(' '));
-    options.extend(READER.split(' '));
+    options.extend(reader_of(include_str!("../../../deploy/redis/cluster.acl")));
     (Redis::start_with(&options), bus)
 }
 

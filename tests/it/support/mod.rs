@@ -22,7 +22,7 @@ pub(crate) use cluster::Cluster;
 pub(crate) use fake_redis::{FakeRedis, bulk};
 pub(crate) use gateway::Gateway;
 pub(crate) use process::Process;
-pub(crate) use redis::{READER, Redis};
+pub(crate) use redis::{READER, Redis, reader_of};
 pub(crate) use relay::Relay;
 pub(crate) use sentinel::Sentinels;
 pub(crate) use token::verify;

@@ -10,9 +10,15 @@ use tempfile::TempDir;
 /// Ports below those that the system hands out for port 0, so that a Redis can come back on its own.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// What the gateway's user may do, as `deploy/redis/users.acl` has it.
-pub(crate) const READER: &str = "resetkeys %R~sess:* resetchannels -@all +hello +auth +select +echo +get +hgetall +pttl \
-    +client|tracking +cluster|nodes +asking";
+/// Logs a store in as the gateway's user of the files under `deploy/redis`.
+pub(crate) const READER: &str =
+    "username = \"cloakroom\"\npassword = { insecure_literal = \"cloakroom-password\" }";
+
+/// The options that make a server know the gateway's user as one of those files has it.
+pub(crate) fn reader_of(acl: &str) -> Vec<&str> {
+    let line = acl.lines().find(|line| line.starts_with("user cloakroom ")).expect("the gateway's user");
+    std::iter::once("--user").chain(line.split(' ').skip(1)).collect()
+}
 
 #[derive(Debug)]
 pub(crate) struct Redis {

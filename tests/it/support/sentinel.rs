@@ -1,7 +1,7 @@
 //! A primary, two replicas and three sentinels, all real.
 
 use crate::support::redis::candidate;
-use crate::support::{PATIENCE, Process, READER, Redis, eventually};
+use crate::support::{PATIENCE, Process, READER, Redis, eventually, reader_of};
 use redis::Commands;
 use std::process::Command;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub(crate) const SERVICE: &str = "main";
 /// What the sentinels ask of their clients.
 const PASSWORD: &str = "sentinel-password";
 /// How long a server may be silent before a sentinel holds it for down.
-const DOWN_AFTER_MS: u32 = 400;
+const DOWN_AFTER_MS: u32 = 800;
 
 /// All of them.
 pub(crate) struct Sentinels {
@@ -38,14 +38,14 @@ impl Sentinels {
     /// As a gateway is told of them; it is given one sentinel and finds the others.
     pub(crate) fn url(&self) -> String {
         format!(
-            "redis+sentinel://cloakroom:reader@127.0.0.1:{},127.0.0.1:{}/{SERVICE}/0",
+            "redis+sentinel://127.0.0.1:{},127.0.0.1:{}/{SERVICE}/0",
             self.sentinels[0].0, self.sentinels[1].0
         )
     }
 
-    /// What beside the URL makes the sentinels answer.
+    /// What beside the URL makes the servers and the sentinels answer.
     pub(crate) fn login() -> String {
-        format!("sentinel_password = {{ insecure_literal = \"{PASSWORD}\" }}")
+        format!("{READER}\nsentinel_password = {{ insecure_literal = \"{PASSWORD}\" }}")
     }
 
     /// The place of the server that calls itself primary, if there is just one.
@@ -126,8 +126,7 @@ const OPTIONS: [&str; 4] = ["--repl-diskless-sync-delay", "0", "--repl-ping-repl
 /// With the gateway's user, who may read and no more.
 fn options(follow: Option<&str>) -> Vec<&str> {
     let mut options = OPTIONS.to_vec();
-    options.extend("--user cloakroom on >reader".split(' '));
-    options.extend(READER.split(' '));
+    options.extend(reader_of(include_str!("../../../deploy/redis/users.acl")));
     options.extend(follow.into_iter().flat_map(|follow| ["--replicaof", follow]));
     options
 }
