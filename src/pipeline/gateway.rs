@@ -204,7 +204,7 @@ impl RouteState {
             template: minter.template_of(route.id),
             cookies_kept_here: if rules.forward_cookie { Vec::new() } else { cookies },
             login: rules.login.as_ref().map(|login| LoginTemplate::new(&login.value)),
-            policy: Policy { freshness: rules.freshness, outage: rules.outage },
+            policy: Policy { freshness: rules.freshness, outage: rules.outage, ..Policy::default() },
             body_limit: rules.body_limit.or(config.server.limits.body),
             metrics: metrics.route(&rules.path.value),
             upstream: config

@@ -119,6 +119,11 @@ impl<B> Inbound<B> {
         &self.cookies
     }
 
+    /// Takes the cookies out; stripping does not need them.
+    pub fn take_cookies(&mut self) -> Cookies {
+        std::mem::take(&mut self.cookies)
+    }
+
     /// Where it came from.
     pub const fn origin(&self) -> &Origin {
         &self.origin

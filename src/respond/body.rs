@@ -1,5 +1,6 @@
 //! The body of any answer.
 
+use crate::respond::live::LiveBody;
 use crate::upstream::UpstreamBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -15,6 +16,8 @@ pub enum ResponseBody {
     Own(Full<Bytes>),
     /// The upstream's.
     Upstream(UpstreamBody),
+    /// The upstream's, for as long as the session lasts.
+    Live(LiveBody),
 }
 
 impl Body for ResponseBody {
@@ -28,6 +31,7 @@ impl Body for ResponseBody {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Self::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Live(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -35,6 +39,7 @@ impl Body for ResponseBody {
         match self {
             Self::Own(body) => body.is_end_stream(),
             Self::Upstream(body) => body.is_end_stream(),
+            Self::Live(body) => body.is_end_stream(),
         }
     }
 
@@ -42,6 +47,7 @@ impl Body for ResponseBody {
         match self {
             Self::Own(body) => body.size_hint(),
             Self::Upstream(body) => body.size_hint(),
+            Self::Live(body) => body.size_hint(),
         }
     }
 }

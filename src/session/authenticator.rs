@@ -4,7 +4,9 @@ use crate::clock::{Moment, UnixMillis};
 use crate::config::{Freshness, Outage, ProfileId, StoreId};
 use crate::format::{Carried, Lookup, Presented, Reject};
 use crate::request::Cookies;
-use crate::session::cache::{Answer, CacheKey, Content, Decoded, Kept, Known, SessionCache};
+use crate::session::cache::{
+    Answer, Bell, CacheKey, Content, Decoded, Kept, Known, SessionCache, Watch,
+};
 use crate::session::carried::CarriedSessions;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::profile::Profile;
@@ -57,6 +59,8 @@ pub struct Policy {
     pub freshness: Option<Freshness>,
     /// What to do if it cannot be asked.
     pub outage: Option<Outage>,
+    /// How much longer the lease must hold for memory to be enough: who is not asked again at once, as a stream, looks so far ahead.
+    pub ahead: Duration,
 }
 
 /// What a store says of itself.
@@ -172,6 +176,21 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         Some(best)
     }
 
+    /// Has `bell` rung with `number` when a record that these cookies lead to changes, as far as its store tells.
+    pub fn watch(&self, cookies: &Cookies, profiles: &[ProfileId], number: u64, bell: &Arc<Bell>) -> Watch {
+        let mut keys = Vec::new();
+        for profile in profiles.iter().filter_map(|id| self.profiles.get(id.0)) {
+            let (Presented::Session(lookup), Some(place)) =
+                (profile.format.present(cookies), self.place(profile))
+            else {
+                continue;
+            };
+            let kind = profile.format.record_kind();
+            keys.extend(lookup.keys.iter().map(|key| CacheKey::new(place.id, kind, key.expose())));
+        }
+        self.cache.watch(keys, number, bell)
+    }
+
     /// Judges the cookies by the named profiles, in their order; the first that verifies wins, and a store that cannot be
     /// asked about a presented cookie ends the search: a lower profile must not win because a higher one is down.
     ///
@@ -239,7 +258,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             let held = place.store.held(key)?;
             let kept = self.cache.find(&CacheKey::new(place.id, kind, key.expose()))?;
             let moment = Moment::now();
-            if !kept.serves(held, moment) {
+            if !kept.serves(held, moment.plus(policy.ahead)) {
                 return None;
             }
             match seen(&kept, moment) {

@@ -31,7 +31,7 @@ mod verified;
 
 pub use attribute::claim_of;
 pub use authenticator::{Authenticated, Authenticator, Policy, SessionError, Source, StoreRules, Verdict};
-pub use cache::SessionCache;
+pub use cache::{Bell, SessionCache, Watch};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use profile::Profile;
 pub use subject::{SubjectPath, user_id};

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::upstream::error::UpstreamError;
+use crate::upstream::tunnel::Tunnel;
 
 /// Trailers that may pass: gRPC's status, without which its clients cannot work. Any other could be merged into the
 /// headers by a careless reader (RFC 9110 §6.5.1).
@@ -26,12 +27,24 @@ pub struct UpstreamBody {
     incoming: Incoming,
     /// Only where the route limits the whole exchange.
     end: Option<Pin<Box<Sleep>>>,
+    /// What goes on where this empty body ends.
+    tunnel: Option<Tunnel>,
 }
 
 impl UpstreamBody {
     pub(crate) fn new(incoming: Incoming, end: Option<Instant>) -> Self {
         let end = end.filter(|_| !incoming.is_end_stream()).map(|end| Box::pin(sleep_until(end)));
-        Self { incoming, end }
+        Self { incoming, end, tunnel: None }
+    }
+
+    /// The body of a 101, behind which `tunnel` begins.
+    pub(crate) fn before(tunnel: Tunnel, incoming: Incoming) -> Self {
+        Self { incoming, end: None, tunnel: Some(tunnel) }
+    }
+
+    /// The tunnel behind it, if this is a 101's.
+    pub const fn tunnel(&self) -> Option<&Tunnel> {
+        self.tunnel.as_ref()
     }
 }
 

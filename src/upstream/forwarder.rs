@@ -111,8 +111,8 @@ impl Forwarder {
         let (mut head, body) = response.into_parts();
         head.version = http::Version::HTTP_11;
         websocket::answer(&mut head.headers);
-        self.tunnels.open(upgrade.client, upstream);
-        Ok(Response::from_parts(head, UpstreamBody::new(body, None)))
+        let tunnel = self.tunnels.open(upgrade.client, upstream);
+        Ok(Response::from_parts(head, UpstreamBody::before(tunnel, body)))
     }
 
     /// Puts a connection into the first pool.

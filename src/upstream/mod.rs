@@ -23,13 +23,14 @@
 //!
 //! Life of a request: `outbound` makes its head ready and wraps its body in `upload`; `forwarder` takes a `Link` from
 //! `pool` or has `connect` open one, whose bytes pass through `wire`; `exchange` waits for the answer; `hygiene` cleans
-//! it; [`UpstreamBody`] carries the rest, or `websocket` checks the handshake and `tunnel` takes over.
+//! it; [`UpstreamBody`] carries the rest, or `websocket` checks the handshake and `tunnel` takes over, with `frames` for its last word.
 
 mod body;
 mod connect;
 mod error;
 mod exchange;
 mod forwarder;
+mod frames;
 mod head_copy;
 mod hygiene;
 mod outbound;
@@ -46,4 +47,4 @@ pub use body::UpstreamBody;
 pub use error::UpstreamError;
 pub use forwarder::Forwarder;
 pub use outbound::Outbound;
-pub use tunnel::Tunnels;
+pub use tunnel::{Goodbye, Tunnel, Tunnels};

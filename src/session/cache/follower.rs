@@ -6,6 +6,7 @@ use crate::format::Reject;
 use crate::session::cache::key::CacheKey;
 use crate::session::cache::known::{Content, Known};
 use crate::session::cache::slots::{Begun, Kept, Slots};
+use crate::session::cache::watches::Watches;
 use crate::store::{Follower, Lease, Load, Reading, RecordKind, StoreError, Stored, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,8 @@ type Held<T> = Arc<Kept<Content<T>>>;
 /// One store's side of the cache.
 pub(in crate::session) struct CacheFollower<T> {
     pub(in crate::session) slots: Arc<SessionSlots<T>>,
+    /// Who goes on after its request and hears of changes too.
+    pub(in crate::session) watches: Arc<Watches>,
     pub(in crate::session) store: StoreId,
     /// The kinds that profiles of this store read.
     pub(in crate::session) kinds: Vec<RecordKind>,
@@ -77,6 +80,7 @@ impl<T: Send + Sync + 'static> Follower for CacheFollower<T> {
                     Begun::Joined => {}
                 }
             }
+            self.watches.changed(cache_key);
         }
     }
 }

@@ -51,11 +51,13 @@ mod shelf;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod watches;
 
 pub(in crate::session) use follower::Answer;
 pub(in crate::session) use key::CacheKey;
 pub(in crate::session) use known::{Content, Decoded, Known};
 pub(in crate::session) use slots::Kept;
+pub use watches::{Bell, Watch};
 
 use crate::clock::Moment;
 use crate::config::StoreId;
@@ -65,6 +67,7 @@ use shelf::Shelf;
 use slots::{Begun, Slots};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use watches::Watches;
 
 /// Locks over the loading slots: more than there are cores, so that two rarely meet.
 const LOCKS: usize = 64;
@@ -72,6 +75,7 @@ const LOCKS: usize = 64;
 /// All sessions that the process holds; shared by its workers and its tracked connections.
 pub struct SessionCache<T> {
     slots: Arc<SessionSlots<T>>,
+    watches: Arc<Watches>,
     /// How many profiles there are: each may make its own of a record.
     profiles: usize,
 }
@@ -79,7 +83,8 @@ pub struct SessionCache<T> {
 impl<T: Send + Sync + 'static> SessionCache<T> {
     /// An empty cache for so many profiles.
     pub fn new(profiles: usize) -> Self {
-        Self { slots: Arc::new(Slots::new(Shelf::new(Content::weight), LOCKS)), profiles }
+        let slots = Arc::new(Slots::new(Shelf::new(Content::weight), LOCKS));
+        Self { slots, watches: Arc::default(), profiles }
     }
 
     /// How many sessions are held. Not for the path of a request.
@@ -95,7 +100,12 @@ impl<T: Send + Sync + 'static> SessionCache<T> {
     /// What hears of a store's changes for this cache. `kinds` are those that its profiles read.
     pub fn follower(&self, store: StoreId, kinds: Vec<RecordKind>, lease: Arc<Lease>) -> Arc<dyn Follower> {
         let (slots, profiles) = (Arc::clone(&self.slots), self.profiles);
-        Arc::new(CacheFollower { slots, store, kinds, lease, profiles })
+        Arc::new(CacheFollower { slots, watches: Arc::clone(&self.watches), store, kinds, lease, profiles })
+    }
+
+    /// Has `bell` rung with `number` whenever one of the keys changes, as far as we are told of changes.
+    pub(in crate::session) fn watch(&self, keys: Vec<CacheKey>, number: u64, bell: &Arc<Bell>) -> Watch {
+        self.watches.watch(keys, number, bell)
     }
 
     /// What is held of a key, fresh or not: who takes it must judge it by [`Kept::serves`], or compare its bytes.
