@@ -128,8 +128,11 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
             let gateway = Gateway::new(shared, stores, ids(), AccessLog::new(access))
                 .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
             let flusher = tokio::task::spawn_local(flush_log(gateway.clone()));
+            let watched = gateway.clone();
+            let watcher = tokio::task::spawn_local(async move { watched.watch_streams().await });
             let served = serve(sockets, limits, connections, gateway.clone(), drain).await;
             flusher.abort();
+            watcher.abort();
             gateway.log().flush();
             served
         });

@@ -9,26 +9,28 @@ mod gateway;
 mod record;
 mod refusal;
 mod rehearsed;
+mod streams;
 
 pub use gateway::{Gateway, RouteState, Shared};
 pub use rehearsed::Rehearsed;
 
-use crate::config::Outage;
+use crate::config::{Outage, StreamEnd};
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
 use crate::listen::Handler;
-use crate::request::{Conn, Inbound, ParseError, StripRules, exception_text};
+use crate::request::{Conn, Cookies, Inbound, ParseError, StripRules, exception_text};
 use crate::respond::{
-    Form, Reason, Rendering, ResponseBody, ResponseRules, clean, drain, render, seen_before,
+    Form, Reason, Rendering, ResponseBody, ResponseRules, Stream, clean, drain, goes_on, render, seen_before,
 };
 use crate::route::{Anonymous, Found, Grant, Route};
 use crate::session::{Authenticated, SessionError, Source, VerifiedSession};
 use crate::token::{InternalToken, Slots, TokenError};
-use crate::upstream::Outbound;
+use crate::upstream::{Outbound, UpstreamBody};
 use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use record::Record;
 use refusal::{Cause, Refusal};
+use streams::{Asked, Begun};
 
 static CLOAKROOM_VERDICT: HeaderName = HeaderName::from_static("cloakroom-verdict");
 /// Tells a client that its session could not be checked just now, and by which policy the request passed all the same.
@@ -48,7 +50,7 @@ enum Caller {
     /// Nobody's: a CORS preflight, which carries no cookie and gets none.
     Preflight(Anonymous),
     /// A user's or guest's.
-    Known(InternalToken),
+    Known(InternalToken, VerifiedSession<Slots>),
 }
 
 impl Handler for Gateway {
@@ -146,7 +148,7 @@ impl Gateway {
             Admitted::Anonymous(anonymous) => Caller::Anonymous(anonymous),
             Admitted::Known(session) => {
                 self.guard(way, inbound, &session, record)?;
-                Caller::Known(self.token(way, &session, record)?)
+                Caller::Known(self.token(way, &session, record)?, session)
             }
         };
         Ok((way, caller))
@@ -155,16 +157,17 @@ impl Gateway {
     /// Second half: strip, upstream, respond.
     async fn send(
         &self,
-        inbound: Box<Inbound>,
+        mut inbound: Box<Inbound>,
         way: Way<'_>,
         caller: &Caller,
         record: &mut Record,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let Way { route, state } = way;
         record.forwarded = true;
+        let cookies = inbound.take_cookies();
         let sending = self.forwarder.send(self.outbound(*inbound, way, caller), route.rules.upstream);
         let mut response = sending.await.map_err(Refusal::upstream)?;
-        let authenticated = matches!(caller, Caller::Known(_));
+        let authenticated = matches!(caller, Caller::Known(..));
         if authenticated && response.status() == StatusCode::UNAUTHORIZED {
             record.disagreed(response.headers());
         }
@@ -175,7 +178,28 @@ impl Gateway {
         if let Some(policy) = record.outage {
             response.headers_mut().insert(&CLOAKROOM_OUTAGE, HeaderValue::from_static(policy));
         }
-        Ok(response.map(ResponseBody::Upstream))
+        Ok(match caller {
+            Caller::Known(_, session) if route.rules.streams == StreamEnd::Close && goes_on(&response) => {
+                self.hold(response, cookies, session, route, record)
+            }
+            Caller::Known(..) | Caller::Anonymous(_) | Caller::Preflight(_) => response.map(ResponseBody::Upstream),
+        })
+    }
+
+    /// Has an answer that goes on end with its session.
+    fn hold(
+        &self,
+        response: Response<UpstreamBody>,
+        cookies: Cookies,
+        session: &VerifiedSession<Slots>,
+        route: &Route,
+        record: &Record,
+    ) -> Response<ResponseBody> {
+        let request = Asked::of(record, response.status());
+        let (stream, response) = Stream::hold(response);
+        let session = session.clone();
+        self.streams.begin(Begun { stream, cookies, session, route: route.id, request });
+        response.map(ResponseBody::Live)
     }
 
     /// The request as it goes out: stripped, and in the caller's name.
@@ -185,7 +209,7 @@ impl Gateway {
         let stripped = inbound.strip(&self.strip_rules(way, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
         match caller {
-            Caller::Known(token) => outbound.set(token.header(), token.expose()),
+            Caller::Known(token, _) => outbound.set(token.header(), token.expose()),
             Caller::Anonymous(_) if state.is_open() => {}
             Caller::Anonymous(_) | Caller::Preflight(_) => {
                 outbound.set(&CLOAKROOM_VERDICT, &HeaderValue::from_static("anonymous"));
@@ -206,9 +230,9 @@ impl Gateway {
                 Rehearsed::Forwarded {
                     head,
                     upstream: way.route.rules.upstream,
-                    says_anonymous: !way.state.is_open() && !matches!(caller, Caller::Known(_)),
+                    says_anonymous: !way.state.is_open() && !matches!(caller, Caller::Known(..)),
                     token: match caller {
-                        Caller::Known(token) => Some(token),
+                        Caller::Known(token, _) => Some(token),
                         Caller::Anonymous(_) | Caller::Preflight(_) => None,
                     },
                 }

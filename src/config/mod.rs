@@ -40,7 +40,7 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use words::{
     Access, Algorithm, CsrfMode, DuplicateCookie, Framework, Freshness, Outage, PathException, Preflight,
-    TokenProfile,
+    StreamEnd, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -382,4 +382,6 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// Longest life of a whole exchange; `None`: no limit. Tunnels are exempt.
     pub total_timeout: Option<Duration>,
+    /// What becomes of its streams when their session ends.
+    pub streams: StreamEnd,
 }

@@ -27,7 +27,6 @@ const KEYS: &[(&str, &str)] = &[
     ("upstreams.*", "health"),
     ("routes", "rate"),
     ("routes", "rollout"),
-    ("routes", "streams"),
 ];
 
 /// Words, as the key's path and the word.

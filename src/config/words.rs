@@ -181,6 +181,16 @@ pub enum Preflight {
     Refuse,
 }
 
+/// What becomes of a stream (WebSocket, server-sent events, gRPC) when its session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StreamEnd {
+    /// It ends too.
+    Close,
+    /// It goes on until one side ends it.
+    Keep,
+}
+
 /// What kind of JWT a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum TokenProfile {

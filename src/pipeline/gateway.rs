@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId};
 use crate::guard::TrustedOrigins;
 use crate::pipeline::record::Record;
+use crate::pipeline::streams::Streams;
 use crate::request::{RequestIds, Reserved, push_address};
 use crate::respond::LoginTemplate;
 use crate::route::{Grant, Route, RouteTable};
@@ -155,6 +156,11 @@ impl Shared {
         self.states.get(route.id.0).map(|state| state.policy).unwrap_or_default()
     }
 
+    /// What was made ready for a route.
+    pub(super) fn state_of(&self, route: crate::config::RouteId) -> Option<&RouteState> {
+        self.states.get(route.0)
+    }
+
     /// The sessions that are held.
     pub const fn cache(&self) -> &Arc<SessionCache<Slots>> {
         &self.cache
@@ -231,6 +237,7 @@ pub struct Worker {
     pub(super) forwarder: Forwarder,
     pub(super) ids: RequestIds,
     pub(super) log: AccessLog,
+    pub(super) streams: Streams,
 }
 
 impl std::ops::Deref for Gateway {
@@ -262,7 +269,8 @@ impl Gateway {
             Arc::clone(&shared.cache),
             shared.fingerprints.clone(),
         );
-        Ok(Self(Rc::new(Worker { shared, authenticator, forwarder, ids, log })))
+        let streams = Streams::default();
+        Ok(Self(Rc::new(Worker { shared, authenticator, forwarder, ids, log, streams })))
     }
 }
 
@@ -296,6 +304,10 @@ impl Worker {
 
     pub(super) fn state(&self, route: &Route) -> Option<&RouteState> {
         self.shared.states.get(route.id.0)
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     pub(super) fn minter(&self) -> &Minter {

@@ -81,6 +81,9 @@ pub struct Metrics {
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
     connections: Gauge,
+    /// Streams that are looked after.
+    pub streams_open: Gauge,
+    streams_closed: Family<RouteCode, Counter>,
     durations: Family<OfRoute, Histogram, fn() -> Histogram>,
 }
 
@@ -143,6 +146,8 @@ impl Metrics {
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
             connections: Gauge::default(),
+            streams_open: Gauge::default(),
+            streams_closed: Family::default(),
             durations,
             registry: Mutex::new(Registry::default()),
         };
@@ -168,6 +173,16 @@ impl Metrics {
             metrics.disagreements.clone(),
         );
         registry.register("connections", "Client connections now open", metrics.connections.clone());
+        registry.register(
+            "streams_open",
+            "WebSockets, event streams and other long answers that end with their session",
+            metrics.streams_open.clone(),
+        );
+        registry.register(
+            "streams_closed",
+            "Streams that ended with their session, by route and reason",
+            metrics.streams_closed.clone(),
+        );
         registry.register_with_unit(
             "response_head",
             "Time from the parsed head to the head of the answer, by route",
@@ -261,6 +276,11 @@ impl Metrics {
     /// Counts a refusal; `code` is one of the closed table's.
     pub fn count_refusal(&self, route: &str, code: &'static str) {
         self.refusals.get_or_create_owned(&RouteCode { route: route.to_owned(), code }).inc();
+    }
+
+    /// Counts a stream that ended with its session; `code` is one of a closed list.
+    pub fn count_stream_closed(&self, route: &str, code: &'static str) {
+        self.streams_closed.get_or_create_owned(&RouteCode { route: route.to_owned(), code }).inc();
     }
 
     /// Counts a session that was not accepted.

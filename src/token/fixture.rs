@@ -101,6 +101,7 @@ pub(super) fn route(audience: &str, access: Access) -> Route {
         forward_authorization: false,
         csrf: CsrfMode::Off,
         preflight: Preflight::Forward,
+        streams: crate::config::StreamEnd::Close,
         login: None,
         allow_in_path: Vec::new(),
         body_limit: None,

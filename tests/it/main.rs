@@ -23,6 +23,7 @@ mod revocation;
 mod secrets;
 mod sentinel;
 mod streaming;
+mod streams;
 mod support;
 mod tokens;
 mod topology;

@@ -9,7 +9,8 @@ use crate::config::check::token;
 use crate::config::raw::{OneOrMany, Placed, RawRoute};
 use crate::config::suggest::list;
 use crate::config::{
-    Access, At, Config, CsrfMode, Located, Outage, Preflight, ProfileId, Route, TokenOptions, UpstreamId,
+    Access, At, Config, CsrfMode, Located, Outage, Preflight, ProfileId, Route, StreamEnd, TokenOptions,
+    UpstreamId,
 };
 
 /// Checks all routes, in the order of the files. Whether two of them are ambiguous is the route table's to say.
@@ -73,6 +74,7 @@ fn route(
         login: raw.login.as_ref().map(|raw| login(table, raw)),
         allow_in_path: raw.allow_in_path.clone().unwrap_or_default(),
         body_limit: table.size_or_none("limits.body", limits.and_then(|limits| limits.body.as_ref())),
+        streams: raw.streams.as_ref().map_or(StreamEnd::Close, |raw| *raw.get()),
         total_timeout: total
             .map(|raw| table.duration("limits.total", Some(raw), std::time::Duration::from_secs(60))),
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, RawOutage, SizeText};
-use crate::config::{Access, CsrfMode, Freshness, PathException, Preflight, TokenProfile};
+use crate::config::{Access, CsrfMode, Freshness, PathException, Preflight, StreamEnd, TokenProfile};
 
 /// Which requests go to which service, and who may send them.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -75,6 +75,10 @@ pub(crate) struct RawRoute {
     /// Encodings in the path that are refused elsewhere, for apps that need them. Default: none.
     #[schemars(extend("default" = []))]
     pub(crate) allow_in_path: Option<Vec<PathException>>,
+    /// What becomes of WebSockets, server-sent events, gRPC streams and other long answers when their session is revoked,
+    /// expires or is no longer admitted here: they end (`close`), or go on (`keep`). Default: `"close"`.
+    #[schemars(extend("default" = "close"))]
+    pub(crate) streams: Option<Placed<StreamEnd>>,
     /// This route's own limits.
     pub(crate) limits: Option<Placed<RawRouteLimits>>,
 }
