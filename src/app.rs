@@ -92,6 +92,9 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let mut plans = plan_stores(&config, &start.clock).map_err(StartError::Config)?;
     let leased = leased_stores(&config);
+    for warning in check::unstated_touches(&config) {
+        tracing::warn!("{warning}");
+    }
     let shared = Shared::build(config, start.clock, Arc::clone(&metrics)).map_err(StartError::Config)?;
     let shared = Arc::new(shared);
     for warning in shared.ring().warnings() {
@@ -129,6 +132,10 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
                 .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
             let flusher = tokio::task::spawn_local(flush_log(gateway.clone()));
             let watched = gateway.clone();
+            if at == 0 {
+                let trying = gateway.clone();
+                tokio::task::spawn_local(async move { trying.try_touches().await });
+            }
             let watcher = tokio::task::spawn_local(async move { watched.watch_streams().await });
             let served = serve(sockets, limits, connections, gateway.clone(), drain).await;
             flusher.abort();

@@ -6,6 +6,7 @@
 //! counted, logged once and written down in one place.
 
 mod gateway;
+mod keep_alive;
 mod record;
 mod refusal;
 mod rehearsed;
@@ -165,6 +166,7 @@ impl Gateway {
         let Way { route, state } = way;
         record.forwarded = true;
         let cookies = inbound.take_cookies();
+        let touched = self.keep_alive(route, caller);
         let sending = self.forwarder.send(self.outbound(*inbound, way, caller), route.rules.upstream);
         let mut response = sending.await.map_err(Refusal::upstream)?;
         let authenticated = matches!(caller, Caller::Known(..));
@@ -175,6 +177,12 @@ impl Gateway {
         if clean(response.headers_mut(), rules) {
             self.warnings().set_cookie_dropped(route);
         }
+        if state.learns {
+            self.learn(route, &cookies, response.headers());
+        }
+        if touched && let Caller::Known(_, session) = caller {
+            self.send_cookie_again(session.session().profile, &cookies, response.headers_mut());
+        }
         if let Some(policy) = record.outage {
             response.headers_mut().insert(&CLOAKROOM_OUTAGE, HeaderValue::from_static(policy));
         }
@@ -182,7 +190,9 @@ impl Gateway {
             Caller::Known(_, session) if route.rules.streams == StreamEnd::Close && goes_on(&response) => {
                 self.hold(response, cookies, session, route, record)
             }
-            Caller::Known(..) | Caller::Anonymous(_) | Caller::Preflight(_) => response.map(ResponseBody::Upstream),
+            Caller::Known(..) | Caller::Anonymous(_) | Caller::Preflight(_) => {
+                response.map(ResponseBody::Upstream)
+            }
         })
     }
 

@@ -67,6 +67,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     }
     warnings.extend(config.profiles.iter().filter(|profile| profile.store.is_none()).flat_map(carried));
     warnings.extend(config.stores.iter().filter_map(lone_server));
+    warnings.extend(unstated_touches(&config));
     config.tokens.stand_in = true;
     Shared::build(config, Clock::System, Arc::new(Metrics::new())).map(|shared| {
         warnings.extend(dead_ends(&shared));
@@ -162,6 +163,26 @@ fn carried(profile: &Profile) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Sliding profiles on routes that bypass the app, which do not say who keeps their sessions alive there.
+pub(super) fn unstated_touches(config: &Config) -> Vec<String> {
+    let unstated = config.profiles.iter().enumerate().filter_map(|(at, profile)| {
+        let bypasses = |route: &&Route| {
+            let names_it = route.sessions.iter().any(|id| id.0 == at);
+            route.access != Access::Open && !route.forward_cookie && names_it
+        };
+        if profile.idle_touch.is_some() || !profile.framework.value.slides() {
+            return None;
+        }
+        let route = config.routes.iter().find(bypasses)?;
+        Some(format!(
+            "profile `{}`: its app keeps a session alive while it is used, but does not see requests to `{}`; say `idle_touch = \"gateway\"`, \
+             and we do it in its place, or `idle_touch = \"off\"`, and who uses such routes alone is logged out",
+            profile.name, route.path.value
+        ))
+    });
+    unstated.collect()
 }
 
 /// Upstreams that get the session cookie on some of their routes only: what they set on the others is dropped.

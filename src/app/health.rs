@@ -18,6 +18,8 @@ pub(super) struct StoreWatch {
     untracked: Mutex<Option<String>>,
     /// Where its primaries are, if others than the URL say so.
     primaries: Mutex<Vec<String>>,
+    /// Whether it was said that sessions cannot be kept alive.
+    untouched: AtomicBool,
 }
 
 impl StoreWatch {
@@ -30,6 +32,7 @@ impl StoreWatch {
             trouble: Mutex::new(None),
             untracked: Mutex::new(None),
             primaries: Mutex::default(),
+            untouched: AtomicBool::new(false),
         }
     }
 
@@ -53,6 +56,7 @@ impl StoreWatch {
                 );
             }
             LinkEvent::Broke(_)
+            | LinkEvent::CannotTouch(_)
             | LinkEvent::CannotTrack(_)
             | LinkEvent::Cluster { .. }
             | LinkEvent::Connected
@@ -131,6 +135,16 @@ impl StoreWatch {
                 *self.primaries() = vec![address.to_string()];
                 *self.trouble() = None;
                 tracing::info!(store = %self.name, primary = %address, "the sentinels name the primary");
+            }
+            LinkEvent::CannotTouch(error) => {
+                if !self.untouched.swap(true, Ordering::Relaxed) {
+                    let text = crate::telemetry::chain(*error);
+                    tracing::warn!(
+                        store = %self.name, error = %text,
+                        "our user may not keep sessions alive, as `idle_touch = \"gateway\"` asks: who uses only routes that bypass the \
+                         app will be logged out; give it the rights of deploy/redis/touch.acl, or say `idle_touch = \"off\"`"
+                    );
+                }
             }
             LinkEvent::Tracking => {
                 *self.untracked() = None;

@@ -39,8 +39,8 @@ pub use report::render;
 pub use schema::schema;
 pub use secret::Secret;
 pub use words::{
-    Access, Algorithm, CsrfMode, DuplicateCookie, Framework, Freshness, Outage, PathException, Preflight,
-    StreamEnd, TokenProfile,
+    Access, Algorithm, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch, Outage, PathException,
+    Preflight, StreamEnd, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -215,6 +215,8 @@ pub struct Profile {
     pub attributes: Vec<(String, AttributeSource)>,
     /// What two session cookies with different values mean.
     pub duplicate_cookie: DuplicateCookie,
+    /// Who keeps its sessions alive; `None`: the file does not say.
+    pub idle_touch: Option<IdleTouch>,
 }
 
 /// Where an attribute's value comes from.

@@ -34,7 +34,6 @@ const WORDS: &[(&str, &str)] = &[
     ("routes.accept", "bearer"),
     ("routes.mode", "shadow"),
     ("routes.profile", "txn"),
-    ("sessions.*.idle_touch", "gateway"),
     ("tokens.algorithm", "HS256"),
     ("tokens.profile", "txn"),
 ];

@@ -148,6 +148,36 @@ impl Outage {
     }
 }
 
+impl Framework {
+    /// Whether apps of this framework push on the end of a session by every request, unless told otherwise (measured for each).
+    pub const fn slides(self) -> bool {
+        match self {
+            Self::Aspnet
+            | Self::Express
+            | Self::Fastify
+            | Self::Flask
+            | Self::Laravel
+            | Self::Php
+            | Self::Rack
+            | Self::Rails
+            | Self::Spring
+            | Self::Starlette
+            | Self::Symfony => true,
+            Self::Actix
+            | Self::BetterAuth
+            | Self::Django
+            | Self::Gin
+            | Self::GoScs
+            | Self::Gorilla
+            | Self::Json
+            | Self::Jwt
+            | Self::Koa
+            | Self::Msgpack
+            | Self::Tower => false,
+        }
+    }
+}
+
 /// An encoding in the path that a route takes although it is refused by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum PathException {
@@ -179,6 +209,20 @@ pub enum Preflight {
     Forward,
     /// Refused.
     Refuse,
+}
+
+/// Who keeps an active session alive on routes that bypass the app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdleTouch {
+    /// Nobody but the app.
+    Off,
+    /// We, in the framework's own way.
+    Gateway {
+        /// How long a session may idle; `None`: as its record says, or else as long as it was ever seen to have left.
+        life: Option<std::time::Duration>,
+        /// The attributes of the cookie that goes out with a touch; `None`: as the app itself was seen to do it.
+        set_cookie: Option<String>,
+    },
 }
 
 /// What becomes of a stream (WebSocket, server-sent events, gRPC) when its session ends.

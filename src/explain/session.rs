@@ -1,6 +1,6 @@
 //! What one profile makes of the cookies, up to the record.
 
-use crate::config::{ProfileId, StoreId};
+use crate::config::{IdleTouch, ProfileId, StoreId};
 use crate::explain::Look;
 use crate::explain::record;
 use crate::explain::shown::{Mask, clip};
@@ -51,6 +51,15 @@ async fn look_up(look: &Look<'_>, profile: &Profile, name: &str, lookup: &Lookup
         step.text = format!("{name}: its store is not configured");
         return step;
     };
+    if let IdleTouch::Gateway { life, .. } = &profile.idle_touch {
+        let life = life.map_or("as its record says, or what it was seen to have left".to_owned(), |life| {
+            crate::clock::in_words(life)
+        });
+        step.fact(
+            "idle_touch",
+            format!("on routes that bypass the app we keep it alive; it may idle for {life}"),
+        );
+    }
     let mask = Mask::new(look.show_values);
     let mut first = None;
     for key in &lookup.keys {

@@ -16,7 +16,7 @@ use crate::format::jar::{Jar, Protection};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// actix-identity's name for the user id.
 const USER: &str = "actix_identity.user_id";
@@ -81,6 +81,10 @@ impl SessionFormat for Actix {
 
     fn decode(&self, record: &Record, _lookup: &Lookup) -> Result<Decoded, Reject> {
         Ok(Decoded { data: unwrap_texts(record::json_object(record)?), ends_at: None })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

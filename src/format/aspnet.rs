@@ -20,7 +20,8 @@ use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, data_protection, record};
 use crate::request::Cookies;
-use crate::store::{Record, RecordKind};
+use crate::store::{Record, RecordKind, StoreKey};
+use std::time::Duration;
 
 /// Ticks of 100 ns from the year 1 to 1970.
 const TICKS_TO_1970: i64 = 621_355_968_000_000_000;
@@ -144,6 +145,17 @@ impl SessionFormat for Aspnet {
         };
         let entries = self.entries(data).map_err(Reject::Undecodable)?;
         Ok(Decoded { data: Value::Map(entries), ends_at })
+    }
+
+    fn idle(&self, record: &Record) -> Option<Duration> {
+        let Record::Hash(fields) = record else { return None };
+        let (_, ticks) = fields.iter().find(|(field, _)| field == b"sldexp")?;
+        let ticks = std::str::from_utf8(ticks).ok()?.parse::<u64>().ok()?;
+        Some(Duration::from_micros(ticks / 10)).filter(|idle| !idle.is_zero())
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

@@ -12,7 +12,7 @@ use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options, word};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// Longest id, in characters; 256 bits in hexadecimal are 64.
 const ID_MAX: usize = 256;
@@ -82,6 +82,10 @@ impl SessionFormat for Bare {
             }
         };
         Ok(Decoded { data, ends_at: None })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

@@ -16,9 +16,9 @@ use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::express::split_signature;
 use crate::format::options::{KeyTemplate, Options};
-use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, date, record};
+use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, Touching, date, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// better-auth.
 #[derive(Debug)]
@@ -79,6 +79,14 @@ impl SessionFormat for BetterAuth {
         let expires = session.get("expiresAt").and_then(Value::as_text).and_then(date::rfc3339);
         let ends_at = expires.ok_or(record::malformed("`session.expiresAt` is no timestamp"))?;
         Ok(Decoded { ends_at: Some(ends_at), data })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
+    }
+
+    fn touching(&self) -> Touching {
+        Touching::Never("the record and the app's database say when it ends")
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

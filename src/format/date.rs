@@ -26,6 +26,21 @@ pub fn rfc3339(text: &str) -> Option<UnixMillis> {
     millis(seconds, millis_of(fraction)?)
 }
 
+/// The instant of a date as cookies have it: `Sun, 22 Nov 2026 00:03:45 GMT`, or with dashes in it.
+pub fn http(text: &str) -> Option<UnixMillis> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_, rest) = text.split_once(',')?;
+    let mut parts = rest.split([' ', '-']).filter(|part| !part.is_empty());
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let (time, zone) = (parts.next()?, parts.next()?);
+    let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? + 1;
+    if !zone.eq_ignore_ascii_case("GMT") || year.len() != 4 {
+        return None;
+    }
+    rfc3339(&format!("{year}-{month:02}-{day:0>2}T{time}Z"))
+}
+
 /// The instant of a year, a day of it counted from 1, a time of day and nanoseconds, in UTC.
 pub fn from_ordinal(year: i64, ordinal: i64, time: [i64; 3], nanos: i64) -> Option<UnixMillis> {
     millis(ordinal_seconds(year, ordinal, time)?, nanos.checked_div(1_000_000)?)

@@ -22,7 +22,7 @@ use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, bare_id, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 use std::borrow::Cow;
 
 /// Shortest id that Django takes (`SessionBase._validate_session_key`).
@@ -184,6 +184,10 @@ impl SessionFormat for Django {
         };
         let data = record::object(value.map_err(Reject::Undecodable)?)?;
         Ok(Decoded { data, ends_at: None })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

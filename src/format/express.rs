@@ -16,7 +16,8 @@ use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
+use std::time::Duration;
 
 /// express-session.
 #[derive(Debug)]
@@ -69,6 +70,16 @@ pub fn split_signature(value: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
     Ok((id, signature.get(1..).unwrap_or_default()))
 }
 
+/// How long the cookie of a session is kept, which is how long its record idles; `None`: as long as the store is told.
+pub fn original_max_age(session: &Value) -> Option<Duration> {
+    match session.get("cookie")?.get("originalMaxAge")? {
+        Value::Int(millis) => {
+            u64::try_from(*millis).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
+        }
+        _ => None,
+    }
+}
+
 impl SessionFormat for Express {
     fn cookie_names(&self) -> Vec<String> {
         vec![self.cookie.clone()]
@@ -85,6 +96,14 @@ impl SessionFormat for Express {
             Some(Value::Map(_)) => Ok(Decoded { data: record::without(session, &["cookie"]), ends_at: None }),
             _ => Err(record::malformed("no `cookie` in the session")),
         }
+    }
+
+    fn idle(&self, record: &Record) -> Option<Duration> {
+        original_max_age(&record::json_object(record).ok()?)
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

@@ -13,11 +13,14 @@ use crate::codec::Value;
 use crate::codec::seal::{self, Base64, Hash, MacKey};
 use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
-use crate::format::express::split_signature;
+use crate::format::express::{original_max_age, split_signature};
 use crate::format::options::{KeyTemplate, Options};
-use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, date, record};
+use crate::format::{
+    Decoded, Lookup, Presented, Reject, Rewritten, SessionFormat, SessionId, Touching, date, record,
+};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
+use std::time::Duration;
 
 /// @fastify/session.
 #[derive(Debug)]
@@ -90,6 +93,33 @@ impl SessionFormat for Fastify {
         let session = record::json_object(record)?;
         let ends_at = ends_at(&session)?;
         Ok(Decoded { data: record::without(session, &["cookie"]), ends_at })
+    }
+
+    fn touching(&self) -> Touching {
+        Touching::Rewrite
+    }
+
+    fn idle(&self, record: &Record) -> Option<Duration> {
+        original_max_age(&record::json_object(record).ok()?)
+    }
+
+    fn rewritten(
+        &self,
+        record: &Record,
+        _: &SessionId,
+        now: UnixMillis,
+        life: Duration,
+    ) -> Option<Rewritten> {
+        let session = record::json_object(record).ok()?;
+        let Some(Value::Text(expires)) = session.get("cookie")?.get("expires") else { return None };
+        let old = format!("\"expires\":\"{expires}\"");
+        let new = format!("\"expires\":\"{}\"", now.plus(life).rfc3339());
+        let change = record::replaced_once(record, old.as_bytes(), new.as_bytes())?;
+        Some(Rewritten { change, ttl: life })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

@@ -17,7 +17,7 @@ use crate::format::express::split_signature;
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, bare_id, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// Flask-Session.
 #[derive(Debug)]
@@ -108,6 +108,10 @@ impl SessionFormat for Flask {
             Serializer::Pickle => unpickle(bytes),
         };
         Ok(Decoded { data: record::object(value.map_err(Reject::Undecodable)?)?, ends_at: None })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

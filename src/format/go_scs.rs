@@ -15,7 +15,7 @@ use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, date, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 use aws_lc_rs::digest;
 
 /// scs.
@@ -74,6 +74,10 @@ impl SessionFormat for Scs {
             }
             _ => Err(record::malformed("no deadline and values in the session")),
         }
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

@@ -17,9 +17,9 @@ use crate::codec::{Limits, Value, gob};
 use crate::config::{ConfigError, DuplicateCookie, Framework, Profile, Secret};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
-use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
+use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, Touching, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 use std::time::Duration;
 
 /// `securecookie`'s and `redistore`'s default.
@@ -129,6 +129,14 @@ impl SessionFormat for Gorilla {
             }
         };
         Ok(Decoded { data, ends_at: None })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
+    }
+
+    fn touching(&self) -> Touching {
+        Touching::Never("the cookie says itself when it ends")
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

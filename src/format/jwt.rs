@@ -17,7 +17,7 @@ use crate::format::cookies::{self, CookieRules, VALUE_BYTES_MAX};
 use crate::format::jws::{self, ALGORITHMS, JwsKey, Typ};
 use crate::format::options::Options;
 use crate::format::verified::Verified;
-use crate::format::{Carried, Decoded, Lookup, Presented, Reject, SessionFormat, SessionId};
+use crate::format::{Carried, Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, Touching};
 use crate::request::Cookies;
 use crate::store::Record;
 use jsonwebtoken::Algorithm;
@@ -157,6 +157,10 @@ impl SessionFormat for Jwt {
 
     fn decode(&self, _record: &Record, _lookup: &Lookup) -> Result<Decoded, Reject> {
         Err(Reject::UnknownSession)
+    }
+
+    fn touching(&self) -> Touching {
+        Touching::Never("the cookie says itself when it ends")
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

@@ -16,9 +16,15 @@ use crate::codec::seal::{self, Base64, Hash, MacKey};
 use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
-use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
+use crate::format::{
+    Decoded, Lookup, Presented, Reject, Rewritten, SessionFormat, SessionId, Touching, record,
+};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
+use std::time::Duration;
+
+/// The key outlives its session by this.
+const KEY_OUTLIVES: Duration = Duration::from_secs(10);
 
 /// koa-session and koa-generic-session.
 #[derive(Debug)]
@@ -96,6 +102,37 @@ impl SessionFormat for Koa {
             Some(_) => return Err(record::malformed("`_expire` is not a number of milliseconds")),
         };
         Ok(Decoded { data: record::without(session, &["_expire", "_maxAge", "_session"]), ends_at })
+    }
+
+    fn touching(&self) -> Touching {
+        Touching::Rewrite
+    }
+
+    fn idle(&self, record: &Record) -> Option<Duration> {
+        match record::json_object(record).ok()?.get("_maxAge")? {
+            Value::Int(millis) => u64::try_from(*millis).ok().map(Duration::from_millis),
+            _ => None,
+        }
+    }
+
+    fn rewritten(
+        &self,
+        record: &Record,
+        _: &SessionId,
+        now: UnixMillis,
+        life: Duration,
+    ) -> Option<Rewritten> {
+        let Some(Value::Int(expire)) = record::json_object(record).ok()?.get("_expire").cloned() else {
+            return None;
+        };
+        let old = format!("\"_expire\":{expire},");
+        let new = format!("\"_expire\":{},", now.plus(life).as_millis());
+        let change = record::replaced_once(record, old.as_bytes(), new.as_bytes())?;
+        Some(Rewritten { change, ttl: life + KEY_OUTLIVES })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

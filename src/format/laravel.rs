@@ -17,7 +17,7 @@ use crate::format::encrypter::{Cipher, Keyring, NOT_SEALED, Sealed};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// Layers of serialised strings at most: phpredis's, the cache's, the encrypter's.
 const LAYERS_MAX: usize = 3;
@@ -138,6 +138,10 @@ impl SessionFormat for Laravel {
         };
         let data = session.and_then(php_session::session).map_err(Reject::Undecodable)?;
         Ok(Decoded { data, ends_at: None })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

@@ -56,9 +56,10 @@ pub mod verified;
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
 use crate::request::Cookies;
-use crate::store::{Record, RecordKind, StoreKey};
+use crate::store::{Change, Record, RecordKind, StoreKey};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use build::build;
 
@@ -83,6 +84,33 @@ pub trait SessionFormat: Send + Sync {
     /// [`Reject`] if the framework itself would not accept the record.
     fn decode(&self, record: &Record, lookup: &Lookup) -> Result<Decoded, Reject>;
 
+    /// How the framework keeps a session alive that is in use.
+    fn touching(&self) -> Touching {
+        Touching::Expire
+    }
+
+    /// How long a session may idle, if its record says so.
+    fn idle(&self, _record: &Record) -> Option<Duration> {
+        None
+    }
+
+    /// What the framework writes into the record when it is used at `now`; `None` if that cannot be done safely to this one. Asked only
+    /// where [`SessionFormat::touching`] says [`Touching::Rewrite`].
+    fn rewritten(
+        &self,
+        _record: &Record,
+        _id: &SessionId,
+        _now: UnixMillis,
+        _life: Duration,
+    ) -> Option<Rewritten> {
+        None
+    }
+
+    /// The key of a session with this id, for a touch that is tried on one that nobody has; `None`: there are no keys.
+    fn key_of(&self, _id: &[u8]) -> Option<StoreKey> {
+        None
+    }
+
     /// The user id by the framework's own convention, for profiles that name no `subject`; `None` if it has none or
     /// nobody is logged in.
     fn subject(&self, data: &Value) -> Option<Value>;
@@ -96,6 +124,26 @@ pub trait SessionFormat: Send + Sync {
     fn other_subjects(&self, _data: &Value) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// How a framework keeps a session alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touching {
+    /// It sets the key's TTL anew.
+    Expire,
+    /// It writes into the record.
+    Rewrite,
+    /// Not at all, or in a way that only the app itself can; the text says why.
+    Never(&'static str),
+}
+
+/// What a framework writes when a session is used.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// Into the record.
+    pub change: Change,
+    /// As the key's TTL.
+    pub ttl: Duration,
 }
 
 /// What the client's cookies say before any store is asked.

@@ -14,7 +14,7 @@ use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// PHP's sessions in Redis.
 #[derive(Debug)]
@@ -54,6 +54,10 @@ impl SessionFormat for Php {
         Ok(Decoded { data, ends_at: None })
     }
 
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.cookie.key_of(id))
+    }
+
     fn subject(&self, _: &Value) -> Option<Value> {
         None
     }
@@ -72,6 +76,10 @@ pub(crate) struct PhpCookie {
 }
 
 impl PhpCookie {
+    pub(crate) fn key_of(&self, id: &[u8]) -> StoreKey {
+        self.key.key(id)
+    }
+
     pub(crate) fn new(options: &mut Options<'_>, key: &str, duplicate: DuplicateCookie) -> Self {
         Self { name: options.cookie("PHPSESSID"), key: options.key(key), duplicate }
     }

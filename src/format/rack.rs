@@ -12,7 +12,7 @@ use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, rack_id, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// redis-rack.
 #[derive(Debug)]
@@ -51,6 +51,10 @@ impl SessionFormat for Rack {
         let value = marshal::read_prefix(record::string(record)?, Limits::default());
         let (value, _) = value.map_err(Reject::Undecodable)?;
         Ok(Decoded { data: record::object(value)?, ends_at: None })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

@@ -17,9 +17,11 @@ use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::rails_cookie::CookieKeys;
-use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, rack_id, rails_entry, record};
+use crate::format::{
+    Decoded, Lookup, Presented, Reject, SessionFormat, Touching, rack_id, rails_entry, record,
+};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// Rails.
 #[derive(Debug)]
@@ -108,6 +110,19 @@ impl SessionFormat for Rails {
             Content::Marshal => unmarshal(),
         };
         Ok(Decoded { data: record::object(value.map_err(Reject::Undecodable)?)?, ends_at: None })
+    }
+
+    fn touching(&self) -> Touching {
+        match self.content {
+            Content::CacheEntry => {
+                Touching::Never("the cache's entry says itself when it ends, and only the app can write it")
+            }
+            Content::Hybrid | Content::Json | Content::Marshal => Touching::Expire,
+        }
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

@@ -2,7 +2,7 @@
 
 use crate::codec::{DecodeError, Fault, Limits, Value, json};
 use crate::format::Reject;
-use crate::store::Record;
+use crate::store::{Change, Record};
 
 /// The bytes of a string record.
 ///
@@ -49,4 +49,15 @@ pub fn without(data: Value, names: &[&str]) -> Value {
         }
         other => other,
     }
+}
+
+/// The record with the one place where it has `old` having `new`; `None` if there are several, or none: then nobody can say which
+/// of them the framework would write.
+pub fn replaced_once(record: &Record, old: &[u8], new: &[u8]) -> Option<Change> {
+    let Record::String(bytes) = record else { return None };
+    let mut places = memchr::memmem::find_iter(bytes, old);
+    let at = places.next().filter(|_| places.next().is_none())?;
+    let (before, rest) = bytes.split_at(at);
+    let written = [before, new, rest.get(old.len()..)?].concat();
+    Some(Change::Value { old: bytes.clone(), new: written })
 }

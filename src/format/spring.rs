@@ -20,13 +20,17 @@ use crate::codec::{Limits, Value, java, json};
 use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
-use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, jackson, record};
+use crate::format::{
+    Decoded, Lookup, Presented, Reject, Rewritten, SessionFormat, SessionId, Touching, jackson, record,
+};
 use crate::request::Cookies;
-use crate::store::{Record, RecordKind};
+use crate::store::{Change, Record, RecordKind, SpringChange, StoreKey};
 use std::time::Duration;
 
 const CONTEXT: &str = "SPRING_SECURITY_CONTEXT";
 const ANONYMOUS: &str = "org.springframework.security.authentication.AnonymousAuthenticationToken";
+/// The indexed repository keeps a set of the sessions that end in each minute.
+const MINUTE_MS: u64 = 60_000;
 const SAML_PREFIX: &str = "org.springframework.security.saml2.";
 
 /// Spring Session.
@@ -86,6 +90,30 @@ impl Spring {
             Some(Value::Int(number)) => Ok(number),
             _ => Err(record::malformed("no `creationTime`, `lastAccessedTime` or `maxInactiveInterval`")),
         }
+    }
+}
+
+impl Serializer {
+    /// A time as the framework writes it. A Java Long ends in its eight bytes, whatever the classes before them.
+    fn number(self, like: &[u8], millis: u64) -> Option<Vec<u8>> {
+        match self {
+            Self::Json => Some(millis.to_string().into_bytes()),
+            Self::Jdk => {
+                let (class, _) = like.split_last_chunk::<8>()?;
+                let written = [class, &millis.to_be_bytes()].concat();
+                let read = java::read(&written, Limits::default()).ok()?;
+                (read == Value::Int(i64::try_from(millis).ok()?)).then_some(written)
+            }
+        }
+    }
+
+    /// A text as the framework writes it; ids are ASCII.
+    fn text(self, text: &[u8]) -> Option<Vec<u8>> {
+        let length = u16::try_from(text.len()).ok()?.to_be_bytes();
+        Some(match self {
+            Self::Json => [b"\"", text, b"\""].concat(),
+            Self::Jdk => [&[0xac, 0xed, 0, 5, b't'], length.as_slice(), text].concat(),
+        })
     }
 }
 
@@ -154,6 +182,52 @@ impl SessionFormat for Spring {
             attributes.push((name.to_owned(), self.value(value)?));
         }
         Ok(Decoded { data: Value::Map(attributes), ends_at })
+    }
+
+    fn touching(&self) -> Touching {
+        Touching::Rewrite
+    }
+
+    fn idle(&self, record: &Record) -> Option<Duration> {
+        let Record::Hash(fields) = record else { return None };
+        let seconds = self.number(fields, b"maxInactiveInterval").ok()?;
+        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
+
+    fn rewritten(
+        &self,
+        record: &Record,
+        id: &SessionId,
+        now: UnixMillis,
+        life: Duration,
+    ) -> Option<Rewritten> {
+        let Record::Hash(fields) = record else { return None };
+        let field =
+            |name: &[u8]| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+        let (old, interval) = (field(b"lastAccessedTime")?, field(b"maxInactiveInterval")?);
+        let last = u64::try_from(self.number(fields, b"lastAccessedTime").ok()?).ok()?;
+        let ends = UnixMillis::new(last).plus(life);
+        let namespace = self.key.key(b"");
+        let namespace = namespace.expose().strip_suffix(b"sessions:").unwrap_or_default();
+        let minute = |end: UnixMillis| {
+            let minute = (end.as_millis() / MINUTE_MS + 1) * MINUTE_MS;
+            StoreKey::new([namespace, format!("expirations:{minute}").as_bytes()].concat())
+        };
+        let name = [b"expires:", id.expose()].concat();
+        let change = SpringChange {
+            new: self.serializer.number(&old, now.as_millis())?,
+            old,
+            interval,
+            left: now.until(ends),
+            minutes: [minute(ends), minute(now.plus(life))],
+            member: self.serializer.text(&name)?,
+            expires: self.key.key(&name),
+        };
+        Some(Rewritten { change: Change::Spring(Box::new(change)), ttl: life })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

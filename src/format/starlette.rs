@@ -14,7 +14,7 @@ use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, bare_id, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 
 /// starsessions.
 #[derive(Debug)]
@@ -52,6 +52,10 @@ impl SessionFormat for Starlette {
     fn decode(&self, record: &Record, _lookup: &Lookup) -> Result<Decoded, Reject> {
         let session = record::json_object(record)?;
         Ok(Decoded { data: record::without(session, &["__metadata__"]), ends_at: None })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

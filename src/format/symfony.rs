@@ -16,7 +16,7 @@ use crate::format::options::Options;
 use crate::format::php::{Handler, PhpCookie};
 use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 use std::borrow::Cow;
 
 const TOKEN_PREFIX: &str = "_security_";
@@ -68,6 +68,10 @@ impl SessionFormat for Symfony {
             Some(_) => return Err(record::malformed("the attributes are no array")),
         };
         Ok(Decoded { data: Value::Map(data), ends_at })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.cookie.key_of(id))
     }
 
     fn subject(&self, data: &Value) -> Option<Value> {

@@ -16,9 +16,9 @@ use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::jar::{Jar, Protection};
 use crate::format::options::{KeyTemplate, Options};
-use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, date, record};
+use crate::format::{Decoded, Lookup, Presented, Reject, SessionFormat, SessionId, Touching, date, record};
 use crate::request::Cookies;
-use crate::store::Record;
+use crate::store::{Record, StoreKey};
 use std::time::Duration;
 
 /// tower-sessions.
@@ -97,6 +97,14 @@ impl SessionFormat for Tower {
         let (data, ends_at) = parts(value, lookup.id.expose())
             .ok_or(record::malformed("not this session's id, data and expiry"))?;
         Ok(Decoded { data, ends_at: Some(ends_at) })
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
+        Some(self.key.key(id))
+    }
+
+    fn touching(&self) -> Touching {
+        Touching::Never("the record says when it ends, and only the app can write it")
     }
 
     fn subject(&self, _data: &Value) -> Option<Value> {

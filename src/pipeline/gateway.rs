@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId};
 use crate::guard::TrustedOrigins;
+use crate::pipeline::keep_alive::Slides;
 use crate::pipeline::record::Record;
 use crate::pipeline::streams::Streams;
 use crate::request::{RequestIds, Reserved, push_address};
@@ -39,6 +40,7 @@ pub struct Shared {
     metrics: Arc<Metrics>,
     tunnels: Tunnels,
     warnings: Warnings,
+    slides: Slides,
     /// The key set and discovery on the public port; only with `publish_jwks`.
     published: Option<Published>,
 }
@@ -56,6 +58,8 @@ pub struct RouteState {
     pub(super) body_limit: Option<u64>,
     pub(super) metrics: RouteMetrics,
     pub(super) upstream: String,
+    /// Whether its answers show how an app sends its cookie again.
+    pub(super) learns: bool,
 }
 
 /// Things worth saying once, however often they happen.
@@ -99,6 +103,7 @@ impl Shared {
         let states =
             routes.routes().iter().map(|route| RouteState::new(route, &config, &profiles, &minter, &metrics));
         let states = states.collect();
+        let slides = Slides::new(&profiles);
         let reserved = Reserved::new(
             config.server.reserved_headers.iter().map(String::as_str).chain(token_headers(&config, &routes)),
         );
@@ -120,6 +125,7 @@ impl Shared {
             metrics,
             tunnels,
             warnings: Warnings::default(),
+            slides,
             routes,
             config,
         })
@@ -159,6 +165,11 @@ impl Shared {
     /// What was made ready for a route.
     pub(super) fn state_of(&self, route: crate::config::RouteId) -> Option<&RouteState> {
         self.states.get(route.0)
+    }
+
+    /// How apps send their cookies again.
+    pub(super) const fn slides(&self) -> &Slides {
+        &self.slides
     }
 
     /// The sessions that are held.
@@ -213,6 +224,8 @@ impl RouteState {
             policy: Policy { freshness: rules.freshness, outage: rules.outage, ..Policy::default() },
             body_limit: rules.body_limit.or(config.server.limits.body),
             metrics: metrics.route(&rules.path.value),
+            learns: rules.forward_cookie
+                && rules.sessions.iter().any(|id| profiles.get(id.0).is_some_and(Profile::keeps_alive)),
             upstream: config
                 .upstreams
                 .get(rules.upstream.0)

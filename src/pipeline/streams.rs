@@ -175,12 +175,8 @@ impl Gateway {
             let Some(route) = self.routes().routes().get(begun.route.0) else { continue };
             let number = self.streams.numbers.get();
             self.streams.numbers.set(number + 1);
-            let watch = self.authenticator.watch(
-                &begun.cookies,
-                &route.rules.sessions,
-                number,
-                &self.streams.bell,
-            );
+            let watch =
+                self.authenticator.watch(&begun.cookies, &route.rules.sessions, number, &self.streams.bell);
             let limits = self.limits(route);
             table.put(number, Held { begun, _watch: watch, limits, due: now });
             self.metrics().streams_open.inc();
@@ -260,6 +256,12 @@ impl Gateway {
         let Some(mut held) = table.take(number) else { return };
         match outcome {
             Some(Ok(Passed { session, source })) => {
+                let route = self.routes().routes().get(held.begun.route.0);
+                if let Some(due) = session.due_touch()
+                    && route.is_some_and(|route| !route.rules.forward_cookie)
+                {
+                    self.authenticator.touch(due);
+                }
                 let bound = held.limits.bound;
                 let pause = match source {
                     Source::Cookie => UNSTORED,

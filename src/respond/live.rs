@@ -105,7 +105,8 @@ impl Stream {
 impl Kind {
     fn of(headers: &HeaderMap, body: &UpstreamBody) -> Self {
         let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-        let starts = |with: &[u8]| kind.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+        let starts =
+            |with: &[u8]| kind.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
         // With a length, a body that ends before it is a broken one.
         match body.size_hint().exact() {
             None if starts(b"text/event-stream") => Self::Events,

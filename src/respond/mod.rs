@@ -16,6 +16,7 @@ mod live;
 mod login;
 mod reason;
 mod render;
+mod slide;
 
 pub use body::ResponseBody;
 pub use drain::drain;
@@ -25,3 +26,4 @@ pub use live::{LiveBody, SessionOver, Stream, goes_on};
 pub use login::{LoginRedirect, LoginTemplate, seen_before};
 pub use reason::{Answer, Reason, Side, TABLE};
 pub use render::{Rendering, render};
+pub use slide::{CookieSlide, SetCookie, read_set_cookie};

@@ -1,17 +1,18 @@
 //! The only maker of [`VerifiedSession`].
 
 use crate::clock::{Moment, UnixMillis};
-use crate::config::{Freshness, Outage, ProfileId, StoreId};
-use crate::format::{Carried, Lookup, Presented, Reject};
+use crate::config::{Freshness, IdleTouch, Outage, ProfileId, StoreId};
+use crate::format::{Carried, Lookup, Presented, Reject, Touching};
 use crate::request::Cookies;
-use crate::session::cache::{
-    Answer, Bell, CacheKey, Content, Decoded, Kept, Known, SessionCache, Watch,
-};
+use crate::session::cache::{Answer, Bell, CacheKey, Content, Decoded, Kept, Known, SessionCache, Watch};
 use crate::session::carried::CarriedSessions;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::profile::Profile;
+use crate::session::touch::{DueTouch, is_due};
 use crate::session::verified::VerifiedSession;
-use crate::store::{Reading, RecordKind, Store, StoreError, StoreKey, TrackedState};
+use crate::store::{
+    Change, Reading, RecordKind, SpringChange, Store, StoreError, StoreKey, Touch, TrackedState,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -253,7 +254,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         }
         let metrics = place.store.metrics()?;
         let kind = profile.format.record_kind();
-        for key in &lookup.keys {
+        for (at, key) in lookup.keys.iter().enumerate() {
             // The lease before the slots, and both before the clock: see the cache's argument.
             let held = place.store.held(key)?;
             let kept = self.cache.find(&CacheKey::new(place.id, kind, key.expose()))?;
@@ -266,12 +267,12 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
                 seen @ (Seen::Odd(_) | Seen::Record { .. }) => {
                     kept.touch();
                     metrics.hits.inc();
-                    return Some(self.conclude(profile, lookup, seen, Source::Cache, now));
+                    return Some(self.conclude(profile, (lookup, at), seen, Source::Cache, now));
                 }
             }
         }
         metrics.hits.inc();
-        Some(self.conclude(profile, lookup, Seen::Absent, Source::Cache, now))
+        Some(self.conclude(profile, (lookup, 0), Seen::Absent, Source::Cache, now))
     }
 
     async fn look_up(
@@ -282,9 +283,9 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         now: UnixMillis,
     ) -> Result<Authenticated<T>, SessionError> {
         let Some(place) = self.place(profile) else {
-            return Ok(self.conclude(profile, lookup, Seen::Absent, Source::Store, now));
+            return Ok(self.conclude(profile, (lookup, 0), Seen::Absent, Source::Store, now));
         };
-        for key in &lookup.keys {
+        for (at, key) in lookup.keys.iter().enumerate() {
             let kind = profile.format.record_kind();
             let (seen, source) = match self.read(place, key, kind, policy).await {
                 Ok(seen) => (seen, Source::Store),
@@ -299,11 +300,11 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             match seen {
                 Seen::Absent => {}
                 seen @ (Seen::Odd(_) | Seen::Record { .. }) => {
-                    return Ok(self.conclude(profile, lookup, seen, source, now));
+                    return Ok(self.conclude(profile, (lookup, at), seen, source, now));
                 }
             }
         }
-        Ok(self.conclude(profile, lookup, Seen::Absent, Source::Store, now))
+        Ok(self.conclude(profile, (lookup, 0), Seen::Absent, Source::Store, now))
     }
 
     /// What the store says, asked for this request or by another that is under way.
@@ -375,7 +376,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
     fn conclude(
         &self,
         profile: &Profile,
-        lookup: &Lookup,
+        (lookup, at): (&Lookup, usize),
         seen: Seen<T>,
         source: Source,
         now: UnixMillis,
@@ -383,7 +384,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         let judged = match seen {
             Seen::Absent => Err(Reject::UnknownSession),
             Seen::Odd(reject) => Err(reject),
-            Seen::Record { known, ttl_left } => self.judge(profile, lookup, &known, ttl_left, now),
+            Seen::Record { known, ttl_left } => self.judge(profile, (lookup, at), &known, ttl_left, now),
         };
         let (verdict, sid) = match judged {
             Ok(session) => {
@@ -398,24 +399,103 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
     fn judge(
         &self,
         profile: &Profile,
-        lookup: &Lookup,
+        (lookup, at): (&Lookup, usize),
         known: &Known<T>,
         ttl_left: Option<Duration>,
         now: UnixMillis,
     ) -> Result<VerifiedSession<T>, Reject> {
-        let Decoded { session, ends_at } = known.session(profile.id, |record| {
+        let Decoded { session, ends_at: own_end, idle } = known.session(profile.id, |record| {
             let decoded = profile.format.decode(record, lookup)?;
             let sid = profile.fingerprint(&self.fingerprints, lookup);
             let session = Arc::new(profile.session(&decoded, sid)?);
-            Ok::<_, Reject>(Decoded { session, ends_at: decoded.ends_at })
+            let idle = profile.keeps_alive().then(|| profile.format.idle(record)).flatten();
+            Ok::<_, Reject>(Decoded { session, ends_at: decoded.ends_at, idle })
         })?;
         let ttl_ends_at = ttl_left.map(|left| now.plus(left));
-        let ends_at = [ttl_ends_at, ends_at, lookup.ends_at].into_iter().flatten().min();
+        let ends_at = [ttl_ends_at, own_end, lookup.ends_at].into_iter().flatten().min();
         if ends_at.is_some_and(|end| end <= now) {
             return Err(Reject::Expired);
         }
-        Ok(VerifiedSession::new(session, ends_at, now))
+        let verified = VerifiedSession::new(session, ends_at, now);
+        if !profile.keeps_alive() {
+            return Ok(verified);
+        }
+        let life = Life { own_end, idle, ttl_left };
+        Ok(verified.with_touch(self.due(profile, (lookup, at), known, life, now)))
     }
+
+    /// The touch that a session is due, if it is.
+    fn due(
+        &self,
+        profile: &Profile,
+        (lookup, at): (&Lookup, usize),
+        known: &Known<T>,
+        Life { own_end, idle, ttl_left }: Life,
+        now: UnixMillis,
+    ) -> Option<Box<DueTouch>> {
+        let IdleTouch::Gateway { life: configured, .. } = &profile.idle_touch else { return None };
+        let own_left = own_end.map(|end| now.until(end));
+        let rewrites = profile.format.touching() == Touching::Rewrite && own_left.is_some();
+        let (left, life) = if rewrites {
+            (own_left?, idle?)
+        } else {
+            let left = ttl_left?;
+            let life = configured.or(idle).unwrap_or_else(|| known.mark().longest(left));
+            // What the record ends, no TTL makes longer.
+            (left, own_left.map_or(life, |own| life.min(own)))
+        };
+        if !is_due(left, life) {
+            return None;
+        }
+        let key = lookup.keys.get(at)?.clone();
+        let touch = if rewrites {
+            let rewritten = profile.format.rewritten(known.record(), &lookup.id, now, life)?;
+            Touch { key, ttl: rewritten.ttl, change: rewritten.change }
+        } else {
+            Touch { key, ttl: life, change: Change::None }
+        };
+        Some(Box::new(DueTouch { store: profile.store?, touch, life, mark: Arc::clone(known.mark()) }))
+    }
+
+    /// Keeps a session alive, if nobody else does just now; whether it was this that did.
+    pub fn touch(&self, due: &DueTouch) -> bool {
+        let Some(store) = self.stores.get(due.store.0) else { return false };
+        if !due.mark.take(Moment::now(), due.life) {
+            return false;
+        }
+        let mark = Arc::clone(&due.mark);
+        store.touch(due.touch.clone(), move || mark.failed(Moment::now()));
+        true
+    }
+
+    /// Tries to keep alive what nobody has, so that a user who may not write is noticed before a session ends of it.
+    pub fn try_touches(&self) {
+        for profile in self.profiles.iter().filter(|profile| profile.keeps_alive()) {
+            let key = profile.format.key_of(b"cloakroom-may-we-touch");
+            let store = profile.store.and_then(|id| self.stores.get(id.0));
+            let (Some(key), Some(store)) = (key, store) else { continue };
+            let change = match (profile.format.touching(), profile.format.record_kind()) {
+                (Touching::Rewrite, RecordKind::String) => {
+                    Change::Value { old: b"-".to_vec(), new: b"-".to_vec() }
+                }
+                (Touching::Rewrite, RecordKind::Hash) => {
+                    Change::Spring(Box::new(SpringChange::of_none(&key)))
+                }
+                (Touching::Expire | Touching::Never(_), _) => Change::None,
+            };
+            store.touch(Touch { key, ttl: Duration::from_secs(1), change }, || ());
+        }
+    }
+}
+
+/// What is said of how long a session lives.
+struct Life {
+    /// By its record, as a time.
+    own_end: Option<UnixMillis>,
+    /// By its record, as how long it may idle.
+    idle: Option<Duration>,
+    /// By its store.
+    ttl_left: Option<Duration>,
 }
 
 fn seen<T>(kept: &Kept<Content<T>>, now: Moment) -> Seen<T> {

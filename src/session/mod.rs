@@ -27,6 +27,7 @@ mod carried;
 mod fingerprint;
 mod profile;
 mod subject;
+mod touch;
 mod verified;
 
 pub use attribute::claim_of;
@@ -35,4 +36,5 @@ pub use cache::{Bell, SessionCache, Watch};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use profile::Profile;
 pub use subject::{SubjectPath, user_id};
+pub use touch::DueTouch;
 pub use verified::{Session, VerifiedSession};

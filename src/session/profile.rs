@@ -1,8 +1,8 @@
 //! One app's way of keeping sessions, ready to read them.
 
 use crate::codec::Value;
-use crate::config::{AttributeSource, ConfigError, ProfileId, StoreId};
-use crate::format::{Decoded, Lookup, Reject, SessionFormat, SessionId};
+use crate::config::{AttributeSource, ConfigError, IdleTouch, ProfileId, StoreId};
+use crate::format::{Decoded, Lookup, Reject, SessionFormat, SessionId, Touching};
 use crate::session::attribute::claim_of;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::subject::{SubjectPath, user_id};
@@ -22,6 +22,8 @@ pub struct Profile {
     subject: Option<SubjectPath>,
     sub: SubTemplate,
     attributes: Vec<(Arc<str>, Attribute)>,
+    /// Whether we keep its sessions alive, and how.
+    pub idle_touch: IdleTouch,
 }
 
 /// Where an attribute comes from, parsed.
@@ -84,6 +86,13 @@ impl Profile {
                 missing.hint("for Passport it is \"passport.user\"; often it is \"userId\" or \"user.id\""),
             );
         }
+        let idle_touch = profile.idle_touch.clone().unwrap_or(IdleTouch::Off);
+        if let (Some(Touching::Never(why)), IdleTouch::Gateway { .. }) =
+            (format.as_ref().map(|format| format.touching()), &idle_touch)
+        {
+            let found = format!("these sessions cannot be kept alive from outside: {why}");
+            errors.push(ConfigError::new(profile.at, key("idle_touch"), found, "`off`"));
+        }
         let sub = SubTemplate::parse(&profile.sub.value).ok_or_else(|| {
             vec![ConfigError::new(
                 profile.sub.at,
@@ -101,12 +110,18 @@ impl Profile {
                 subject,
                 sub,
                 attributes,
+                idle_touch,
             }),
             (_, sub) => {
                 errors.extend(sub.err().into_iter().flatten());
                 Err(errors)
             }
         }
+    }
+
+    /// Whether we keep its sessions alive.
+    pub const fn keeps_alive(&self) -> bool {
+        matches!(self.idle_touch, IdleTouch::Gateway { .. })
     }
 
     /// The configured path of the subject; `None`: the framework's convention.

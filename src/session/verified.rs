@@ -3,6 +3,7 @@
 use crate::clock::UnixMillis;
 use crate::config::ProfileId;
 use crate::session::fingerprint::Fingerprint;
+use crate::session::touch::DueTouch;
 use std::sync::Arc;
 
 /// What is known of one session while its record's bytes stay the same. `T` is whatever else lives and dies with it: the
@@ -25,6 +26,17 @@ pub struct Session<T> {
     pub attached: T,
 }
 
+impl<T> Session<T> {
+    /// Whether everything that is told of it is the same, so that a token for one is one for the other.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        self.profile == other.profile
+            && self.subject == other.subject
+            && self.sub == other.sub
+            && self.sid == other.sid
+            && self.attributes == other.attributes
+    }
+}
+
 /// Proof that signature, existence, decoding, expiry and subject were checked at `checked_at`. Only the authenticator
 /// makes one, and no token is minted without.
 #[derive(Debug)]
@@ -32,11 +44,13 @@ pub struct VerifiedSession<T> {
     session: Arc<Session<T>>,
     ends_at: Option<UnixMillis>,
     checked_at: UnixMillis,
+    touch: Option<Box<DueTouch>>,
 }
 
 impl<T> Clone for VerifiedSession<T> {
     fn clone(&self) -> Self {
-        Self { session: Arc::clone(&self.session), ends_at: self.ends_at, checked_at: self.checked_at }
+        let (ends_at, checked_at) = (self.ends_at, self.checked_at);
+        Self { session: Arc::clone(&self.session), ends_at, checked_at, touch: self.touch.clone() }
     }
 }
 
@@ -46,19 +60,28 @@ impl<T> VerifiedSession<T> {
         ends_at: Option<UnixMillis>,
         checked_at: UnixMillis,
     ) -> Self {
-        Self { session, ends_at, checked_at }
+        Self { session, ends_at, checked_at, touch: None }
     }
 
     /// For tests of the rooms above: a proof of nothing, which does not exist outside them.
     #[cfg(test)]
     pub(crate) const fn pretend(session: Arc<Session<T>>, ends_at: Option<UnixMillis>) -> Self {
-        Self { session, ends_at, checked_at: UnixMillis::new(0) }
+        Self { session, ends_at, checked_at: UnixMillis::new(0), touch: None }
     }
 
     /// For tests of the rooms above: the same session with another end.
     #[cfg(test)]
     pub(crate) fn ending_at(&self, ends_at: Option<UnixMillis>) -> Self {
         Self { ends_at, ..self.clone() }
+    }
+
+    pub(super) fn with_touch(self, touch: Option<Box<DueTouch>>) -> Self {
+        Self { touch, ..self }
+    }
+
+    /// The touch that is due, if we keep it alive.
+    pub fn due_touch(&self) -> Option<&DueTouch> {
+        self.touch.as_deref()
     }
 
     /// The session.

@@ -9,11 +9,13 @@
 
 use crate::store::map::NOBODY;
 use crate::store::slot::slot;
+use crate::store::touch::note;
 use crate::store::{
     Address, Held, LinkEvent, Nearby, Reading, RecordKind, RedisOptions, RedisStore, StoreError, StoreKey,
-    Tracked,
+    Touch, Touched, Tracked,
 };
 use crate::telemetry::StoreMetrics;
+use redis::aio::MultiplexedConnection;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -123,6 +125,27 @@ impl ClusterStore {
             };
         }
         answer
+    }
+
+    /// Keeps a record alive, at the primaries that have its keys. One that has moved away is told of and left: the next touch meets it.
+    ///
+    /// # Errors
+    /// [`StoreError`] within the store's timeout.
+    pub async fn touch(&self, touch: &Touch) -> Result<Touched, StoreError> {
+        let after = self.0.cluster.timeout;
+        let sent = tokio::time::timeout(after, touch.send(async |key| self.writer(key).await)).await;
+        let done = sent.unwrap_or(Err(StoreError::TimedOut { after }));
+        if let Err(StoreError::Moved { to } | StoreError::Asked { to }) = &done {
+            self.hint(to);
+        }
+        note(&done, &self.0.metrics, &*self.0.tell);
+        done
+    }
+
+    async fn writer(&self, key: &StoreKey) -> Result<MultiplexedConnection, StoreError> {
+        self.wait_for_plan().await;
+        let node = self.node(key).ok_or(StoreError::Unreachable)?;
+        self.reader(&node.options, &node.address, &node.metrics).writer().await
     }
 
     async fn read_at(

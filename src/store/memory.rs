@@ -68,6 +68,14 @@ impl MemoryStore {
         tally.finish(records.len() <= NAMES_MAX)
     }
 
+    /// Lets a record that is still there live for `ttl` from now on, unless it lives longer anyway.
+    pub fn extend(&self, key: &[u8], ttl: Duration) {
+        let now = self.clock.now();
+        if let Some(kept) = self.records().get_mut(key).filter(|kept| kept.is_live(now)) {
+            kept.ends_at = kept.ends_at.map(|end| end.max(now.plus(ttl)));
+        }
+    }
+
     /// Deletes a record.
     pub fn delete(&self, key: &[u8]) {
         self.records().remove(key);

@@ -40,6 +40,7 @@ mod survey;
 pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
+mod touch;
 mod tracked;
 
 pub use self::address::Address;
@@ -53,6 +54,7 @@ pub use self::options::RedisOptions;
 pub use self::redis::RedisStore;
 pub use self::sentinel::Sentinels;
 pub use self::survey::{Follow, Survey, Surveyor, Tell};
+pub use self::touch::{Change, SpringChange, Touch, Touched};
 pub use self::tracked::{Follower, Load, Tracked, TrackedLink, TrackedState};
 
 use crate::telemetry::StoreMetrics;
@@ -74,6 +76,8 @@ pub enum LinkEvent<'a> {
     },
     /// A worker's is up.
     Connected,
+    /// Our user may not keep sessions alive.
+    CannotTouch(&'a StoreError),
     /// An attempt of a worker's failed.
     Failed(&'a StoreError),
     /// A worker's was up and broke.
@@ -177,6 +181,24 @@ impl Store {
             Self::Redis(redis) => redis.read(key, kind).await,
             Self::Cluster(cluster) => cluster.read(key, kind).await,
         }
+    }
+
+    /// Keeps a record alive, in a task of its own; `failed` hears if it could not be done.
+    pub fn touch(&self, touch: Touch, failed: impl FnOnce() + 'static) {
+        if let Self::Memory(memory) = self {
+            return memory.extend(touch.key.expose(), touch.ttl);
+        }
+        let store = self.clone();
+        tokio::task::spawn_local(async move {
+            let touched = match &store {
+                Self::Memory(_) => return,
+                Self::Redis(redis) => redis.touch(&touch).await,
+                Self::Cluster(cluster) => cluster.touch(&touch).await,
+            };
+            if touched.is_err() {
+                failed();
+            }
+        });
     }
 
     /// The tracked connection to the primary that has the key, if there is one.

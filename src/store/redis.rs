@@ -12,8 +12,9 @@ use crate::store::nearby::{NAMES_MAX, Nearby, Tally};
 use crate::store::options::{Connected, QUEUE_SHARE, READS_IN_FLIGHT_MAX, RedisOptions, check_primary};
 use crate::store::reading::{Reader, classify};
 use crate::store::standing::Standing;
+use crate::store::touch::note;
 use crate::store::tracked::{Tracked, TrackedState};
-use crate::store::{LinkEvent, Reading, RecordKind, StoreError, StoreKey};
+use crate::store::{LinkEvent, Reading, RecordKind, StoreError, StoreKey, Touch, Touched};
 use crate::telemetry::StoreMetrics;
 use redis::PushKind;
 use redis::aio::MultiplexedConnection;
@@ -160,6 +161,23 @@ impl RedisStore {
             }
         }
         reading
+    }
+
+    /// Keeps a record alive.
+    ///
+    /// # Errors
+    /// [`StoreError`] within the store's timeout.
+    pub async fn touch(&self, touch: &Touch) -> Result<Touched, StoreError> {
+        let after = self.0.options.timeout;
+        let sent = tokio::time::timeout(after, touch.send(async |_| self.writer().await)).await;
+        let done = sent.unwrap_or(Err(StoreError::TimedOut { after }));
+        note(&done, &self.0.metrics, &*self.0.tell);
+        done
+    }
+
+    /// The connection that reads are made over, for something else.
+    pub(crate) async fn writer(&self) -> Result<MultiplexedConnection, StoreError> {
+        self.connection().await.map(|(connection, _)| connection)
     }
 
     fn is_demoted(&self) -> bool {

@@ -37,7 +37,8 @@ pub struct AccessLine<'a> {
     pub path: &'a str,
     /// The route's pattern.
     pub route: Option<&'a str>,
-    /// `forwarded`, `refused` or `answered` (by ourselves, without a refusal).
+    /// `forwarded`, `refused`, `answered` (by ourselves, without a refusal), or `closed`: a second line of a stream that ended with
+    /// its session.
     pub decision: &'a str,
     /// `open`, `absent`, `rejected`, `verified` or `unknown` (the store could not be asked).
     pub verdict: Option<&'a str>,

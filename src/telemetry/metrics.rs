@@ -77,6 +77,7 @@ pub struct Metrics {
     leases_lost: Family<OfStore, Counter>,
     epochs: Family<OfStore, Counter>,
     outages_bridged: Family<StoreOutcome, Counter>,
+    touches: Family<StoreOutcome, Counter>,
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
@@ -123,6 +124,12 @@ pub struct StoreMetrics {
     pub served_known: Counter,
     /// Requests that passed as anonymous during an outage, where the route says `anonymous`.
     pub served_anonymous: Counter,
+    /// Sessions kept alive, where the profile says `idle_touch = "gateway"`.
+    pub touched: Counter,
+    /// Sessions that were gone or changed by then, and left alone.
+    pub touch_left: Counter,
+    /// Sessions that could not be kept alive.
+    pub touch_failed: Counter,
 }
 
 impl Metrics {
@@ -143,6 +150,7 @@ impl Metrics {
             leases_lost: Family::default(),
             epochs: Family::default(),
             outages_bridged: Family::default(),
+            touches: Family::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
             connections: Gauge::default(),
@@ -214,6 +222,11 @@ impl Metrics {
             self.epochs.clone(),
         );
         registry.register(
+            "session_touches",
+            "Sessions kept alive for their app, by store and outcome",
+            self.touches.clone(),
+        );
+        registry.register(
             "outages_bridged",
             "Requests that passed while their store could not be asked, by policy",
             self.outages_bridged.clone(),
@@ -255,6 +268,9 @@ impl Metrics {
             epochs: self.epochs.get_or_create_owned(&store),
             served_known: self.outages_bridged.get_or_create_owned(&labels("serve_known")),
             served_anonymous: self.outages_bridged.get_or_create_owned(&labels("anonymous")),
+            touched: self.touches.get_or_create_owned(&labels("extended")),
+            touch_left: self.touches.get_or_create_owned(&labels("left")),
+            touch_failed: self.touches.get_or_create_owned(&labels("failed")),
         }
     }
 

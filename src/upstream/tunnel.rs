@@ -176,11 +176,7 @@ impl AsyncRead for Framed {
 }
 
 impl AsyncWrite for Framed {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.frames.advance(bytes.get(..written).unwrap_or_default());
         Poll::Ready(Ok(written))

@@ -1,6 +1,6 @@
 //! A real Express app, a Node service and a Python service around one gateway: the move that Cloakroom is for.
 
-use crate::support::{Ask, Process, Relay, Response, Running, World, eventually};
+use crate::support::{Ask, Process, Relay, Response, Running, Upstream, World, eventually};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -248,4 +248,45 @@ fn tokens_of_every_algorithm_are_accepted_by_jose_and_by_pyjwt() {
         }
         assert_eq!(shop.ask(SERVICES[0], &cookie).json()["header"]["alg"], algorithm);
     }
+}
+
+#[test]
+fn a_rolling_apps_session_and_cookie_are_kept_alive_as_it_does_it() {
+    let echo = Upstream::echoing();
+    let world = World::new();
+    let environment = [("REDIS_URL", &*world.redis().url()), ("SESSION_SECRET", SECRET), ("ROLLING", "1")];
+    let app = Program::node("app.js", &environment);
+    let world = world
+        .store(PATIENT)
+        .environment("SESSION_SECRET", SECRET)
+        .profile(
+            "shop",
+            "framework = \"express\"\nsecrets = [{ env = \"SESSION_SECRET\" }]\nsubject = \"user.id\"\nidle_touch = \"gateway\"",
+        )
+        .upstream("app", app.endpoint())
+        .recorded("orders", &echo)
+        .route("path = \"/*\"\nupstream = \"app\"\naccess = \"open\"")
+        .route("path = \"/api/*\"\nupstream = \"orders\"")
+        .start();
+    let mut shop = Shop { world, _programs: vec![app] };
+    let cookie = shop.log_in("alice");
+    let again = shop.ask("/home", &cookie);
+    assert!(again.header("set-cookie").is_some_and(|set| set.starts_with(&cookie)), "the app rolls");
+    let key = format!("sess:{}", id_in(&cookie));
+    shop.world.redis().command::<()>(&["EXPIRE", &key, "500"]);
+    let set = eventually("the cookie again", || {
+        let response = shop.ask("/api/1", &cookie);
+        assert_eq!(response.status, 200);
+        response.header("set-cookie").map(str::to_owned)
+    });
+    let (pair, rest) = set.split_once("; ").unwrap();
+    assert_eq!(pair, cookie);
+    let seconds: u64 = rest.strip_prefix("Max-Age=").unwrap().split(';').next().unwrap().parse().unwrap();
+    assert!((900..=1000).contains(&seconds), "{set}");
+    assert!(rest.ends_with("; Path=/; HttpOnly"), "{set}");
+    eventually("the record's life", || {
+        let left: i64 = shop.world.redis().command(&["TTL", &key]);
+        (left > 900).then_some(())
+    });
+    assert_eq!(shop.ask("/home", pair).json()["user"]["id"], "alice");
 }

@@ -27,5 +27,6 @@ mod streams;
 mod support;
 mod tokens;
 mod topology;
+mod touch;
 mod trust;
 mod websocket;

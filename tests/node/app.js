@@ -17,6 +17,8 @@ app.use(
     secret: process.env.SESSION_SECRET,
     resave: false,
     saveUninitialized: false,
+    // With a cookie that is sent again on every answer, where a test asks for that.
+    ...(process.env.ROLLING ? { rolling: true, cookie: { maxAge: 1_000_000 } } : {}),
   }),
 );
 

@@ -3,12 +3,16 @@
 use crate::config::check::names::{Entry, Names};
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
-use crate::config::raw::{Placed, RawAttribute, RawProfile, SecretRef};
+use crate::config::raw::{IdleTouchWord, Placed, RawAttribute, RawIdleTouch, RawProfile, SecretRef};
 use crate::config::{
-    Access, AttributeSource, Config, ConfigError, DuplicateCookie, FormatOptions, Framework, Located,
-    Profile, ProfileId, Secret, StoreId,
+    Access, AttributeSource, Config, ConfigError, DuplicateCookie, FormatOptions, Framework, IdleTouch,
+    Located, Profile, ProfileId, Secret, StoreId,
 };
 use std::time::Duration;
+
+/// A session that may idle for less is none that one could keep alive; a year is longer than any is meant to.
+const IDLE_MIN: Duration = Duration::from_secs(1);
+const IDLE_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 /// Checks one profile. Its format's options go on as they are: only the format knows which it uses.
 pub(crate) fn check(
@@ -52,6 +56,7 @@ pub(crate) fn check(
         sub: sub(&mut table, raw),
         attributes: attributes(&mut table, raw),
         duplicate_cookie: raw.duplicate_cookie.as_ref().map_or(DuplicateCookie::Reject, |raw| *raw.get()),
+        idle_touch: raw.idle_touch.as_ref().map(|raw| idle_touch(&mut table, raw)),
     }
 }
 
@@ -164,6 +169,29 @@ fn sub(table: &mut Table<'_, '_>, raw: &RawProfile) -> Located<String> {
         table.refuse(at, "sub", format!("`{text}` has a placeholder that is unknown"), accepted);
     }
     table.file.located(raw)
+}
+
+fn idle_touch(table: &mut Table<'_, '_>, raw: &Placed<RawIdleTouch>) -> IdleTouch {
+    let timed = match raw.get() {
+        RawIdleTouch::Word(IdleTouchWord::Off) => return IdleTouch::Off,
+        RawIdleTouch::Word(IdleTouchWord::Gateway) => {
+            return IdleTouch::Gateway { life: None, set_cookie: None };
+        }
+        RawIdleTouch::Timed(timed) => timed,
+    };
+    let range = IDLE_MIN..=IDLE_MAX;
+    let life = table.duration_within("idle_touch.gateway", Some(&timed.gateway), IDLE_MAX, range);
+    let set_cookie = timed.set_cookie.as_ref().map(|raw| {
+        let text = raw.get();
+        let visible = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        if !visible || text.to_ascii_lowercase().contains("max-age") {
+            let found = format!("`{text}` is not a list of attributes without Max-Age");
+            let accepted = "attributes as the app sets them, as \"Path=/; HttpOnly; Secure; SameSite=Lax\"";
+            table.refuse(table.file.at(raw), "idle_touch.set_cookie", found, accepted);
+        }
+        text.clone()
+    });
+    IdleTouch::Gateway { life: Some(life), set_cookie }
 }
 
 fn attributes(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<(String, AttributeSource)> {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 pub(crate) use route::RawRoute;
 pub(crate) use server::{RawCsrf, RawInternal, RawLimits, RawServer};
-pub(crate) use session::{RawAttribute, RawProfile};
+pub(crate) use session::{IdleTouchWord, RawAttribute, RawIdleTouch, RawProfile};
 pub(crate) use store::RawStore;
 pub(crate) use token::{RawKeys, RawTokens};
 pub(crate) use upstream::{RawTimeouts, RawUpstream};

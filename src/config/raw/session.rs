@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::config::raw::value::{OneOrMany, Placed, SecretRef};
+use crate::config::raw::value::{DurationText, OneOrMany, Placed, SecretRef};
 use crate::config::{DuplicateCookie, Framework};
 
 /// How one app keeps its sessions. What is left out is as the framework does it by default.
@@ -78,18 +78,79 @@ pub(crate) struct RawProfile {
     /// them (`as-framework`). Default: `"reject"`.
     #[schemars(extend("default" = "reject"))]
     pub(crate) duplicate_cookie: Option<Placed<DuplicateCookie>>,
-    /// Who keeps an active session alive on routes that bypass the app: nobody (`off`). Default: `"off"`.
-    #[serde(rename = "idle_touch")]
+    /// Who keeps an active session alive on routes that bypass the app: nobody (`off`), or we, in the framework's own way
+    /// (`gateway`), which takes a Redis user that may write. `{ gateway = "30m" }` says how long a session may idle where the
+    /// app has it otherwise than its records tell; `set_cookie = "Path=/; HttpOnly"` beside it, with which attributes the
+    /// cookie is sent again. Default: `"off"`; a profile whose framework slides should say it.
     #[schemars(extend("default" = "off"))]
-    pub(crate) _idle_touch: Option<IdleTouch>,
+    pub(crate) idle_touch: Option<Placed<RawIdleTouch>>,
 }
 
 /// Who keeps an active session alive on routes that bypass the app.
+#[derive(Clone, Debug)]
+pub(crate) enum RawIdleTouch {
+    /// Without a time.
+    Word(IdleTouchWord),
+    /// With one.
+    Timed(TimedTouch),
+}
+
+/// The choices without a time.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum IdleTouch {
+pub(crate) enum IdleTouchWord {
     /// Nobody but the app.
     Off,
+    /// We.
+    Gateway,
+}
+
+/// We, and how.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TimedTouch {
+    /// How long a session may idle. Required.
+    pub(crate) gateway: Placed<DurationText>,
+    /// Attributes of the cookie that is sent again with a touch. Default: as the app was seen to send it again.
+    pub(crate) set_cookie: Option<Placed<String>>,
+}
+
+impl<'de> Deserialize<'de> for RawIdleTouch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = RawIdleTouch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("who keeps sessions alive")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawIdleTouch, E> {
+                let word = IdleTouchWord::deserialize(serde::de::value::StrDeserializer::new(text));
+                word.map(RawIdleTouch::Word)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawIdleTouch, A::Error> {
+                TimedTouch::deserialize(MapAccessDeserializer::new(map)).map(RawIdleTouch::Timed)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for RawIdleTouch {
+    fn schema_name() -> Cow<'static, str> {
+        "IdleTouch".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<IdleTouchWord>();
+        let timed = generator.subschema_for::<TimedTouch>();
+        json_schema!({
+            "x-accepted": "`off`, `gateway` or { gateway = \"30m\" }",
+            "anyOf": [word, timed],
+        })
+    }
 }
 
 /// Where an attribute comes from.

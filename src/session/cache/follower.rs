@@ -113,9 +113,8 @@ pub(in crate::session) fn known_of<T: Send + Sync + 'static>(
 ) -> Arc<Known<T>> {
     if let Some(kept) = slots.shelf().get(&key)
         && let Content::Record { known, .. } = &kept.value
-        && *known.record() == record
     {
-        return Arc::clone(known);
+        return if *known.record() == record { Arc::clone(known) } else { Arc::new(known.after(record)) };
     }
     Arc::new(Known::new(record, profiles))
 }

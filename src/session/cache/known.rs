@@ -2,9 +2,11 @@
 
 use crate::clock::{Moment, UnixMillis};
 use crate::config::ProfileId;
+use crate::session::touch::TouchMark;
 use crate::session::verified::Session;
 use crate::store::Record;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// What an entry weighs beside its record: the decoded session is about as large again, plus tokens.
 const ENTRY_WEIGHT: usize = 2048;
@@ -27,6 +29,11 @@ pub(in crate::session) struct Known<T> {
     record: Record,
     /// Indexed by [`ProfileId`].
     sessions: Box<[OnceLock<Decoded<T>>]>,
+    /// What each profile made of the bytes before: where only what nobody asked for has changed, as the time of the last
+    /// request, the session and its tokens go on.
+    before: Box<[Option<Arc<Session<T>>>]>,
+    /// What is remembered of its touches.
+    mark: Arc<TouchMark>,
 }
 
 /// A session as one profile decoded it.
@@ -34,6 +41,8 @@ pub(in crate::session) struct Decoded<T> {
     pub(in crate::session) session: Arc<Session<T>>,
     /// When the record itself says that it ends.
     pub(in crate::session) ends_at: Option<UnixMillis>,
+    /// How long the record itself says that it may idle; looked for only where we keep it alive.
+    pub(in crate::session) idle: Option<Duration>,
 }
 
 impl<T> Content<T> {
@@ -50,7 +59,18 @@ impl<T> Content<T> {
 
 impl<T> Known<T> {
     pub(in crate::session) fn new(record: Record, profiles: usize) -> Self {
-        Self { record, sessions: (0..profiles).map(|_| OnceLock::new()).collect() }
+        let sessions = (0..profiles).map(|_| OnceLock::new()).collect();
+        Self { record, sessions, before: Box::default(), mark: Arc::default() }
+    }
+
+    /// A record in the place of another that is known.
+    pub(in crate::session) fn after(&self, record: Record) -> Self {
+        let before = self.sessions.iter().map(|slot| slot.get().map(|known| Arc::clone(&known.session)));
+        Self { before: before.collect(), ..Self::new(record, self.sessions.len()) }
+    }
+
+    pub(in crate::session) const fn mark(&self) -> &Arc<TouchMark> {
+        &self.mark
     }
 
     pub(in crate::session) const fn record(&self) -> &Record {
@@ -71,7 +91,12 @@ impl<T> Known<T> {
         if let Some(decoded) = slot.and_then(OnceLock::get) {
             return Ok(decoded.clone());
         }
-        let decoded = decode(&self.record)?;
+        let mut decoded = decode(&self.record)?;
+        if let Some(Some(before)) = self.before.get(profile.0)
+            && before.says_the_same(&decoded.session)
+        {
+            decoded.session = Arc::clone(before);
+        }
         Ok(match slot {
             // The first one stays, so that all share its tokens.
             Some(slot) => slot.get_or_init(|| decoded).clone(),
@@ -82,6 +107,6 @@ impl<T> Known<T> {
 
 impl<T> Clone for Decoded<T> {
     fn clone(&self) -> Self {
-        Self { session: Arc::clone(&self.session), ends_at: self.ends_at }
+        Self { session: Arc::clone(&self.session), ends_at: self.ends_at, idle: self.idle }
     }
 }
