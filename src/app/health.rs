@@ -137,14 +137,7 @@ impl StoreWatch {
                 tracing::info!(store = %self.name, primary = %address, "the sentinels name the primary");
             }
             LinkEvent::CannotTouch(error) => {
-                if !self.untouched.swap(true, Ordering::Relaxed) {
-                    let text = crate::telemetry::chain(*error);
-                    tracing::warn!(
-                        store = %self.name, error = %text,
-                        "our user may not keep sessions alive, as `idle_touch = \"gateway\"` asks: who uses only routes that bypass the \
-                         app will be logged out; give it the rights of deploy/redis/touch.acl, or say `idle_touch = \"off\"`"
-                    );
-                }
+                self.cannot_touch(error);
             }
             LinkEvent::Tracking => {
                 *self.untracked() = None;
@@ -172,6 +165,18 @@ impl StoreWatch {
                     *trouble = Some(text);
                 }
             }
+        }
+    }
+
+    /// Said once: it is the operator's to mend, and each session would say it again.
+    fn cannot_touch(&self, error: &StoreError) {
+        if !self.untouched.swap(true, Ordering::Relaxed) {
+            let text = crate::telemetry::chain(error);
+            tracing::warn!(
+                store = %self.name, error = %text,
+                "our user may not keep sessions alive, as `idle_touch = \"gateway\"` asks: who uses only routes that bypass the app \
+                 will be logged out; give it the rights of deploy/redis/touch.acl, or say `idle_touch = \"off\"`"
+            );
         }
     }
 

@@ -1,18 +1,17 @@
 //! The only maker of [`VerifiedSession`].
 
 use crate::clock::{Moment, UnixMillis};
-use crate::config::{Freshness, IdleTouch, Outage, ProfileId, StoreId};
-use crate::format::{Carried, Lookup, Presented, Reject, Touching};
+use crate::config::{Freshness, Outage, ProfileId, StoreId};
+use crate::format::{Carried, Lookup, Presented, Reject};
 use crate::request::Cookies;
 use crate::session::cache::{Answer, Bell, CacheKey, Content, Decoded, Kept, Known, SessionCache, Watch};
 use crate::session::carried::CarriedSessions;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
+use crate::session::keep_alive::{Life, due, try_touches};
 use crate::session::profile::Profile;
-use crate::session::touch::{DueTouch, is_due};
+use crate::session::touch::DueTouch;
 use crate::session::verified::VerifiedSession;
-use crate::store::{
-    Change, Reading, RecordKind, SpringChange, Store, StoreError, StoreKey, Touch, TrackedState,
-};
+use crate::store::{Reading, RecordKind, Store, StoreError, StoreKey, TrackedState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -190,6 +189,16 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             keys.extend(lookup.keys.iter().map(|key| CacheKey::new(place.id, kind, key.expose())));
         }
         self.cache.watch(keys, number, bell)
+    }
+
+    /// Keeps a session alive, if nobody else does just now; whether it was this that did.
+    pub fn touch(&self, due: &DueTouch) -> bool {
+        self.stores.get(due.store.0).is_some_and(|store| due.touch(store))
+    }
+
+    /// Tries to keep alive what nobody has, so that a user who may not write is noticed before a session ends of it.
+    pub fn try_touches(&self) {
+        try_touches(&self.profiles, &self.stores);
     }
 
     /// Judges the cookies by the named profiles, in their order; the first that verifies wins, and a store that cannot be
@@ -421,81 +430,8 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             return Ok(verified);
         }
         let life = Life { own_end, idle, ttl_left };
-        Ok(verified.with_touch(self.due(profile, (lookup, at), known, life, now)))
+        Ok(verified.with_touch(due(profile, (lookup, at), known, life, now)))
     }
-
-    /// The touch that a session is due, if it is.
-    fn due(
-        &self,
-        profile: &Profile,
-        (lookup, at): (&Lookup, usize),
-        known: &Known<T>,
-        Life { own_end, idle, ttl_left }: Life,
-        now: UnixMillis,
-    ) -> Option<Box<DueTouch>> {
-        let IdleTouch::Gateway { life: configured, .. } = &profile.idle_touch else { return None };
-        let own_left = own_end.map(|end| now.until(end));
-        let rewrites = profile.format.touching() == Touching::Rewrite && own_left.is_some();
-        let (left, life) = if rewrites {
-            (own_left?, idle?)
-        } else {
-            let left = ttl_left?;
-            let life = configured.or(idle).unwrap_or_else(|| known.mark().longest(left));
-            // What the record ends, no TTL makes longer.
-            (left, own_left.map_or(life, |own| life.min(own)))
-        };
-        if !is_due(left, life) {
-            return None;
-        }
-        let key = lookup.keys.get(at)?.clone();
-        let touch = if rewrites {
-            let rewritten = profile.format.rewritten(known.record(), &lookup.id, now, life)?;
-            Touch { key, ttl: rewritten.ttl, change: rewritten.change }
-        } else {
-            Touch { key, ttl: life, change: Change::None }
-        };
-        Some(Box::new(DueTouch { store: profile.store?, touch, life, mark: Arc::clone(known.mark()) }))
-    }
-
-    /// Keeps a session alive, if nobody else does just now; whether it was this that did.
-    pub fn touch(&self, due: &DueTouch) -> bool {
-        let Some(store) = self.stores.get(due.store.0) else { return false };
-        if !due.mark.take(Moment::now(), due.life) {
-            return false;
-        }
-        let mark = Arc::clone(&due.mark);
-        store.touch(due.touch.clone(), move || mark.failed(Moment::now()));
-        true
-    }
-
-    /// Tries to keep alive what nobody has, so that a user who may not write is noticed before a session ends of it.
-    pub fn try_touches(&self) {
-        for profile in self.profiles.iter().filter(|profile| profile.keeps_alive()) {
-            let key = profile.format.key_of(b"cloakroom-may-we-touch");
-            let store = profile.store.and_then(|id| self.stores.get(id.0));
-            let (Some(key), Some(store)) = (key, store) else { continue };
-            let change = match (profile.format.touching(), profile.format.record_kind()) {
-                (Touching::Rewrite, RecordKind::String) => {
-                    Change::Value { old: b"-".to_vec(), new: b"-".to_vec() }
-                }
-                (Touching::Rewrite, RecordKind::Hash) => {
-                    Change::Spring(Box::new(SpringChange::of_none(&key)))
-                }
-                (Touching::Expire | Touching::Never(_), _) => Change::None,
-            };
-            store.touch(Touch { key, ttl: Duration::from_secs(1), change }, || ());
-        }
-    }
-}
-
-/// What is said of how long a session lives.
-struct Life {
-    /// By its record, as a time.
-    own_end: Option<UnixMillis>,
-    /// By its record, as how long it may idle.
-    idle: Option<Duration>,
-    /// By its store.
-    ttl_left: Option<Duration>,
 }
 
 fn seen<T>(kept: &Kept<Content<T>>, now: Moment) -> Seen<T> {

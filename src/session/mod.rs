@@ -25,6 +25,7 @@ mod authenticator;
 mod cache;
 mod carried;
 mod fingerprint;
+mod keep_alive;
 mod profile;
 mod subject;
 mod touch;

@@ -87,12 +87,7 @@ impl Profile {
             );
         }
         let idle_touch = profile.idle_touch.clone().unwrap_or(IdleTouch::Off);
-        if let (Some(Touching::Never(why)), IdleTouch::Gateway { .. }) =
-            (format.as_ref().map(|format| format.touching()), &idle_touch)
-        {
-            let found = format!("these sessions cannot be kept alive from outside: {why}");
-            errors.push(ConfigError::new(profile.at, key("idle_touch"), found, "`off`"));
-        }
+        errors.extend(format.as_deref().and_then(|format| cannot_touch(format, profile)));
         let sub = SubTemplate::parse(&profile.sub.value).ok_or_else(|| {
             vec![ConfigError::new(
                 profile.sub.at,
@@ -181,6 +176,16 @@ impl Profile {
             attached: T::default(),
         })
     }
+}
+
+/// The mistake of wanting sessions to be kept alive which only their app can.
+fn cannot_touch(format: &dyn SessionFormat, profile: &crate::config::Profile) -> Option<ConfigError> {
+    let (Touching::Never(why), Some(IdleTouch::Gateway { .. })) = (format.touching(), &profile.idle_touch)
+    else {
+        return None;
+    };
+    let found = format!("these sessions cannot be kept alive from outside: {why}");
+    Some(ConfigError::new(profile.at, format!("sessions.{}.idle_touch", profile.name), found, "`off`"))
 }
 
 impl std::fmt::Debug for Profile {

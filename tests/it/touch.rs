@@ -4,6 +4,9 @@ use crate::support::{Ask, Response, Running, Upstream, World, eventually};
 use std::time::Duration;
 
 const PATIENT: &str = "timeout = \"5s\"\nrevocation_bound = \"60s\"";
+/// The user of the files under `deploy/redis`.
+const USER: &str =
+    "timeout = \"5s\"\nusername = \"cloakroom\"\npassword = { insecure_literal = \"cloakroom-password\" }";
 const TOUCHED: &str = "framework = \"json\"\ncookie = \"sid\"\nkey = \"sess:{id}\"\nsubject = \"user.id\"\nidle_touch = { gateway = \"1000s\" }";
 const ALICE: &str = r#"{"user":{"id":"alice"}}"#;
 
@@ -299,11 +302,11 @@ fn the_cookie_is_sent_again_as_the_app_was_seen_to_do_it() {
 #[test]
 fn a_user_who_may_only_read_is_told_of_once() {
     let upstream = Upstream::echoing();
-    let world = world(&upstream, TOUCHED);
+    let world = world(&upstream, TOUCHED).store(USER);
     world.redis().command::<()>(&["SET", "sess:s1", ALICE, "EX", "500"]);
     let acl = include_str!("../../deploy/redis/users.acl");
-    let url = acl_user(&world, acl, "cloakroom");
-    let gateway = world.start_at(&url);
+    load_users(&world, acl);
+    let gateway = world.start_at(&world.redis().url());
     let said = |text: &str| text.matches("may not keep sessions alive").count();
     gateway.process.err.wait_for("the warning", |text| (said(text) > 0).then_some(()));
     for _ in 0..10 {
@@ -315,9 +318,10 @@ fn a_user_who_may_only_read_is_told_of_once() {
 #[test]
 fn the_acl_for_touching_is_enough_and_writes_nothing_else() {
     let upstream = Upstream::echoing();
-    let world = world(&upstream, TOUCHED);
+    let world = world(&upstream, TOUCHED).store(USER);
     world.redis().command::<()>(&["SET", "sess:s1", ALICE, "EX", "500"]);
-    let url = acl_user(&world, include_str!("../../deploy/redis/touch.acl"), "cloakroom");
+    load_users(&world, include_str!("../../deploy/redis/touch.acl"));
+    let url = format!("redis://cloakroom:cloakroom-password@127.0.0.1:{}/0", world.redis().port());
     let client = redis::Client::open(url.as_str()).unwrap();
     let mut redis = client.get_connection().unwrap();
     for denied in
@@ -327,7 +331,7 @@ fn the_acl_for_touching_is_enough_and_writes_nothing_else() {
         let answer = command.arg(&denied[1..]).query::<redis::Value>(&mut redis);
         assert_eq!(answer.unwrap_err().code(), Some("NOPERM"), "{denied:?}");
     }
-    let gateway = world.start_at(&url);
+    let gateway = world.start_at(&world.redis().url());
     eventually("the touch", || {
         Ask::get("/x").cookie("sid=s1").at(gateway.public);
         let page = gateway.internal("/metrics").text();
@@ -338,16 +342,10 @@ fn the_acl_for_touching_is_enough_and_writes_nothing_else() {
     assert!(!gateway.process.err.text().contains("may not keep sessions alive"));
 }
 
-/// Loads the users of a file as Redis itself would, and returns the URL of one.
-fn acl_user(world: &World, acl: &str, name: &str) -> String {
-    let mut password = String::new();
+/// Loads the users of a file, but for the one that the test itself is.
+fn load_users(world: &World, acl: &str) {
     for line in acl.lines().filter(|line| line.starts_with("user ") && !line.starts_with("user default")) {
-        let words: Vec<&str> = line.split(' ').skip(1).collect();
-        if words[0] == name {
-            password = words.iter().find_map(|word| word.strip_prefix('>')).unwrap().to_owned();
-        }
-        let command: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(words).collect();
+        let command: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(line.split(' ').skip(1)).collect();
         world.redis().command::<()>(&command);
     }
-    format!("redis://{name}:{password}@127.0.0.1:{}/0", world.redis().port())
 }

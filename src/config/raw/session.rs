@@ -81,8 +81,7 @@ pub(crate) struct RawProfile {
     /// Who keeps an active session alive on routes that bypass the app: nobody (`off`), or we, in the framework's own way
     /// (`gateway`), which takes a Redis user that may write. `{ gateway = "30m" }` says how long a session may idle where the
     /// app has it otherwise than its records tell; `set_cookie = "Path=/; HttpOnly"` beside it, with which attributes the
-    /// cookie is sent again. Default: `"off"`; a profile whose framework slides should say it.
-    #[schemars(extend("default" = "off"))]
+    /// cookie is sent again. Default: nobody, with a warning where the framework slides.
     pub(crate) idle_touch: Option<Placed<RawIdleTouch>>,
 }
 
