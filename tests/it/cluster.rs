@@ -3,6 +3,7 @@
 //! `CLOAKROOM_FAILOVERS` makes it longer than a test should be; the last lines say how long a revoked session was honoured at worst.
 
 use crate::support::{Ask, Cluster, Gateway, READER, SESSIONS, Upstream, Watch, World, eventually, share};
+use crate::touch::SpringSession;
 use std::time::Duration;
 
 const BOUND: Duration = Duration::from_millis(800);
@@ -62,6 +63,39 @@ fn sessions_are_read_at_their_primaries_cached_and_revoked_at_once() {
             .text()
             .contains(&format!("primary=\"127.0.0.1:{}\"", cluster.nodes[0].port()))
     );
+}
+
+/// Spring's indexed repository has keys in several slots for one session.
+#[test]
+fn a_session_is_kept_alive_wherever_its_keys_are() {
+    let (upstream, cluster) = (Upstream::echoing(), Cluster::start());
+    let spring = "framework = \"spring\"\nengine = \"plain_cookie\"\nkey = \"spring:session:sessions:{id}\"\nsubject = \"name\"\nidle_touch = \"gateway\"";
+    let gateway = World::without_redis()
+        .workers(2)
+        .store("timeout = \"5s\"")
+        .profile("app", spring)
+        .recorded("app", &upstream)
+        .route("path = \"/*\"\nupstream = \"app\"")
+        .start_at(&cluster.url());
+    let mut places = std::collections::HashSet::new();
+    for at in 0..4 {
+        let id = format!("6b969749-3e3c-474a-a0fa-e0bced5e0ba{at}");
+        let expires = format!("spring:session:sessions:expires:{id}");
+        let session = SpringSession { key: format!("spring:session:sessions:{id}"), left_ms: 900_000 };
+        let place = cluster.at_owner(&session.key, &["EXISTS", &session.key]);
+        session.write(&mut cluster.nodes[place].connection().unwrap());
+        places.extend([place, cluster.at_owner(&expires, &["SET", &expires, "", "PX", "900000"])]);
+        let left = |key: &str| -> i64 {
+            let owner = cluster.at_owner(key, &["PTTL", key]);
+            cluster.nodes[owner].command(&["PTTL", key])
+        };
+        eventually("the touch", || {
+            let cookie = format!("SESSION={id}");
+            assert_eq!(Ask::get("/x").cookie(&cookie).at(gateway.public).status, 200);
+            (left(&expires) > 1_700_000 && left(&session.key) > 2_000_000).then_some(())
+        });
+    }
+    assert!(places.len() > 1, "all keys were at one primary, so this showed nothing");
 }
 
 #[test]
