@@ -105,21 +105,10 @@ impl StoreWatch {
                     *self.trouble() = Some("the connection was lost".to_owned());
                 }
             }
-            LinkEvent::Broke(error) => {
-                let text = crate::telemetry::chain(*error);
-                if matches!(error, StoreError::CrossedReply) {
-                    // Whose session it was is not known, so nobody got it; somebody must look into this.
-                    tracing::error!(store = %self.name, "{text}; the request was denied and the connection dropped");
-                } else {
-                    tracing::warn!(store = %self.name, error = %text, "dropped a connection");
-                }
-            }
+            LinkEvent::Broke(error) => self.broke(error),
             LinkEvent::Refused(error) => {
-                let text = crate::telemetry::chain(*error);
-                let mut trouble = self.trouble();
-                if trouble.as_deref() != Some(&text) {
-                    tracing::error!(store = %self.name, error = %text, "sessions cannot be read; look at our user's ACL");
-                    *trouble = Some(text);
+                if let Some(error) = self.worsened(error) {
+                    tracing::error!(store = %self.name, %error, "sessions cannot be read; look at our user's ACL");
                 }
             }
             LinkEvent::Cluster { primaries, gap } => self.note_cluster(primaries, *gap),
@@ -136,9 +125,7 @@ impl StoreWatch {
                 *self.trouble() = None;
                 tracing::info!(store = %self.name, primary = %address, "the sentinels name the primary");
             }
-            LinkEvent::CannotTouch(error) => {
-                self.cannot_touch(error);
-            }
+            LinkEvent::CannotTouch(error) => self.cannot_touch(error),
             LinkEvent::Tracking => {
                 *self.untracked() = None;
                 tracing::debug!(store = %self.name, "sessions are cached and revoked by the store's messages");
@@ -158,14 +145,28 @@ impl StoreWatch {
                 }
             }
             LinkEvent::Failed(error) => {
-                let text = crate::telemetry::chain(*error);
-                let mut trouble = self.trouble();
-                if trouble.as_deref() != Some(&text) {
-                    tracing::warn!(store = %self.name, error = %text, "cannot connect; trying again");
-                    *trouble = Some(text);
+                if let Some(error) = self.worsened(error) {
+                    tracing::warn!(store = %self.name, %error, "cannot connect; trying again");
                 }
             }
         }
+    }
+
+    fn broke(&self, error: &StoreError) {
+        let text = crate::telemetry::chain(error);
+        if matches!(error, StoreError::CrossedReply) {
+            // Whose session it was is not known, so nobody got it; somebody must look into this.
+            tracing::error!(store = %self.name, "{text}; the request was denied and the connection dropped");
+        } else {
+            tracing::warn!(store = %self.name, error = %text, "dropped a connection");
+        }
+    }
+
+    /// Takes note of a trouble; in words, if it was not known.
+    fn worsened(&self, error: &StoreError) -> Option<String> {
+        let text = crate::telemetry::chain(error);
+        let before = self.trouble().replace(text.clone());
+        (before.as_ref() != Some(&text)).then_some(text)
     }
 
     /// Said once: it is the operator's to mend, and each session would say it again.
