@@ -10,10 +10,13 @@ mod keep_alive;
 mod record;
 mod refusal;
 mod rehearsed;
+mod route_state;
 mod streams;
+mod writes;
 
-pub use gateway::{Gateway, RouteState, Shared};
+pub use gateway::{Gateway, Shared};
 pub use rehearsed::Rehearsed;
+pub use route_state::RouteState;
 
 use crate::config::{Outage, StreamEnd};
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
@@ -166,6 +169,7 @@ impl Gateway {
         let Way { route, state } = way;
         record.forwarded = true;
         let cookies = inbound.take_cookies();
+        let is_safe = inbound.method().is_safe();
         let touched = self.keep_alive(route, caller);
         let sending = self.forwarder.send(self.outbound(*inbound, way, caller), route.rules.upstream);
         let mut response = sending.await.map_err(Refusal::upstream)?;
@@ -176,6 +180,9 @@ impl Gateway {
         let rules = ResponseRules { foreign_cookies: &state.cookies_kept_here, authenticated };
         if clean(response.headers_mut(), rules) {
             self.warnings().set_cookie_dropped(route);
+        }
+        if route.rules.forward_cookie {
+            self.doubt(is_safe, &cookies, response.headers());
         }
         if state.learns {
             self.learn(route, &cookies, response.headers());

@@ -5,16 +5,16 @@ use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId};
 use crate::guard::TrustedOrigins;
 use crate::pipeline::keep_alive::Slides;
 use crate::pipeline::record::Record;
+use crate::pipeline::route_state::RouteState;
 use crate::pipeline::streams::Streams;
 use crate::request::{RequestIds, Reserved, push_address};
-use crate::respond::LoginTemplate;
 use crate::route::{Grant, Route, RouteTable};
 use crate::session::{
     Authenticator, FingerprintKey, Policy, Profile, SessionCache, SessionError, StoreRules,
 };
 use crate::store::Store;
-use crate::telemetry::{AccessLine, AccessLog, Metrics, RouteMetrics};
-use crate::token::{KeyRing, Minter, Published, Slots, TemplateId, Templates};
+use crate::telemetry::{AccessLine, AccessLog, Metrics};
+use crate::token::{KeyRing, Minter, Published, Slots, Templates};
 use crate::upstream::{Forwarder, Tunnels};
 use http::StatusCode;
 use ipnet::IpNet;
@@ -41,25 +41,10 @@ pub struct Shared {
     tunnels: Tunnels,
     warnings: Warnings,
     slides: Slides,
+    /// The cookies of all profiles.
+    session_cookies: Vec<String>,
     /// The key set and discovery on the public port; only with `publish_jwks`.
     published: Option<Published>,
-}
-
-/// What the path needs of one route.
-#[derive(Debug)]
-pub struct RouteState {
-    /// Its rules' permissions.
-    pub(super) grant: Grant,
-    pub(super) template: Option<TemplateId>,
-    /// Session cookies that this route neither forwards nor lets its upstream set.
-    pub(super) cookies_kept_here: Vec<String>,
-    pub(super) login: Option<LoginTemplate>,
-    pub(super) policy: Policy,
-    pub(super) body_limit: Option<u64>,
-    pub(super) metrics: RouteMetrics,
-    pub(super) upstream: String,
-    /// Whether its answers show how an app sends its cookie again.
-    pub(super) learns: bool,
 }
 
 /// Things worth saying once, however often they happen.
@@ -100,9 +85,15 @@ impl Shared {
         }
         let fingerprints = FingerprintKey::new(ring.fingerprint_key().expose());
         let minter = Arc::new(Minter::new(Arc::new(ring), templates));
-        let states =
-            routes.routes().iter().map(|route| RouteState::new(route, &config, &profiles, &minter, &metrics));
-        let states = states.collect();
+        let mut session_cookies: Vec<String> =
+            profiles.iter().flat_map(|profile| profile.format.cookie_names()).collect();
+        session_cookies.sort_unstable();
+        session_cookies.dedup();
+        let state = |route: &Route| {
+            let kept_here = if route.rules.forward_cookie { Vec::new() } else { session_cookies.clone() };
+            RouteState::new(route, &config, &profiles, kept_here, (&minter, &metrics))
+        };
+        let states = routes.routes().iter().map(state).collect();
         let slides = Slides::new(&profiles);
         let reserved = Reserved::new(
             config.server.reserved_headers.iter().map(String::as_str).chain(token_headers(&config, &routes)),
@@ -126,6 +117,7 @@ impl Shared {
             tunnels,
             warnings: Warnings::default(),
             slides,
+            session_cookies,
             routes,
             config,
         })
@@ -177,6 +169,11 @@ impl Shared {
         &self.cache
     }
 
+    /// The names of all profiles' cookies.
+    pub(super) fn session_cookies(&self) -> &[String] {
+        &self.session_cookies
+    }
+
     /// Whose pages count as our own.
     pub const fn trusted_origins(&self) -> &TrustedOrigins {
         &self.trusted_origins
@@ -207,36 +204,6 @@ impl Shared {
 fn token_headers<'a>(config: &'a Config, routes: &'a RouteTable) -> impl Iterator<Item = &'a str> {
     let of_routes = routes.routes().iter().map(|route| route.rules.token.header.as_str());
     of_routes.chain([config.tokens.defaults.header.as_str()])
-}
-
-impl RouteState {
-    fn new(route: &Route, config: &Config, profiles: &[Profile], minter: &Minter, metrics: &Metrics) -> Self {
-        let rules = &route.rules;
-        let mut cookies: Vec<String> =
-            profiles.iter().flat_map(|profile| profile.format.cookie_names()).collect();
-        cookies.sort_unstable();
-        cookies.dedup();
-        Self {
-            grant: route.grant(),
-            template: minter.template_of(route.id),
-            cookies_kept_here: if rules.forward_cookie { Vec::new() } else { cookies },
-            login: rules.login.as_ref().map(|login| LoginTemplate::new(&login.value)),
-            policy: Policy { freshness: rules.freshness, outage: rules.outage, ..Policy::default() },
-            body_limit: rules.body_limit.or(config.server.limits.body),
-            metrics: metrics.route(&rules.path.value),
-            learns: rules.forward_cookie
-                && rules.sessions.iter().any(|id| profiles.get(id.0).is_some_and(Profile::keeps_alive)),
-            upstream: config
-                .upstreams
-                .get(rules.upstream.0)
-                .map(|upstream| upstream.name.clone())
-                .unwrap_or_default(),
-        }
-    }
-
-    pub(super) const fn is_open(&self) -> bool {
-        matches!(self.grant, Grant::Open(_))
-    }
 }
 
 /// A worker's gateway: the process's configuration and the worker's own connections. Clones share both.

@@ -21,6 +21,11 @@ pub fn clean(headers: &mut HeaderMap, rules: ResponseRules<'_>) -> bool {
     !rules.foreign_cookies.is_empty() && drop_cookies(headers, rules.foreign_cookies)
 }
 
+/// Whether an answer sets one of these cookies.
+pub fn sets_one_of(headers: &HeaderMap, names: &[String]) -> bool {
+    headers.get_all(SET_COOKIE).iter().any(|value| is_one_of(value, names))
+}
+
 /// An upstream cannot speak in our name.
 fn remove_our_names(headers: &mut HeaderMap) {
     let ours: Vec<HeaderName> =
@@ -30,16 +35,17 @@ fn remove_our_names(headers: &mut HeaderMap) {
     }
 }
 
+fn is_one_of(set_cookie: &HeaderValue, names: &[String]) -> bool {
+    let name = set_cookie.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+    names.iter().any(|one| one.as_bytes() == name)
+}
+
 fn drop_cookies(headers: &mut HeaderMap, names: &[String]) -> bool {
-    let is_foreign = |value: &HeaderValue| {
-        let name = value.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        names.iter().any(|foreign| foreign.as_bytes() == name)
-    };
-    if !headers.get_all(SET_COOKIE).iter().any(is_foreign) {
+    if !sets_one_of(headers, names) {
         return false;
     }
     let kept: Vec<HeaderValue> =
-        headers.get_all(SET_COOKIE).iter().filter(|value| !is_foreign(value)).cloned().collect();
+        headers.get_all(SET_COOKIE).iter().filter(|value| !is_one_of(value, names)).cloned().collect();
     headers.remove(SET_COOKIE);
     for value in kept {
         headers.append(SET_COOKIE, value);

@@ -21,7 +21,7 @@ mod slide;
 pub use body::ResponseBody;
 pub use drain::drain;
 pub use form::Form;
-pub use hygiene::{ResponseRules, clean};
+pub use hygiene::{ResponseRules, clean, sets_one_of};
 pub use live::{LiveBody, SessionOver, Stream, goes_on};
 pub use login::{LoginRedirect, LoginTemplate, seen_before};
 pub use reason::{Answer, Reason, Side, TABLE};

@@ -180,15 +180,35 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
     pub fn watch(&self, cookies: &Cookies, profiles: &[ProfileId], number: u64, bell: &Arc<Bell>) -> Watch {
         let mut keys = Vec::new();
         for profile in profiles.iter().filter_map(|id| self.profiles.get(id.0)) {
-            let (Presented::Session(lookup), Some(place)) =
-                (profile.format.present(cookies), self.place(profile))
-            else {
-                continue;
-            };
-            let kind = profile.format.record_kind();
-            keys.extend(lookup.keys.iter().map(|key| CacheKey::new(place.id, kind, key.expose())));
+            self.each_key(cookies, profile, |place, kind, key| {
+                keys.push(CacheKey::new(place.id, kind, key.expose()));
+            });
         }
         self.cache.watch(keys, number, bell)
+    }
+
+    /// Serves nothing more of what is held of the sessions of these cookies, whichever profile's: their app may just have changed them.
+    pub fn doubt(&self, cookies: &Cookies) {
+        for profile in &*self.profiles {
+            self.each_key(cookies, profile, |place, kind, key| {
+                if let Some(tracked) = place.store.tracked(key) {
+                    self.cache.doubt(&tracked, place.id, key, kind);
+                }
+            });
+        }
+    }
+
+    fn each_key(
+        &self,
+        cookies: &Cookies,
+        profile: &Profile,
+        mut found: impl FnMut(Place<'_>, RecordKind, &StoreKey),
+    ) {
+        if let (Presented::Session(lookup), Some(place)) =
+            (profile.format.present(cookies), self.place(profile))
+        {
+            lookup.keys.iter().for_each(|key| found(place, profile.format.record_kind(), key));
+        }
     }
 
     /// Keeps a session alive, if nobody else does just now; whether it was this that did.

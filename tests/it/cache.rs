@@ -65,6 +65,42 @@ fn a_hit_costs_no_command_and_no_signature() {
 }
 
 #[test]
+fn what_the_app_may_have_changed_by_a_request_is_read_again_before_the_next() {
+    let upstream = Upstream::playing(|wire| {
+        while let Some(request) = wire.request() {
+            let cookie = match request.target.as_str() {
+                "/app/callback" => "Set-Cookie: sid=other; Path=/\r\n",
+                "/app/theme" => "Set-Cookie: theme=dark\r\n",
+                _ => "",
+            };
+            wire.say(format!("HTTP/1.1 200 OK\r\n{cookie}Content-Length: 0\r\n\r\n"));
+        }
+    });
+    let mut world = World::with_sessions(&[("s1", "alice")])
+        .store(PATIENT)
+        .recorded("app", &upstream)
+        .route("path = \"/*\"\nupstream = \"app\"")
+        .route("path = \"/app/*\"\nupstream = \"app\"\naccess = \"open\"")
+        .start();
+    let mut reads_after = |ask: Ask| {
+        eventually("a hit", || {
+            let before = world.redis().calls("get");
+            assert_eq!(status(world.gateway.public, "s1"), 200);
+            (world.redis().calls("get") == before).then_some(())
+        });
+        let before = world.redis().calls("get");
+        assert_eq!(world.ask(&ask.cookie("sid=s1")).status, 200);
+        assert_eq!(status(world.gateway.public, "s1"), 200);
+        world.redis().calls("get") - before
+    };
+    assert_eq!(reads_after(Ask::get("/app/page")), 0, "nothing says that the session changed");
+    assert_eq!(reads_after(Ask::get("/app/theme")), 0, "another cookie");
+    assert_eq!(reads_after(Ask::new("POST", "/x")), 0, "who does not get the cookie changes no session");
+    assert_eq!(reads_after(Ask::new("POST", "/app/login")), 1);
+    assert_eq!(reads_after(Ask::get("/app/callback")), 1);
+}
+
+#[test]
 fn a_strict_route_asks_every_time_and_still_signs_once() {
     let upstream = Upstream::echoing();
     let mut world = world(&upstream, &[("s1", "alice")], PATIENT);

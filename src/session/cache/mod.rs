@@ -62,7 +62,7 @@ pub use watches::{Bell, Watch};
 use crate::clock::Moment;
 use crate::config::StoreId;
 use crate::store::{Follower, Lease, Load, Record, RecordKind, StoreError, StoreKey, Tracked};
-use follower::{CacheFollower, SessionSlots, known_of};
+use follower::{CacheFollower, SessionSlots, Waiter, known_of};
 use shelf::Shelf;
 use slots::{Begun, Slots};
 use std::sync::Arc;
@@ -125,12 +125,43 @@ impl<T: Send + Sync + 'static> SessionCache<T> {
         kind: RecordKind,
     ) -> Result<Answer<T>, StoreError> {
         let (waiter, answer) = oneshot::channel();
+        self.begin(tracked, store, key, kind, Some(waiter));
+        let after = tracked.timeout();
+        match tokio::time::timeout(after, answer).await {
+            Ok(Ok(answer)) => answer,
+            // The connection's thread is gone: the gateway is ending.
+            Ok(Err(_)) => Err(StoreError::Unreachable),
+            Err(_) => Err(StoreError::TimedOut { after }),
+        }
+    }
+
+    /// Serves nothing more of what is held of a key, and reads it again if it is in use: whoever asks from now on gets what is read from
+    /// now on.
+    pub(in crate::session) fn doubt(
+        &self,
+        tracked: &Tracked,
+        store: StoreId,
+        key: &StoreKey,
+        kind: RecordKind,
+    ) {
+        if self.slots.changed(CacheKey::new(store, kind, key.expose())) {
+            self.begin(tracked, store, key, kind, None);
+        }
+    }
+
+    fn begin(
+        &self,
+        tracked: &Tracked,
+        store: StoreId,
+        key: &StoreKey,
+        kind: RecordKind,
+        waiter: Option<Waiter<T>>,
+    ) {
         let cache_key = CacheKey::new(store, kind, key.expose());
         let lease = tracked.lease();
         // The epoch first: a gap after this line makes the answer one that is not kept.
         let epoch = lease.epoch();
-        if let Begun::Read(ticket) =
-            self.slots.begin(cache_key, epoch, Moment::now(), lease.bound(), Some(waiter))
+        if let Begun::Read(ticket) = self.slots.begin(cache_key, epoch, Moment::now(), lease.bound(), waiter)
         {
             let load = Load { key: key.clone(), kind, ticket };
             if let Err(error) = tracked.ask(load) {
@@ -138,13 +169,6 @@ impl<T: Send + Sync + 'static> SessionCache<T> {
                     let _ = waiter.send(Err(error.clone()));
                 }
             }
-        }
-        let after = tracked.timeout();
-        match tokio::time::timeout(after, answer).await {
-            Ok(Ok(answer)) => answer,
-            // The connection's thread is gone: the gateway is ending.
-            Ok(Err(_)) => Err(StoreError::Unreachable),
-            Err(_) => Err(StoreError::TimedOut { after }),
         }
     }
 
