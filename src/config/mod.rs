@@ -111,6 +111,8 @@ pub struct Limits {
     pub body: Option<u64>,
     /// Most client connections at once, over all workers.
     pub connections: usize,
+    /// Memory for sessions that are held, in bytes.
+    pub session_memory: u64,
     /// How long a drain waits for requests and tunnels before it cuts them.
     pub drain_timeout: Duration,
 }

@@ -79,6 +79,7 @@ fn limits() -> Limits {
         body_timeout: second,
         body: None,
         connections: 1,
+        session_memory: 1024 * 1024,
         drain_timeout: second,
     }
 }

@@ -109,7 +109,7 @@ impl Shared {
             states,
             profiles: profiles.into(),
             minter,
-            cache: Arc::new(SessionCache::new(config.profiles.len())),
+            cache: Arc::new(SessionCache::new(config.profiles.len(), config.server.limits.session_memory)),
             fingerprints,
             reserved,
             trusted_origins: TrustedOrigins::new(config.trusted_origins.clone()),

@@ -126,6 +126,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
                 body_timeout: second,
                 body: None,
                 connections: 1,
+                session_memory: 1024 * 1024,
                 drain_timeout: second,
             },
         },

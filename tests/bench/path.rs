@@ -59,7 +59,7 @@ fn authenticated(config: &Config) -> VerifiedSession<Slots> {
     let store = MemoryStore::new(Clock::manual(NOW));
     store.write(b"sess:0123456789abcdef0123456789abcdef", Record::String(RECORD.into()), None);
     let rules = vec![StoreRules { freshness: Freshness::Strict, outage: Outage::Deny }];
-    let cache = Arc::new(SessionCache::new(1));
+    let cache = Arc::new(SessionCache::new(1, 1 << 20));
     let fingerprints = FingerprintKey::new(&[7; 32]);
     let authenticator = Authenticator::<Slots>::new(
         Arc::new([profile]),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub(crate) struct Shelf<K, V>(Mutex<HashMap<K, Arc<Kept<V>>>>);
 
 impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
-    pub(crate) fn new(_weigh: fn(&V) -> Option<u32>) -> Self {
+    pub(crate) fn new(_weigh: fn(&V) -> Option<u32>, _weight_max: u64) -> Self {
         Self(Mutex::new(HashMap::new()))
     }
 

@@ -36,7 +36,7 @@ impl World {
     fn new() -> Arc<Self> {
         let lease = Lease::new(BOUND);
         lease.extend(NOW);
-        let slots = Slots::new(Shelf::new(|_| Some(1)), 1);
+        let slots = Slots::new(Shelf::new(|_| Some(1), 1), 1);
         Arc::new(Self { redis: Mutex::new(Redis { alive: true, tracked: false }), slots, lease })
     }
 

@@ -15,6 +15,7 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 const INTERNAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9900);
 const ADDRESS: &str = "an address and a port, as \"127.0.0.1:8080\" or \"[::]:8080\"";
 const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
 
 /// The listeners, whose addresses must differ.
 pub(crate) fn check(checker: &mut Checker<'_>) -> (Server, Option<Internal>) {
@@ -121,6 +122,8 @@ fn limits(table: &mut Table<'_, '_>, raw: &RawLimits) -> Limits {
         body_timeout: table.duration("body_timeout", raw.body_timeout.as_ref(), seconds(30)),
         body: table.size_or_none("body", raw.body.as_ref()),
         connections: table.count("connections", raw.connections.as_ref(), 20_000, 1..=1_000_000),
+        session_memory: table.size("session_memory", raw.session_memory.as_ref(), 256 * MIB, MIB..=MIB * MIB)
+            as u64,
         drain_timeout: table.duration_or_zero("drain_timeout", raw.drain_timeout.as_ref(), seconds(30)),
     }
 }

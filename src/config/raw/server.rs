@@ -57,6 +57,10 @@ pub(crate) struct RawLimits {
     /// Most client connections at once. Default: 20000; each costs two file descriptors.
     #[schemars(extend("default" = 20000))]
     pub(crate) connections: Option<Placed<u32>>,
+    /// Memory for sessions that are held to be served without asking their store; those that nobody asks for make way. Default: 256MiB,
+    /// about 150,000 sessions.
+    #[schemars(extend("default" = "256MiB"))]
+    pub(crate) session_memory: Option<Placed<SizeText>>,
     /// How long a shutdown waits for running requests and tunnels before it cuts them. Default: 30s; keep it below the
     /// grace period of the supervisor.
     #[schemars(extend("default" = "30s"))]

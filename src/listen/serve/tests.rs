@@ -22,6 +22,7 @@ fn limits() -> Limits {
         body_timeout: Duration::from_secs(30),
         body: None,
         connections: 8,
+        session_memory: 1024 * 1024,
         drain_timeout: Duration::from_secs(20),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn limits() -> Limits {
         body_timeout: Duration::from_secs(30),
         body: None,
         connections: 100,
+        session_memory: 1024 * 1024,
         drain_timeout: Duration::from_secs(5),
     }
 }

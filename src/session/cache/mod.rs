@@ -81,9 +81,9 @@ pub struct SessionCache<T> {
 }
 
 impl<T: Send + Sync + 'static> SessionCache<T> {
-    /// An empty cache for so many profiles.
-    pub fn new(profiles: usize) -> Self {
-        let slots = Arc::new(Slots::new(Shelf::new(Content::weight), LOCKS));
+    /// An empty cache for so many profiles, which holds records, decoded sessions and tokens of so many bytes.
+    pub fn new(profiles: usize, memory: u64) -> Self {
+        let slots = Arc::new(Slots::new(Shelf::new(Content::weight, memory), LOCKS));
         Self { slots, watches: Arc::default(), profiles }
     }
 

@@ -8,8 +8,6 @@ use crate::session::cache::slots::Kept;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
-/// Memory that records, decoded sessions and their tokens may take, in bytes: about 100,000 sessions of a usual size.
-const WEIGHT_MAX: u64 = 256 * 1024 * 1024;
 /// Absences kept; each lives for a second, so more than 10,000 guesses a second only push out each other.
 const ABSENCES_MAX: u64 = 10_000;
 
@@ -44,9 +42,10 @@ impl Hasher for Taken {
 }
 
 impl<K: Copy + Eq + Hash + Send + Sync + 'static, V: Send + Sync + 'static> Shelf<K, V> {
-    pub(crate) fn new(weigh: fn(&V) -> Option<u32>) -> Self {
+    /// An empty one, for records of so much weight.
+    pub(crate) fn new(weigh: fn(&V) -> Option<u32>, weight_max: u64) -> Self {
         let by_weight = move |_: &K, kept: &Arc<Kept<V>>| weigh(&kept.value).unwrap_or(1);
-        let records = moka::sync::Cache::builder().max_capacity(WEIGHT_MAX).weigher(by_weight);
+        let records = moka::sync::Cache::builder().max_capacity(weight_max).weigher(by_weight);
         let absences = moka::sync::Cache::builder().max_capacity(ABSENCES_MAX);
         let (records, absences) =
             (records.build_with_hasher(Default::default()), absences.build_with_hasher(Default::default()));

@@ -18,7 +18,7 @@ fn at(millis: u64) -> Moment {
 fn slots() -> (Slots<u64, &'static str, &'static str>, Lease) {
     let lease = Lease::new(BOUND);
     lease.extend(at(0));
-    (Slots::new(Shelf::new(|text: &&str| (!text.is_empty()).then_some(1)), 4), lease)
+    (Slots::new(Shelf::new(|text: &&str| (!text.is_empty()).then_some(1), 1000), 4), lease)
 }
 
 fn read(begun: Begun) -> Ticket {
@@ -163,18 +163,18 @@ fn hash(number: u64) -> u64 {
 
 #[test]
 fn what_is_held_has_an_end_however_much_is_put() {
-    let mebibyte = |_: &u32| Some(1024 * 1024);
-    let shelf: Shelf<u64, u32> = Shelf::new(mebibyte);
+    let kibibyte = |_: &u32| Some(1024);
+    let shelf: Shelf<u64, u32> = Shelf::new(kibibyte, 256 * 1024);
     for key in 0..5_000 {
         shelf.put(hash(key), Arc::new(Kept::unheard(0)));
     }
-    assert!(shelf.records() <= 256, "{} MiB", shelf.records());
+    assert!(shelf.records() <= 256, "{} KiB", shelf.records());
 }
 
 /// Whoever sends cookies chooses the keys of absences.
 #[test]
 fn guesses_push_out_each_other_and_no_session() {
-    let shelf: Shelf<u64, Option<u32>> = Shelf::new(|value| *value);
+    let shelf: Shelf<u64, Option<u32>> = Shelf::new(|value| *value, 1 << 20);
     for key in 0..100 {
         shelf.put(hash(key), Arc::new(Kept::unheard(Some(1000))));
     }
