@@ -7,9 +7,10 @@
 //! is outvoted by it.
 //!
 //! Whether the primary is *confirmed*, so that leases may be extended, takes more: none who gives the deciding answer holds it for down
-//! in the eyes of the quorum, or is busy replacing it. What is left is the moment between the promotion and the leading sentinel's
-//! announcement of it (the next of its ticks, 100 ms), if we reach every sentinel but that one: a deletion at the new primary in that
-//! moment is honoured by the lease of a question sent after it. `min-replicas-to-write` at the primary and WAIT at who deletes close it.
+//! in the eyes of the quorum, or is busy replacing it. Only the leader of a failover knows of it before the successor has been seen to be
+//! promoted, which may take a second; so who doubted must take it back before the others' word counts again, or be silent for long. What is
+//! left is a failover whose leader we did not reach at any time: a deletion at the new primary in that second is honoured by the lease of a
+//! question sent after it. `min-replicas-to-write` at the primary and WAIT at who deletes close it.
 
 use crate::clock::Moment;
 use crate::config::SentinelGroup;
@@ -30,8 +31,11 @@ const QUESTIONS: u32 = 4;
 const SEARCH_PAUSE: Duration = Duration::from_millis(100);
 /// Most sentinels that are asked; real groups have three or five.
 const SENTINELS_MAX: usize = 32;
-/// What a sentinel publishes when the primary may be another.
-const NEWS: [&str; 3] = ["+switch-master", "+promoted-slave", "+odown"];
+/// What a sentinel publishes when the primary may be another, or soon will be.
+const NEWS: [&str; 4] = ["+switch-master", "+promoted-slave", "+odown", "+try-failover"];
+/// So long a sentinel's doubt counts that is not heard of any more. A leader asks the successor every second whether it is promoted and
+/// tells all others at once.
+const DOUBT_MAX: Duration = Duration::from_secs(10);
 
 /// The sentinels of one store.
 pub struct Sentinels {
@@ -48,6 +52,8 @@ struct Known {
     /// Sentinels that others named, by their ids.
     named: BTreeMap<String, Address>,
     primary: Option<Address>,
+    /// Who doubted which primary, and when that question was sent.
+    doubters: BTreeMap<String, (Address, Moment)>,
     /// When the question was sent that the above is the answer to.
     asked: Moment,
 }
@@ -82,7 +88,7 @@ impl Sentinels {
             service: group.service.clone(),
             bound,
             authority: Arc::new(Authority::new(bound)),
-            known: Mutex::new(Known { seeds, named: BTreeMap::new(), primary: None, asked: Moment::START }),
+            known: Mutex::new(Known::new(seeds)),
             news: Arc::default(),
         }
     }
@@ -138,6 +144,7 @@ impl Sentinels {
         for word in &words {
             known.named.extend(word.others.clone());
         }
+        known.note_doubts(&words, sent);
         while known.named.len() > SENTINELS_MAX {
             known.named.pop_last();
         }
@@ -148,7 +155,7 @@ impl Sentinels {
                 known.primary = Some(verdict.primary.clone());
                 self.authority.replace();
             }
-            if verdict.confirmed {
+            if verdict.confirmed && !known.is_doubted(&verdict.primary, sent) {
                 self.authority.confirm(sent);
             }
         }
@@ -162,6 +169,27 @@ impl Sentinels {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn new(seeds: Vec<Address>) -> Self {
+        Self { seeds, named: BTreeMap::new(), primary: None, doubters: BTreeMap::new(), asked: Moment::START }
+    }
+
+    fn note_doubts(&mut self, words: &[Word], sent: Moment) {
+        for word in words {
+            if word.doubts {
+                self.doubters.insert(word.id.clone(), (word.primary.clone(), sent));
+            } else if self.doubters.get(&word.id).is_some_and(|(_, before)| *before <= sent) {
+                self.doubters.remove(&word.id);
+            }
+        }
+        self.doubters.retain(|_, (_, before)| sent < before.plus(DOUBT_MAX));
+    }
+
+    fn is_doubted(&self, primary: &Address, sent: Moment) -> bool {
+        self.doubters.values().any(|(about, before)| about == primary && sent < before.plus(DOUBT_MAX))
     }
 }
 
@@ -335,6 +363,23 @@ mod tests {
         assert_eq!(judge(&words), Some(Verdict { primary: at(1), confirmed: false }));
         let words = [says("a", 1, 3), says("b", 2, 3), says("c", 1, 3)];
         assert!(!judge(&words).unwrap().confirmed);
+    }
+
+    #[test]
+    fn a_doubt_stands_until_who_had_it_takes_it_back_or_has_been_silent_for_long() {
+        let mut known = Known::new(vec![]);
+        let (start, doubt) = (Moment::from_nanos(7), Word { doubts: true, ..says("a", 1, 3) });
+        known.note_doubts(&[doubt.clone(), says("b", 1, 3)], start);
+        let soon = start.plus(Duration::from_secs(1));
+        known.note_doubts(&[says("b", 1, 3), says("c", 1, 3)], soon);
+        assert!(known.is_doubted(&at(1), soon), "its leader alone knows of a failover");
+        assert!(!known.is_doubted(&at(2), soon), "the successor is not doubted by that");
+        assert!(!known.is_doubted(&at(1), start.plus(DOUBT_MAX)));
+        known.note_doubts(&[says("a", 1, 3)], soon);
+        assert!(!known.is_doubted(&at(1), soon));
+        known.note_doubts(&[doubt], soon);
+        known.note_doubts(&[says("a", 1, 3)], start);
+        assert!(known.is_doubted(&at(1), soon), "an older word takes nothing back");
     }
 
     #[test]

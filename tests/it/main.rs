@@ -22,6 +22,7 @@ mod premises;
 mod revocation;
 mod secrets;
 mod sentinel;
+mod soak;
 mod streaming;
 mod streams;
 mod support;

@@ -27,7 +27,7 @@ pub(crate) use relay::Relay;
 pub(crate) use sentinel::Sentinels;
 pub(crate) use token::verify;
 pub(crate) use upstream::{Upstream, answer_with};
-pub(crate) use watch::{Watch, share};
+pub(crate) use watch::{Watch, share, subject};
 pub(crate) use wire::{Parsed, Request, parse_request};
 pub(crate) use wire_fault::{Fault, FaultyWire};
 pub(crate) use world::{Running, SESSIONS, World};

@@ -98,6 +98,10 @@ impl Redis {
         self.command::<()>(&["SET", key, value]);
     }
 
+    pub(crate) fn set_for(&self, key: &str, value: &str, life: Duration) {
+        self.command::<()>(&["SET", key, value, "PX", &life.as_millis().to_string()]);
+    }
+
     pub(crate) fn delete(&self, key: &str) {
         self.command::<()>(&["DEL", key]);
     }

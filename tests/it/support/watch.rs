@@ -87,7 +87,7 @@ impl Watch {
 }
 
 /// Whom a token names; that it is signed well is other tests' matter.
-fn subject(authorization: &str) -> String {
+pub(crate) fn subject(authorization: &str) -> String {
     let payload = authorization.split('.').nth(1).expect("a token");
     let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
     let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
