@@ -44,7 +44,7 @@ const OUTAGES: [Outage; 5] = [
 /// What many clients saw of many outages.
 #[derive(Default)]
 struct Seen {
-    /// Nobody is let in who comes later than this.
+    /// While Redis cannot be asked: nobody is let in who comes later than this.
     lease_over: Mutex<Option<Instant>>,
     refusals: Mutex<Vec<Duration>>,
     returns: Mutex<Vec<Duration>>,
@@ -56,9 +56,10 @@ impl Seen {
         let (mut client, ids, mut at) = (Client::connect(gateway.public), ids(), start);
         while !self.over.load(Ordering::SeqCst) {
             at = (at + 7) % USERS;
-            let lease_over = *self.lease_over.lock().unwrap();
             let came = Instant::now();
             let response = client.ask(&ask("/x", &ids[at]));
+            // After the answer: while this says something, Redis cannot have been asked.
+            let lease_over = *self.lease_over.lock().unwrap();
             match response.status {
                 200 => assert!(
                     lease_over.is_none_or(|over| came < over),
