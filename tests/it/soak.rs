@@ -255,10 +255,52 @@ fn whoever_hangs_up_and_whatever_changes_nobody_gets_anothers_identity() {
     assert!(answered > requests as u64 / 4, "{answered} of {requests}: too few to show anything");
 }
 
-fn held(gateway: &Gateway) -> u64 {
+fn metric(gateway: &Gateway, start: &str) -> u64 {
     let page = gateway.internal("/metrics").text();
-    let line = page.lines().find(|line| line.starts_with("cloakroom_sessions_held"));
+    let line = page.lines().find(|line| line.starts_with(start));
     line.and_then(|line| line.rsplit(' ').next()).map_or(0, |value| value.parse().unwrap())
+}
+
+/// As Express with `rolling`, Rails and many others do it: what is looked up the hard way is a matter of luck, what is signed is not.
+#[test]
+fn an_app_that_touches_its_sessions_on_every_request_has_no_token_signed_twice() {
+    let redis = Redis::start();
+    log_all_in(&redis);
+    let url = redis.url();
+    let upstream = Upstream::playing(move |wire| {
+        let mut app = redis::Client::open(url.as_str()).unwrap().get_connection().unwrap();
+        while let Some(request) = wire.request() {
+            let id = request.one("x-session").unwrap();
+            redis::cmd("EXPIRE").arg(format!("sess:{id}")).arg(600).query::<()>(&mut app).unwrap();
+            wire.say(answer_with(&request, b"ok"));
+        }
+    });
+    let gateway = World::without_redis()
+        .workers(2)
+        .store("timeout = \"5s\"\nrevocation_bound = \"60s\"")
+        .profile("app", SESSIONS)
+        .recorded("app", &upstream)
+        .route("path = \"/*\"\nupstream = \"app\"\nttl = \"1h\"")
+        .start_beside(&redis);
+    let (requests, ids) = (times("CLOAKROOM_REQUESTS", 8_000), ids());
+    std::thread::scope(|scope| {
+        for start in 0..CLIENTS {
+            let (gateway, ids) = (&gateway, &ids);
+            scope.spawn(move || {
+                let mut client = Client::connect(gateway.public);
+                for at in 0..requests / CLIENTS {
+                    let id = &ids[(start * 11 + at * 7) % USERS];
+                    assert_eq!(client.ask(&ask("/x", id).header("x-session", id)).status, 200);
+                }
+            });
+        }
+    });
+    let [hits, misses] = ["hit", "miss"].map(|outcome| {
+        metric(&gateway, &format!("cloakroom_cache_lookups_total{{store=\"app\",outcome=\"{outcome}\"}}"))
+    });
+    println!("{hits} of {} lookups were hits, though each request touched its session", hits + misses);
+    let signed = metric(&gateway, "cloakroom_token_signatures");
+    assert!(signed <= 2 * USERS as u64, "{signed} signatures for {USERS} sessions");
 }
 
 /// More sessions than there is room for come and go, and the memory stays what it is.
@@ -283,7 +325,7 @@ fn sessions_beyond_the_memory_for_them_cost_no_more() {
             filled = gateway.resident();
         }
     }
-    let (held, after) = (held(&gateway), gateway.resident());
+    let (held, after) = (metric(&gateway, "cloakroom_sessions_held"), gateway.resident());
     println!("{logins} logins, {held} held; {filled} bytes after half of them, {after} after all");
     assert!(held < logins as u64 / 2, "{held} of {logins}: there was room for most, so this showed nothing");
     assert!(after < filled + filled / 4, "{filled} bytes after half of them, {after} after all");
