@@ -96,8 +96,9 @@ fn what_the_app_may_have_changed_by_a_request_is_read_again_before_the_next() {
     assert_eq!(reads_after(Ask::get("/app/page")), 0, "nothing says that the session changed");
     assert_eq!(reads_after(Ask::get("/app/theme")), 0, "another cookie");
     assert_eq!(reads_after(Ask::new("POST", "/x")), 0, "who does not get the cookie changes no session");
-    assert_eq!(reads_after(Ask::new("POST", "/app/login")), 1);
-    assert_eq!(reads_after(Ask::get("/app/callback")), 1);
+    // A second one if the first ended between the next request's look at memory and its question.
+    assert!((1..=2).contains(&reads_after(Ask::new("POST", "/app/login"))));
+    assert!((1..=2).contains(&reads_after(Ask::get("/app/callback"))));
 }
 
 #[test]
