@@ -261,6 +261,7 @@ impl Running {
             metrics.set_connections(clients.open());
             metrics.set_sessions_held(shared.sessions_held());
             metrics.set_signatures(shared.minter().signatures());
+            shared.standings().show();
             metrics.page()
         };
         let internal = Internal::new(published, Box::new(readiness), Box::new(page));

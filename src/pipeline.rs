@@ -12,6 +12,7 @@ mod refusal;
 mod rehearsed;
 mod route_state;
 mod streams;
+mod warnings;
 mod writes;
 
 pub use gateway::{Gateway, Shared};
@@ -226,7 +227,12 @@ impl Gateway {
         let stripped = inbound.strip(&self.strip_rules(way, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
         match caller {
-            Caller::Known(token, _) => outbound.set(token.header(), token.expose()),
+            Caller::Known(token, session) => {
+                outbound.set(token.header(), token.expose());
+                if state.sticky {
+                    outbound.keep_with(session.session().sid.as_str());
+                }
+            }
             Caller::Anonymous(_) if state.is_open() => {}
             Caller::Anonymous(_) | Caller::Preflight(_) => {
                 outbound.set(&CLOAKROOM_VERDICT, &HeaderValue::from_static("anonymous"));

@@ -26,6 +26,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod units;
+mod upstream;
 mod words;
 
 use std::net::SocketAddr;
@@ -38,9 +39,10 @@ pub use load::{from_text, load, load_with};
 pub use report::render;
 pub use schema::schema;
 pub use secret::Secret;
+pub use upstream::{Ejection, UpstreamLimits};
 pub use words::{
-    Access, Algorithm, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch, Outage, PathException,
-    Preflight, StreamEnd, TokenProfile,
+    Access, Algorithm, Balance, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch, Outage,
+    PathException, Preflight, StreamEnd, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -330,6 +332,12 @@ pub struct Upstream {
     pub first_byte_timeout: Duration,
     /// How long a pooled connection may wait for its next request.
     pub idle_timeout: Duration,
+    /// Which endpoint a request goes to.
+    pub balance: Balance,
+    /// How much of it there may be at once.
+    pub limits: UpstreamLimits,
+    /// When an endpoint that fails is left alone.
+    pub ejection: Ejection,
 }
 
 /// One process of an upstream.

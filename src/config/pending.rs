@@ -23,7 +23,6 @@ const KEYS: &[(&str, &str)] = &[
     ("tokens.keys", "rotate_every"),
     ("tokens.keys", "seal"),
     ("tokens.keys", "state"),
-    ("upstreams.*", "balance"),
     ("upstreams.*", "health"),
     ("routes", "rate"),
     ("routes", "rollout"),

@@ -44,6 +44,18 @@ pub enum Algorithm {
     RS256,
 }
 
+/// Which of an upstream's endpoints a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Of two chosen by lot, the one with fewer requests of this worker on their way.
+    LeastRequest,
+    /// Each in turn.
+    RoundRobin,
+    /// The same for all requests of a session.
+    HashSession,
+}
+
 /// What is done against cross-site requests where a cookie becomes a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

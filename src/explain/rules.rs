@@ -1,6 +1,6 @@
 //! The stages that need nothing but the configuration and what the stage before found.
 
-use crate::config::{CsrfMode, Endpoint, Outage, UpstreamId};
+use crate::config::{CsrfMode, Outage, UpstreamId};
 use crate::explain::shown::{clip, text};
 use crate::explain::step::Step;
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
@@ -219,20 +219,11 @@ pub(super) fn upstream(shared: &Shared, id: UpstreamId, host: Option<&HeaderValu
     let Some(upstream) = shared.config.upstreams.get(id.0) else {
         return (Step::refused("upstream", "not configured"), String::new());
     };
-    let endpoints: Vec<String> = upstream.endpoints.iter().map(url).collect();
+    let endpoints: Vec<String> = upstream.endpoints.iter().map(ToString::to_string).collect();
     let host =
         upstream.host.clone().unwrap_or_else(|| host.map_or_else(String::new, |host| text(host.as_bytes())));
     let step = Step::passed("upstream", format!("`{}`; it was not called", upstream.name));
     (step.with("endpoints", list(&endpoints)).with("host", host), upstream.name.clone())
-}
-
-fn url(endpoint: &Endpoint) -> String {
-    let (scheme, host, port) = (if endpoint.tls { "https" } else { "http" }, &endpoint.host, endpoint.port);
-    if host.contains(':') {
-        format!("{scheme}://[{host}]:{port}")
-    } else {
-        format!("{scheme}://{host}:{port}")
-    }
 }
 
 fn pattern(route: &Route) -> String {

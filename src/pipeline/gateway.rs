@@ -7,6 +7,7 @@ use crate::pipeline::keep_alive::Slides;
 use crate::pipeline::record::Record;
 use crate::pipeline::route_state::RouteState;
 use crate::pipeline::streams::Streams;
+use crate::pipeline::warnings::Warnings;
 use crate::request::{RequestIds, Reserved, push_address};
 use crate::route::{Grant, Route, RouteTable};
 use crate::session::{
@@ -15,12 +16,11 @@ use crate::session::{
 use crate::store::Store;
 use crate::telemetry::{AccessLine, AccessLog, Metrics};
 use crate::token::{KeyRing, Minter, Published, Slots, Templates};
-use crate::upstream::{Forwarder, Tunnels};
+use crate::upstream::{Forwarder, Standings, Tunnels};
 use http::StatusCode;
 use ipnet::IpNet;
-use std::collections::HashSet;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One configuration, ready to serve; the same for all workers, and replaced as a whole.
@@ -39,6 +39,7 @@ pub struct Shared {
     trusted_origins: TrustedOrigins,
     metrics: Arc<Metrics>,
     tunnels: Tunnels,
+    standings: Standings,
     warnings: Warnings,
     slides: Slides,
     /// The cookies of all profiles.
@@ -46,13 +47,6 @@ pub struct Shared {
     /// The key set and discovery on the public port; only with `publish_jwks`.
     published: Option<Published>,
 }
-
-/// Things worth saying once, however often they happen.
-#[derive(Debug, Default)]
-pub(super) struct Warnings(Mutex<HashSet<String>>);
-
-/// How many different ones are remembered; a client cannot make us remember more.
-const WARNINGS_MAX: usize = 1024;
 
 impl Shared {
     /// Makes every part of the path from a configuration.
@@ -76,7 +70,9 @@ impl Shared {
         let routes =
             RouteTable::build(std::mem::take(&mut config.routes)).map_err(|found| errors.extend(found)).ok();
         let tunnels = Tunnels::default();
-        errors.extend(Forwarder::new(&config.upstreams, tunnels.clone()).err().into_iter().flatten());
+        let standings = Standings::new(&config.upstreams, &metrics);
+        let forwarder = Forwarder::new(&config.upstreams, &standings, tunnels.clone());
+        errors.extend(forwarder.err().into_iter().flatten());
         let (Some(ring), Some(templates), Some(routes)) = (ring, templates, routes) else {
             return Err(errors);
         };
@@ -115,6 +111,7 @@ impl Shared {
             trusted_origins: TrustedOrigins::new(config.trusted_origins.clone()),
             metrics,
             tunnels,
+            standings,
             warnings: Warnings::default(),
             slides,
             session_cookies,
@@ -189,6 +186,11 @@ impl Shared {
         &self.tunnels
     }
 
+    /// How the upstreams' endpoints are.
+    pub const fn standings(&self) -> &Standings {
+        &self.standings
+    }
+
     /// How many decoded sessions are held.
     pub fn sessions_held(&self) -> u64 {
         self.cache.len()
@@ -239,7 +241,7 @@ impl Gateway {
         ids: RequestIds,
         log: AccessLog,
     ) -> Result<Self, Vec<ConfigError>> {
-        let forwarder = Forwarder::new(&shared.config.upstreams, shared.tunnels.clone())?;
+        let forwarder = Forwarder::new(&shared.config.upstreams, &shared.standings, shared.tunnels.clone())?;
         let rules = shared.config.stores.iter();
         let rules = rules.map(|store| StoreRules { freshness: store.freshness, outage: store.outage });
         let authenticator = Authenticator::new(
@@ -413,45 +415,4 @@ impl Worker {
 /// A client's field as text; what is no UTF-8 is replaced.
 fn text(value: Option<&http::HeaderValue>) -> std::borrow::Cow<'_, str> {
     value.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default()
-}
-
-impl Warnings {
-    /// Says `text` if it was not said before.
-    fn once(&self, key: String, say: impl FnOnce()) {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() < WARNINGS_MAX && said.insert(key) {
-            drop(said);
-            say();
-        }
-    }
-
-    pub(super) fn set_cookie_dropped(&self, route: &Route) {
-        let path = &route.rules.path.value;
-        self.once(format!("set-cookie {path}"), || {
-            tracing::warn!(
-                route = %path,
-                "dropped a Set-Cookie for a session cookie: this upstream never gets that cookie, so what it sets would log the \
-                 user out; set `forward_cookie = true` on the route if it owns the session"
-            );
-        });
-    }
-
-    pub(super) fn authorization_removed(&self, route: &Route) {
-        let path = &route.rules.path.value;
-        self.once(format!("authorization {path}"), || {
-            tracing::warn!(
-                route = %path,
-                "removed a client's Authorization; set `forward_authorization = true` on the route if its upstream checks it"
-            );
-        });
-    }
-
-    pub(super) fn proto_ignored(&self, peer: std::net::IpAddr) {
-        self.once(format!("proto {peer}"), || {
-            tracing::warn!(
-                %peer,
-                "ignored X-Forwarded-Proto from a peer that is not trusted; add it to `server.trusted_proxies` if it is your proxy"
-            );
-        });
-    }
 }

@@ -46,6 +46,7 @@ impl Refusal {
     pub(super) fn upstream(error: UpstreamError) -> Self {
         let reason = match &error {
             UpstreamError::ClientBody(fault) => Reason::Malformed(*fault),
+            UpstreamError::Busy => Reason::UpstreamBusy,
             UpstreamError::ConnectFailed { .. }
             | UpstreamError::ConnectTimedOut
             | UpstreamError::TlsFailed { .. } => Reason::UpstreamUnreachable,

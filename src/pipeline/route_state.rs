@@ -1,6 +1,6 @@
 //! What the path works with on one route.
 
-use crate::config::Config;
+use crate::config::{Balance, Config};
 use crate::respond::LoginTemplate;
 use crate::route::{Grant, Route};
 use crate::session::{Policy, Profile};
@@ -20,6 +20,8 @@ pub struct RouteState {
     pub(super) body_limit: Option<u64>,
     pub(super) metrics: RouteMetrics,
     pub(super) upstream: String,
+    /// Whether the upstream keeps a session at one endpoint.
+    pub(super) sticky: bool,
     /// Whether its answers show how an app sends its cookie again.
     pub(super) learns: bool,
 }
@@ -33,6 +35,7 @@ impl RouteState {
         (minter, metrics): (&Minter, &Metrics),
     ) -> Self {
         let rules = &route.rules;
+        let upstream = config.upstreams.get(rules.upstream.0);
         Self {
             grant: route.grant(),
             template: minter.template_of(route.id),
@@ -43,11 +46,8 @@ impl RouteState {
             metrics: metrics.route(&rules.path.value),
             learns: rules.forward_cookie
                 && rules.sessions.iter().any(|id| profiles.get(id.0).is_some_and(Profile::keeps_alive)),
-            upstream: config
-                .upstreams
-                .get(rules.upstream.0)
-                .map(|upstream| upstream.name.clone())
-                .unwrap_or_default(),
+            sticky: upstream.is_some_and(|upstream| upstream.balance == Balance::HashSession),
+            upstream: upstream.map(|upstream| upstream.name.clone()).unwrap_or_default(),
         }
     }
 

@@ -41,6 +41,8 @@ pub enum Reason {
     TokenTooLarge,
     /// The upstream broke the protocol.
     UpstreamBroken,
+    /// All connections that the upstream may have are in use.
+    UpstreamBusy,
     /// The upstream did not answer in time.
     UpstreamTimedOut,
     /// No endpoint of the upstream could be reached.
@@ -108,6 +110,12 @@ impl Reason {
                 StatusCode::BAD_GATEWAY,
                 "upstream-broken",
                 "The service behind this page gave no usable answer.",
+                Upstream,
+            ),
+            Self::UpstreamBusy => row(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "upstream-busy",
+                "The service behind this page has too much to do. Please try again.",
                 Upstream,
             ),
             Self::UpstreamTimedOut => row(
@@ -193,7 +201,7 @@ const fn malformed(error: ParseError) -> Answer {
 }
 
 /// Every reason once, for the README's table and the tests.
-pub const TABLE: [Reason; 40] = {
+pub const TABLE: [Reason; 41] = {
     use ParseError as P;
     [
         Reason::LoginRequired,
@@ -208,6 +216,7 @@ pub const TABLE: [Reason; 40] = {
         Reason::TokenTooLarge,
         Reason::UpstreamUnreachable,
         Reason::UpstreamTimedOut,
+        Reason::UpstreamBusy,
         Reason::UpstreamBroken,
         Reason::Malformed(P::BadChunk),
         Reason::Malformed(P::BadContentLength),

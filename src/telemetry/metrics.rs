@@ -10,6 +10,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
 
+use crate::telemetry::endpoints::{EndpointMetrics, Endpoints, UpstreamMetrics};
+
 /// Labels of [`Metrics::requests`]'s kind.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteDecision {
@@ -86,6 +88,7 @@ pub struct Metrics {
     pub streams_open: Gauge,
     streams_closed: Family<RouteCode, Counter>,
     durations: Family<OfRoute, Histogram, fn() -> Histogram>,
+    endpoints: Endpoints,
 }
 
 /// What one route counts.
@@ -157,6 +160,7 @@ impl Metrics {
             streams_open: Gauge::default(),
             streams_closed: Family::default(),
             durations,
+            endpoints: Endpoints::default(),
             registry: Mutex::new(Registry::default()),
         };
         registry.register("requests", "Requests by route and decision", metrics.requests.clone());
@@ -170,6 +174,7 @@ impl Metrics {
         registry.register("sessions_held", "Decoded sessions in memory", metrics.sessions_held.clone());
         registry.register("store_reads", "Session reads by store and outcome", metrics.store_reads.clone());
         metrics.register_cache(&mut registry);
+        metrics.endpoints.register(&mut registry);
         registry.register(
             "cross_site_logged",
             "Cross-site requests let through by csrf = log",
@@ -243,6 +248,21 @@ impl Metrics {
             disagreed: self.disagreements.get_or_create_owned(&route),
             duration: self.durations.get_or_create_owned(&route),
         }
+    }
+
+    /// The handles of an endpoint, which is in one of these states at a time.
+    pub fn endpoint(
+        &self,
+        upstream: &str,
+        endpoint: &str,
+        states: &'static [&'static str],
+    ) -> EndpointMetrics {
+        self.endpoints.endpoint(upstream, endpoint, states)
+    }
+
+    /// The handles of an upstream.
+    pub fn upstream(&self, upstream: &str) -> UpstreamMetrics {
+        self.endpoints.upstream(upstream)
     }
 
     /// The handles of a store.

@@ -11,8 +11,10 @@
 
 mod access;
 mod chain;
+mod endpoints;
 mod metrics;
 
 pub use access::{AccessLine, AccessLog, AccessSink};
 pub use chain::chain;
+pub use endpoints::{EndpointMetrics, UpstreamMetrics};
 pub use metrics::{Metrics, RouteMetrics, StoreMetrics};

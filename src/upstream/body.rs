@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::upstream::error::UpstreamError;
+use crate::upstream::pool::Busy;
 use crate::upstream::tunnel::Tunnel;
 
 /// Trailers that may pass: gRPC's status, without which its clients cannot work. Any other could be merged into the
@@ -29,17 +30,19 @@ pub struct UpstreamBody {
     end: Option<Pin<Box<Sleep>>>,
     /// What goes on where this empty body ends.
     tunnel: Option<Tunnel>,
+    /// Until it is over, its endpoint has something to do.
+    _busy: Option<Busy>,
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(incoming: Incoming, end: Option<Instant>) -> Self {
+    pub(crate) fn new(incoming: Incoming, end: Option<Instant>, busy: Busy) -> Self {
         let end = end.filter(|_| !incoming.is_end_stream()).map(|end| Box::pin(sleep_until(end)));
-        Self { incoming, end, tunnel: None }
+        Self { incoming, end, tunnel: None, _busy: Some(busy) }
     }
 
     /// The body of a 101, behind which `tunnel` begins.
     pub(crate) fn before(tunnel: Tunnel, incoming: Incoming) -> Self {
-        Self { incoming, end: None, tunnel: Some(tunnel) }
+        Self { incoming, end: None, tunnel: Some(tunnel), _busy: None }
     }
 
     /// The tunnel behind it, if this is a 101's.

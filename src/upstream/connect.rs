@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use crate::config::{self, At, ConfigError};
 use crate::upstream::error::UpstreamError;
 use crate::upstream::pool::Link;
+use crate::upstream::slots::Slot;
 use crate::upstream::wire::{Stream, Turn, Wire};
 
 /// Largest response head, and most that hyper holds of a body. Its own default would let one upstream pin 400 KiB a
@@ -51,12 +52,12 @@ impl Connector {
         Ok(Self { host, port: endpoint.port, tls, timeout: upstream.connect_timeout })
     }
 
-    /// Connects, TLS included, and starts the connection's driver.
-    pub(crate) async fn connect(&self) -> Result<Link, UpstreamError> {
+    /// Connects, TLS included, and starts the connection's driver. The connection keeps `slot` until its socket closes.
+    pub(crate) async fn connect(&self, slot: Slot) -> Result<Link, UpstreamError> {
         let end = Instant::now() + self.timeout;
         let stream = timeout_at(end, self.open(end)).await.unwrap_or(Err(UpstreamError::ConnectTimedOut))?;
         let turn = Turn::new();
-        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn)));
+        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn), slot));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES_MAX)
             .max_header_size(BUFFER_BYTES_MAX)

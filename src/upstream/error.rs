@@ -20,6 +20,8 @@ pub enum UpstreamError {
         /// What hyper found.
         source: hyper::Error,
     },
+    /// All connections that the endpoints may have are in use, and the queue for one is full or took too long.
+    Busy,
     /// The client broke its own request body; the upstream saw it end early.
     ClientBody(ParseError),
     /// No endpoint that was tried takes connections, or its name does not resolve.
@@ -60,6 +62,7 @@ impl fmt::Display for UpstreamError {
             Self::AmbiguousLength => "the response's length is ambiguous",
             Self::BadUpgrade => "the upstream's websocket handshake is wrong",
             Self::BrokenResponse { .. } => "the response is broken",
+            Self::Busy => "all connections to the upstream are in use",
             Self::ClientBody(_) => "the client's body failed",
             Self::ConnectFailed { .. } => "could not connect to the upstream",
             Self::ConnectTimedOut => "connecting to the upstream took too long",
@@ -80,6 +83,7 @@ impl Error for UpstreamError {
             Self::ConnectFailed { source } | Self::TlsFailed { source } => Some(source),
             Self::AmbiguousLength
             | Self::BadUpgrade
+            | Self::Busy
             | Self::ConnectTimedOut
             | Self::FirstByteTimedOut
             | Self::TooManyInformational

@@ -16,15 +16,20 @@
 //!
 //! A request is sent twice in two cases only: hyper gave it back unsent, or it was idempotent and without a body, on a
 //! connection that had served before and fell silent without one byte of an answer (the upstream's keep-alive ran out
-//! while the request was on its way).
+//! while the request was on its way). `repeat` has them, and their budget. An endpoint that takes no connection was not
+//! asked: then another one is, at most three in all.
 //!
 //! One [`Forwarder`] belongs to one worker and never leaves its thread: pools are plain cells, there is no lock. What is
-//! shared by all workers is [`Tunnels`], which a drain waits for.
+//! shared by all workers is [`Tunnels`], which a drain waits for, and [`Standings`]: which endpoints fail, and how many
+//! connections there are. A request to an endpoint that is well reads two numbers there and writes none.
 //!
-//! Life of a request: `outbound` makes its head ready and wraps its body in `upload`; `forwarder` takes a `Link` from
-//! `pool` or has `connect` open one, whose bytes pass through `wire`; `exchange` waits for the answer; `hygiene` cleans
+//! Life of a request: `outbound` makes its head ready and wraps its body in `upload`; `balance` chooses an endpoint by
+//! its `standing`; `balanced` takes a `Link` from its `pool` or has `connect` open one in one of its `slots`, whose bytes
+//! pass through `wire`; `exchange` waits for the answer; `hygiene` cleans
 //! it; [`UpstreamBody`] carries the rest, or `websocket` checks the handshake and `tunnel` takes over, with `frames` for its last word.
 
+mod balance;
+mod balanced;
 mod body;
 mod connect;
 mod error;
@@ -35,6 +40,9 @@ mod head_copy;
 mod hygiene;
 mod outbound;
 mod pool;
+mod repeat;
+mod slots;
+mod standing;
 mod tunnel;
 mod upload;
 mod websocket;
@@ -47,4 +55,5 @@ pub use body::UpstreamBody;
 pub use error::UpstreamError;
 pub use forwarder::Forwarder;
 pub use outbound::Outbound;
+pub use standing::Standings;
 pub use tunnel::{Goodbye, Tunnel, Tunnels};

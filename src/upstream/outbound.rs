@@ -9,6 +9,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::request::{Stripped, Upgrade};
+use crate::upstream::balance::number_of;
 use crate::upstream::upload::Upload;
 use crate::upstream::websocket;
 
@@ -20,6 +21,7 @@ pub struct Outbound {
     upgrade: Option<Upgrade>,
     body_limit: Option<u64>,
     total: Option<Duration>,
+    session: Option<u64>,
 }
 
 impl Outbound {
@@ -27,12 +29,21 @@ impl Outbound {
     /// back. Tunnels know no `total`.
     pub fn new(stripped: Stripped, body_limit: Option<u64>, total: Option<Duration>) -> Self {
         let (head, body, upgrade) = stripped.into_parts();
-        Self { head, body, upgrade, body_limit, total }
+        Self { head, body, upgrade, body_limit, total, session: None }
     }
 
     /// Sets a field of the gateway's own; whatever a client sent under that name was stripped.
     pub fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
         self.head.headers.insert(name.clone(), value.clone());
+    }
+
+    /// Names the session it belongs to, for upstreams that keep a session at one endpoint.
+    pub fn keep_with(&mut self, session: &str) {
+        self.session = Some(number_of(session));
+    }
+
+    pub(crate) fn session(&self) -> Option<u64> {
+        self.session
     }
 
     pub(crate) fn total(&self) -> Option<Duration> {

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::client::conn::http1::SendRequest;
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use crate::upstream::balance::number_of;
 use crate::upstream::connect::Connector;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::head_copy::HeadCopy;
+use crate::upstream::slots::{Line, Slot};
+use crate::upstream::standing::Standing;
 use crate::upstream::upload::Upload;
 use crate::upstream::wire::Turn;
 
@@ -48,6 +52,24 @@ pub(crate) struct Endpoint {
     idle: RefCell<Vec<Idle>>,
     idle_timeout: Duration,
     sweeping: Cell<bool>,
+    /// Requests of this worker on their way.
+    busy: Cell<u32>,
+    /// Its number among the endpoints, here and in `standing`.
+    at: usize,
+    /// Its number in `hash-session`.
+    pub(crate) seed: u64,
+    /// What all workers know.
+    standing: Arc<Standing>,
+    /// Who waits here, for any endpoint of the upstream.
+    waiters: Rc<Waiters>,
+}
+
+/// Those of this worker who wait for a connection to one upstream.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    pub(crate) count: Cell<usize>,
+    /// A connection of this worker may be free.
+    pub(crate) freed: Notify,
 }
 
 struct Idle {
@@ -55,9 +77,78 @@ struct Idle {
     since: Instant,
 }
 
+/// A request on its way to an endpoint, from the choice to the end of its answer.
+pub(crate) struct Busy(Rc<Endpoint>);
+
+impl Busy {
+    pub(crate) fn with(endpoint: &Rc<Endpoint>) -> Self {
+        endpoint.busy.set(endpoint.busy.get().saturating_add(1));
+        Self(Rc::clone(endpoint))
+    }
+
+    pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.0
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.set(self.0.busy.get().saturating_sub(1));
+        if self.0.line().is_long() {
+            self.0.make_way();
+        }
+    }
+}
+
+impl std::fmt::Debug for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Busy")
+    }
+}
+
 impl Endpoint {
-    pub(crate) fn new(connector: Connector, idle_timeout: Duration) -> Rc<Self> {
-        Rc::new(Self { connector, idle: RefCell::default(), idle_timeout, sweeping: Cell::new(false) })
+    pub(crate) fn new(
+        connector: Connector,
+        idle_timeout: Duration,
+        label: &str,
+        (at, standing): (usize, &Arc<Standing>),
+        waiters: &Rc<Waiters>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            connector,
+            idle: RefCell::default(),
+            idle_timeout,
+            sweeping: Cell::new(false),
+            busy: Cell::new(0),
+            at,
+            seed: number_of(label),
+            standing: Arc::clone(standing),
+            waiters: Rc::clone(waiters),
+        })
+    }
+
+    /// Requests of this worker on their way.
+    pub(crate) fn busy(&self) -> u32 {
+        self.busy.get()
+    }
+
+    /// Of 256 requests, how many it may be asked for.
+    pub(crate) fn share(&self, now: Instant) -> u64 {
+        self.standing.share(self.at, now)
+    }
+
+    /// It answered.
+    pub(crate) fn answered(&self, now: Instant) {
+        self.standing.answered(self.at, now);
+    }
+
+    /// It did not answer, or took no connection.
+    pub(crate) fn failed(&self) {
+        self.standing.failed(self.at, Instant::now());
+    }
+
+    fn line(&self) -> &Line {
+        &self.standing.line
     }
 
     /// The connection that served last: the fewer are kept busy, the sooner the rest can go.
@@ -80,9 +171,30 @@ impl Endpoint {
         None
     }
 
-    /// A new connection.
-    pub(crate) async fn connect(&self) -> Result<Link, UpstreamError> {
-        self.connector.connect().await
+    /// A place for a new connection, if it may have one more.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        self.standing.slots(self.at)?.take()
+    }
+
+    /// A new connection. That it could not be had is noted.
+    pub(crate) async fn connect(&self, slot: Slot) -> Result<Link, UpstreamError> {
+        let link = self.connector.connect(slot).await;
+        if link.is_err() {
+            self.failed();
+        }
+        link
+    }
+
+    /// Somebody waits for a connection, and here one may be free: a waiter of this worker takes it as it is, one of
+    /// another worker needs its slot.
+    fn make_way(&self) {
+        if self.waiters.count.get() > 0 {
+            return self.waiters.freed.notify_one();
+        }
+        let mut idle = self.idle.borrow_mut();
+        if let Some(at) = idle.iter().position(|entry| entry.link.sender.is_ready()) {
+            idle.remove(at);
+        }
     }
 
     /// Keeps a connection whose response has begun.
@@ -103,21 +215,30 @@ impl Endpoint {
     /// Drops what nobody came back for, until the pool is empty. A dropped connection that still streams finishes first.
     fn start_sweeping(self: &Rc<Self>) {
         let (endpoint, pause) = (Rc::downgrade(self), self.idle_timeout);
+        let standing = Arc::clone(&self.standing);
         tokio::task::spawn_local(async move {
             loop {
-                sleep(pause).await;
+                let wanted = tokio::select! {
+                    () = sleep(pause) => false,
+                    () = standing.line.wanted.notified() => true,
+                };
                 let Some(endpoint) = endpoint.upgrade() else { return };
-                if endpoint.sweep() {
+                if endpoint.sweep(wanted) {
                     return endpoint.sweeping.set(false);
                 }
             }
         });
     }
 
-    fn sweep(&self) -> bool {
+    /// Drops what nobody came back for, or, if another worker needs it, all that is not in use.
+    fn sweep(&self, wanted: bool) -> bool {
         let now = Instant::now();
+        let wanted = wanted && self.waiters.count.get() == 0;
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|entry| !self.is_stale(entry, now) && !entry.link.sender.is_closed());
+        idle.retain(|entry| {
+            let unused = wanted && entry.link.sender.is_ready();
+            !unused && !self.is_stale(entry, now) && !entry.link.sender.is_closed()
+        });
         idle.is_empty()
     }
 

@@ -1,5 +1,6 @@
 //! The whole room over real sockets: a hyper server plays the gateway in memory, scripts play the upstream on port 0.
 
+mod limits;
 mod pooling;
 mod responses;
 mod tls;
@@ -20,9 +21,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::config::{At, Endpoint, Upstream, UpstreamId};
+use crate::config::{At, Balance, Ejection, Endpoint, Upstream, UpstreamId, UpstreamLimits};
 use crate::request::{Stripped, Upgrade};
-use crate::upstream::{Forwarder, Outbound, Tunnels, UpstreamBody, UpstreamError};
+use crate::telemetry::Metrics;
+use crate::upstream::{Forwarder, Outbound, Standings, Tunnels, UpstreamBody, UpstreamError};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET /a HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n";
@@ -92,7 +94,7 @@ async fn read_rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8_lossy(&rest).into_owned()
 }
 
-fn to_ports(ports: &[u16]) -> Upstream {
+pub(crate) fn to_ports(ports: &[u16]) -> Upstream {
     Upstream {
         name: "orders".into(),
         at: At { file: 0, start: 0, end: 0 },
@@ -104,6 +106,13 @@ fn to_ports(ports: &[u16]) -> Upstream {
         connect_timeout: Duration::from_secs(10),
         first_byte_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(10),
+        balance: Balance::RoundRobin,
+        limits: UpstreamLimits { connections: 1000, queue: 100, wait: Duration::from_secs(10) },
+        ejection: Ejection {
+            failures: 5,
+            time: Duration::from_secs(5),
+            slow_return: Duration::from_secs(10),
+        },
     }
 }
 
@@ -134,8 +143,19 @@ impl Gateway {
         tls: Option<std::sync::Arc<rustls::ClientConfig>>,
         change: impl FnOnce(&mut Inside),
     ) -> Self {
+        let standings = Standings::new(std::slice::from_ref(&upstream), &Metrics::new());
+        Self::beside(&standings, upstream, tls, change)
+    }
+
+    /// One more worker, for all that the workers share.
+    fn beside(
+        standings: &Standings,
+        upstream: Upstream,
+        tls: Option<std::sync::Arc<rustls::ClientConfig>>,
+        change: impl FnOnce(&mut Inside),
+    ) -> Self {
         let tunnels = Tunnels::default();
-        let forwarder = Forwarder::with_tls(&[upstream], tunnels.clone(), tls).unwrap();
+        let forwarder = Forwarder::with_tls(&[upstream], standings, tunnels.clone(), tls).unwrap();
         let mut inside = Inside {
             forwarder,
             tunnels,

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, cop
 use tokio::sync::{Notify, watch};
 
 use crate::upstream::frames::{Frames, close_frame};
+use crate::upstream::pool::Busy;
 
 /// Per direction. WebSocket messages are mostly small, and idle tunnels are many.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -97,11 +98,12 @@ impl Tunnels {
     }
 
     /// Joins the two ends in a task of its own, as soon as both are there.
-    pub(crate) fn open(&self, client: OnUpgrade, upstream: OnUpgrade) -> Tunnel {
+    pub(crate) fn open(&self, client: OnUpgrade, upstream: OnUpgrade, busy: Busy) -> Tunnel {
         self.0.running.send_modify(|running| *running += 1);
         let tunnel = Tunnel::default();
         let running = Running(self.0.clone(), tunnel.clone());
         tokio::task::spawn_local(async move {
+            let _busy = busy;
             let mut closing = running.0.closing.subscribe();
             tokio::select! {
                 () = join(client, upstream, &running.1) => {}

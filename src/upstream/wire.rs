@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::upstream::slots::Slot;
+
 /// Interim responses (103 and the like) before the final one. Servers send one or two.
 const INFORMATIONAL_MAX: u8 = 8;
 
@@ -72,12 +74,14 @@ pub(crate) struct Wire {
     stream: Stream,
     turn: Arc<Turn>,
     watch: HeadWatch,
+    /// Its place among the endpoint's connections.
+    _slot: Slot,
 }
 
 impl Wire {
     /// Watches `stream`, as `turn` says.
-    pub(crate) fn new(stream: Stream, turn: Arc<Turn>) -> Self {
-        Self { stream, turn, watch: HeadWatch::default() }
+    pub(crate) fn new(stream: Stream, turn: Arc<Turn>, slot: Slot) -> Self {
+        Self { stream, turn, watch: HeadWatch::default(), _slot: slot }
     }
 
     fn watch(&mut self, bytes: &[u8]) -> Result<(), HeadFault> {

@@ -30,4 +30,5 @@ mod tokens;
 mod topology;
 mod touch;
 mod trust;
+mod upstreams;
 mod websocket;

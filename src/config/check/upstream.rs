@@ -5,8 +5,15 @@ use std::time::Duration;
 use crate::config::check::http;
 use crate::config::check::names::Entry;
 use crate::config::check::table::{Checker, Table};
-use crate::config::raw::{Placed, RawTimeouts, RawUpstream};
-use crate::config::{Endpoint, Upstream};
+use crate::config::raw::{Placed, RawEjection, RawTimeouts, RawUpstream, RawUpstreamLimits};
+use crate::config::{Balance, Ejection, Endpoint, Upstream, UpstreamLimits};
+
+/// More would not fit the arithmetic of the queue, and no machine.
+const COUNT_MAX: u32 = 1_000_000;
+/// Nobody waits longer for a page, and each that waits holds its request.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// An hour of failing is no lapse any more; who wants an endpoint out takes it out.
+const EJECTION_MAX: Duration = Duration::from_secs(3600);
 
 const ENDPOINT: &str = "`http://host:port` or `https://host:port`";
 
@@ -46,6 +53,38 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -
         connect_timeout: table.duration("timeouts.connect", timeouts.connect.as_ref(), seconds(2)),
         first_byte_timeout: table.duration("timeouts.first_byte", timeouts.first_byte.as_ref(), seconds(60)),
         idle_timeout: table.duration_or_zero("timeouts.idle", timeouts.idle.as_ref(), seconds(4)),
+        balance: raw.balance.as_ref().map_or(Balance::LeastRequest, |raw| *raw.get()),
+        limits: limits(&mut table, raw.limits.as_ref()),
+        ejection: ejection(&mut table, raw.ejection.as_ref()),
+    }
+}
+
+fn limits(table: &mut Table<'_, '_>, raw: Option<&Placed<RawUpstreamLimits>>) -> UpstreamLimits {
+    let absent = RawUpstreamLimits::default();
+    let raw = raw.map_or(&absent, Placed::get);
+    let wait = Duration::from_millis(1)..=WAIT_MAX;
+    UpstreamLimits {
+        connections: table.count("limits.connections", raw.connections.as_ref(), 20_000, 1..=COUNT_MAX),
+        queue: table.count("limits.queue", raw.queue.as_ref(), 1024, 0..=COUNT_MAX),
+        wait: table.duration_within("limits.wait", raw.wait.as_ref(), Duration::from_secs(1), wait),
+    }
+}
+
+fn ejection(table: &mut Table<'_, '_>, raw: Option<&Placed<RawEjection>>) -> Ejection {
+    let absent = RawEjection::default();
+    let raw = raw.map_or(&absent, Placed::get);
+    let range = Duration::from_millis(1)..=EJECTION_MAX;
+    let seconds = Duration::from_secs;
+    let failures = table.count("ejection.failures", raw.failures.as_ref(), 5, 0..=COUNT_MAX);
+    Ejection {
+        failures: u32::try_from(failures).unwrap_or(COUNT_MAX),
+        time: table.duration_within("ejection.time", raw.time.as_ref(), seconds(5), range.clone()),
+        slow_return: table.duration_within(
+            "ejection.slow_return",
+            raw.slow_return.as_ref(),
+            seconds(10),
+            range,
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::Balance;
 use crate::config::raw::value::{DurationText, Placed};
 
 /// One service behind the gateway.
@@ -13,8 +14,50 @@ pub(crate) struct RawUpstream {
     pub(crate) endpoints: Placed<Vec<Placed<String>>>,
     /// Sent as `Host` instead of the client's. Default: the client's Host, unchanged.
     pub(crate) host: Option<Placed<String>>,
+    /// Which of several endpoints a request goes to: the less busy of two chosen by lot (`least-request`), each in turn
+    /// (`round-robin`), or always the same for a session (`hash-session`; requests without one as `least-request`).
+    /// Default: `"least-request"`.
+    #[schemars(extend("default" = "least-request"))]
+    pub(crate) balance: Option<Placed<Balance>>,
     /// How long to wait for the service.
     pub(crate) timeouts: Option<Placed<RawTimeouts>>,
+    /// How much of it there may be at once.
+    pub(crate) limits: Option<Placed<RawUpstreamLimits>>,
+    /// When an endpoint that fails is left alone, if there are others; never more than half of them.
+    pub(crate) ejection: Option<Placed<RawEjection>>,
+}
+
+/// How much of a service there may be at once.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawUpstreamLimits {
+    /// Most connections to one endpoint, over all workers; WebSockets count. Default: 20000, below the 28000 ports that
+    /// Linux has towards one address; set it to what the service can work on at once.
+    #[schemars(extend("default" = 20000))]
+    pub(crate) connections: Option<Placed<u32>>,
+    /// Most requests that wait for a connection, over all workers; one more is told 503 at once. Default: 1024.
+    #[schemars(extend("default" = 1024))]
+    pub(crate) queue: Option<Placed<u32>>,
+    /// How long a request waits for a connection before it is told 503. Default: 1s.
+    #[schemars(extend("default" = "1s"))]
+    pub(crate) wait: Option<Placed<DurationText>>,
+}
+
+/// When an endpoint that fails is left alone.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawEjection {
+    /// Failures in a row: no connection, no answer in time, or none that is HTTP. An answer is none, whatever its
+    /// status. Default: 5; 0 turns it off.
+    #[schemars(extend("default" = 5))]
+    pub(crate) failures: Option<Placed<u32>>,
+    /// How long it is left alone the first time; twice as long each time that it fails again at once, up to 5m.
+    /// Default: 5s.
+    #[schemars(extend("default" = "5s"))]
+    pub(crate) time: Option<Placed<DurationText>>,
+    /// How long its share of the requests grows afterwards, until it is like the others. Default: 10s.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) slow_return: Option<Placed<DurationText>>,
 }
 
 /// How long to wait for a service.

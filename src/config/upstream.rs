@@ -1,0 +1,39 @@
+//! What `[upstreams.X]` says of its endpoints beside where they are.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::config::Endpoint;
+
+/// How much of an upstream there may be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamLimits {
+    /// Connections to one endpoint, over all workers.
+    pub connections: usize,
+    /// Requests that wait for one, over all workers.
+    pub queue: usize,
+    /// How long one waits.
+    pub wait: Duration,
+}
+
+/// When an endpoint that fails is left alone, and how it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// Failures in a row that take it out; 0: none do.
+    pub failures: u32,
+    /// For how long, the first time.
+    pub time: Duration,
+    /// How long its share grows afterwards.
+    pub slow_return: Duration,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, host, port) = (if self.tls { "https" } else { "http" }, &self.host, self.port);
+        if host.contains(':') {
+            write!(f, "{scheme}://[{host}]:{port}")
+        } else {
+            write!(f, "{scheme}://{host}:{port}")
+        }
+    }
+}
