@@ -173,6 +173,12 @@ fn a_real_store_becomes_a_gateway_file_through_a_user_who_may_only_read() {
 
     let (code, out, err) = cloakroom(&["detect", &url, "--db", "5", "--password-env", "LOOK_PASSWORD"]);
     assert!(code == Some(1) && out.contains("--db 0"), "{out}{err}");
+    std::fs::write(at("wrong.toml"), "[[routes]]\npath = \"x\"\nupstream = \"app\"\n").unwrap();
+    let (code, out, _) = cloakroom(&["check", "--json", "--config", &at("wrong.toml")]);
+    let told: Json = serde_json::from_str(&out).unwrap();
+    let mistake =
+        told["mistakes"].as_array().unwrap().iter().find(|told| told["key"] == "routes.path").unwrap();
+    assert_eq!((code, &mistake["line"], &mistake["column"]), (Some(2), &2.into(), &8.into()), "{out}");
     let output = at("gateway.toml");
     let init = ["init", "--redis", &url, "--app", "http://127.0.0.1:3000", "--output", &output, "--yes"];
     let (code, out, err) = cloakroom(&[&init, &known[..]].concat());

@@ -3,6 +3,7 @@
 use crate::app::{Bound, Checked, check};
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
+use crate::config::{ConfigError, Sources};
 use std::time::Duration;
 
 /// Find every mistake in the configuration, and print what each route guarantees.
@@ -19,20 +20,24 @@ impl Check {
     pub(super) fn run(self, printer: &Printer) -> Outcome {
         let (config, sources) = match crate::config::load(&self.file.config) {
             Ok(loaded) => loaded,
-            Err((errors, sources)) => {
-                printer.mistakes(&errors, &sources);
-                return Outcome::BadInput;
-            }
+            Err((errors, sources)) => return self.refuse(&errors, &sources, printer),
         };
         match check(config) {
             Ok(checked) if self.json => printer.json(&as_json(&checked)),
             Ok(checked) => print(&checked, printer),
-            Err(errors) => {
-                printer.mistakes(&errors, &sources);
-                return Outcome::BadInput;
-            }
+            Err(errors) => return self.refuse(&errors, &sources, printer),
         }
         Outcome::Fine
+    }
+
+    fn refuse(&self, errors: &[ConfigError], sources: &Sources, printer: &Printer) -> Outcome {
+        if self.json {
+            let mistakes: Vec<_> = errors.iter().map(|error| mistake(error, sources)).collect();
+            printer.json(&serde_json::json!({ "mistakes": mistakes }));
+        } else {
+            printer.mistakes(errors, sources);
+        }
+        Outcome::BadInput
     }
 }
 
@@ -67,6 +72,19 @@ fn in_words(bound: &Bound) -> String {
     format!(
         "a session of `{carried}` is honoured until its `exp`, any other, once revoked, for at most {parts}"
     )
+}
+
+fn mistake(error: &ConfigError, sources: &Sources) -> serde_json::Value {
+    let position = sources.position(error.at);
+    serde_json::json!({
+        "file": position.map(|(path, _, _)| path.display().to_string()),
+        "line": position.map(|(_, line, _)| line),
+        "column": position.map(|(_, _, column)| column),
+        "key": error.key,
+        "found": error.found,
+        "accepted": error.accepted,
+        "hint": error.hint,
+    })
 }
 
 fn as_json(checked: &Checked) -> serde_json::Value {

@@ -4,6 +4,7 @@
 //! bad configuration or usage. No secret is ever taken from argv or printed.
 
 mod check;
+mod completions;
 mod demo;
 mod detect;
 mod explain;
@@ -45,6 +46,8 @@ enum Command {
     Token(token::Token),
     /// Print the JSON Schema of gateway.toml, for editors.
     Schema,
+    /// Print a script that completes these commands in a shell.
+    Completions(completions::Completions),
 }
 
 /// Where the configuration is.
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
+        Command::Completions(completions) => completions.run(&printer),
     };
     match outcome {
         Outcome::Fine => ExitCode::SUCCESS,

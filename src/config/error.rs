@@ -1,6 +1,6 @@
 //! A mistake in the configuration, and where it was made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A place in one of the configuration's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +25,17 @@ pub struct Located<T> {
 /// The texts of all files that were read, for the excerpts.
 #[derive(Debug, Default)]
 pub struct Sources(pub Vec<(PathBuf, String)>);
+
+impl Sources {
+    /// The file of a place, with its line and column, both counted from 1; the column in characters.
+    pub fn position(&self, at: At) -> Option<(&Path, usize, usize)> {
+        let (path, text) = self.0.get(at.file)?;
+        let before = text.get(..at.start)?;
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+        Some((path, line, column))
+    }
+}
 
 /// One mistake. The message has three parts: what was found, what is accepted, and what to try.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -153,7 +153,17 @@ fn warm(round: &Round, gateways: &[Gateway], redis: &Redis) {
     for gateway in gateways {
         let ask = Ask::get("/x").cookie(&format!("sid={}", round.ids[0]));
         crate::support::eventually("a login", || (ask.at(gateway.public).status == 200).then_some(()));
-        round.sweep(gateway, |id, status| assert_eq!(status, 200, "{id} was not logged in"));
+        // A machine that is slow may need more than one try; a session that is not let in shows nothing.
+        let out = Mutex::new(Vec::new());
+        round.sweep(gateway, |id, status| {
+            if status != 200 {
+                out.lock().unwrap().push(id.to_owned());
+            }
+        });
+        for id in out.into_inner().unwrap() {
+            let ask = Ask::get("/x").cookie(&format!("sid={id}"));
+            crate::support::eventually("a login", || (ask.at(gateway.public).status == 200).then_some(()));
+        }
     }
 }
 
@@ -220,6 +230,9 @@ fn no_revoked_session_is_honoured_later_than_the_bound_whatever_fails() {
             healthy.extend_from_slice(&honoured);
         }
         all.extend(honoured);
+        if number % 10 == 9 {
+            println!("{} revocations so far, none honoured for longer than the bound", all.len());
+        }
     }
     println!("{} revocations: worst {:?}, p99 {:?}", all.len(), at(&mut all, 1.0), at(&mut all, 0.99));
     println!("of them in health: worst {:?}, p99 {:?}", at(&mut healthy, 1.0), at(&mut healthy, 0.99));

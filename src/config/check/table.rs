@@ -49,9 +49,8 @@ impl<'a> Checker<'a> {
 
     /// `gateway.toml line 12`.
     pub(crate) fn place(&self, at: At) -> String {
-        let Some((path, text)) = self.given.sources.0.get(at.file) else { return String::new() };
-        let line = text.bytes().take(at.start).filter(|byte| *byte == b'\n').count() + 1;
-        format!("{} line {line}", path.display())
+        let position = self.given.sources.position(at);
+        position.map_or(String::new(), |(path, line, _)| format!("{} line {line}", path.display()))
     }
 
     /// The mistakes, without those that only follow from what was taken out.
