@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::config::Limits;
 use crate::listen::ledger::{Ledger, Verdict};
+use crate::listen::opening::Opening;
 use crate::listen::sieve::{Awaits, Sieve, Step};
 use crate::request::ParseError;
 
@@ -27,7 +28,7 @@ const READ_BYTES_MAX: usize = 32 * 1024;
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a client may take none of what is written to it.
-const WRITE_STALL: Duration = Duration::from_secs(60);
+pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
 
 /// What is still read and thrown away before a close with unread bytes, so that the kernel does not answer them with a
 /// reset, which would take the response along.
@@ -40,6 +41,11 @@ const JOINED_BYTES_MAX: usize = 8 * 1024;
 thread_local! {
     /// Bytes on their way from a socket to hyper, one buffer for all connections of a worker: idle ones hold none.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES_MAX]);
+}
+
+/// Lends the worker's buffer.
+pub(crate) fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH.with_borrow_mut(|scratch| read(scratch))
 }
 
 /// A client's stream that hands on only what its [`Sieve`] passed. `tenant` lives as long as the stream does, also as a
@@ -80,18 +86,18 @@ enum Wait {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
-    /// Stands before `io`, which was accepted just now.
-    pub(crate) fn new(io: I, ledger: Arc<Ledger>, limits: Arc<Limits>, tenant: T) -> Self {
+    /// Stands before `io`, of which `opening` has been read.
+    pub(crate) fn new(io: I, opening: Opening, ledger: Arc<Ledger>, limits: Arc<Limits>, tenant: T) -> Self {
         Self {
             io,
             sieve: Sieve::new(&limits),
-            held: BytesMut::new(),
+            held: opening.bytes,
             cleared: 0,
             eof: false,
             ledger,
             sleep: Box::pin(tokio::time::sleep(limits.header_timeout)),
             limits,
-            awaited_since: None,
+            awaited_since: Some(opening.since),
             stalled_since: None,
             linger: None,
             _tenant: tenant,
@@ -134,7 +140,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
 
     /// Reads from the socket: straight through to hyper where nothing is held, else behind what is.
     fn read(&mut self, cx: &mut Context<'_>, into: &mut ReadBufCursor<'_>) -> Poll<io::Result<Came>> {
-        SCRATCH.with_borrow_mut(|scratch| {
+        with_scratch(|scratch| {
             let room = into.remaining().min(scratch.len());
             let mut read = ReadBuf::new(scratch.get_mut(..room).unwrap_or_default());
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
@@ -343,7 +349,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Write for Guard<I, T> {
         }
         loop {
             guard.linger = Some((since, left));
-            let discarded = SCRATCH.with_borrow_mut(|scratch| {
+            let discarded = with_scratch(|scratch| {
                 let mut read = ReadBuf::new(scratch);
                 Pin::new(&mut guard.io).poll_read(cx, &mut read).map_ok(|()| read.filled().len())
             });
@@ -368,7 +374,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Write for Guard<I, T> {
         let guard = self.get_mut();
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
         let written = if total <= JOINED_BYTES_MAX {
-            SCRATCH.with_borrow_mut(|scratch| {
+            with_scratch(|scratch| {
                 Pin::new(&mut guard.io)
                     .poll_write(cx, join(slices, scratch.get_mut(..total).unwrap_or_default()))
             })

@@ -7,9 +7,14 @@
 //!
 //! Threat: request smuggling, and exhaustion by slow or many clients. hyper's parser takes a bare LF for a line end, reads
 //! only the last Transfer-Encoding token, drops a Content-Length that came with one, and cuts a target at `#`;
-//! nothing of that shows in a `Request`. So no byte reaches hyper before this room has judged it: the `Guard`
+//! nothing of that shows in a `Request`. So no byte of HTTP/1 reaches hyper before this room has judged it: the `Guard`
 //! sits between the socket and hyper, and its `Sieve` tells message from message by itself. A head that is
 //! refused is replaced by a harmless one which carries `Connection: close`, and nothing behind it is read.
+//!
+//! HTTP/2 comes by prior knowledge: `opening` reads until the first bytes tell. Its frames are hyper's to judge, and what they
+//! carry is `request`'s; here they are only counted as they go by (`metered`, `frames`), because a client can make us work with
+//! frames that ask for nothing, or hold a connection with half of one. A stream is a task; the client's share of its deadlines is
+//! kept in `tasks`, the connection's in `http2`.
 //!
 //! Invariants. hyper never holds bytes of two messages at once. For every head it gets there is exactly one entry in
 //! the `Ledger`, and the service takes one per call; with none left it refuses. Bytes behind an upgrade
@@ -26,15 +31,20 @@
 mod bind;
 mod chunks;
 mod connections;
+mod frames;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod guard;
 mod handler;
 mod head;
+mod http2;
 mod ledger;
+mod metered;
+mod opening;
 mod roster;
 mod serve;
 mod sieve;
+mod tasks;
 mod worker;
 
 pub use bind::{BindError, Listener};

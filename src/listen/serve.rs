@@ -21,13 +21,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
+use tokio::time::Instant;
 
 use crate::config::Limits;
 use crate::listen::connections::{Connections, Permit};
 use crate::listen::guard::Guard;
 use crate::listen::handler::Handler;
 use crate::listen::head::FIELDS_INLINE;
+use crate::listen::http2;
 use crate::listen::ledger::{Exchange, Ledger};
+use crate::listen::opening::{Opening, Protocol, open};
 use crate::listen::roster::{Entry, Roster};
 use crate::request::{Conn, ParseError};
 
@@ -158,13 +161,38 @@ fn welcome<H: Handler>(stream: TcpStream, peer: SocketAddr, port: &Rc<Port<H>>) 
 }
 
 /// One connection, from its first byte to its last or to the tunnel that it becomes.
-async fn attend<H, I>(stream: I, conn: Conn, tenant: Tenant, port: Rc<Port<H>>)
+async fn attend<H, I>(mut stream: I, conn: Conn, tenant: Tenant, port: Rc<Port<H>>)
 where
     H: Handler,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let mut entry = port.roster.join();
+    let deadline = Instant::now() + port.limits.header_timeout;
+    let Some(opening) = open(&mut stream, &mut entry, deadline).await else { return };
+    match opening.protocol {
+        Protocol::Http1 => attend_http1(stream, opening, conn, tenant, port, entry).await,
+        Protocol::Http2 => {
+            let (handler, limits) = (port.handler.clone(), Arc::clone(&port.limits));
+            drop(port);
+            // Boxed: its state is the larger, and most connections are not of its kind.
+            Box::pin(http2::attend(stream, opening, conn, tenant, (handler, &limits), entry)).await;
+        }
+    }
+}
+
+async fn attend_http1<H, I>(
+    stream: I,
+    opening: Opening,
+    conn: Conn,
+    tenant: Tenant,
+    port: Rc<Port<H>>,
+    entry: Entry,
+) where
+    H: Handler,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let ledger = Ledger::new();
-    let guard = Guard::new(stream, Arc::clone(&ledger), Arc::clone(&port.limits), tenant);
+    let guard = Guard::new(stream, opening, Arc::clone(&ledger), Arc::clone(&port.limits), tenant);
     let handler = port.handler.clone();
     let service = {
         let ledger = Arc::clone(&ledger);
@@ -175,7 +203,6 @@ where
         })
     };
     let connection = port.http.serve_connection(guard, service).with_upgrades();
-    let entry = port.roster.join();
     drop(port);
     match drive(pin!(connection), &ledger, entry).await {
         Some(Err(error)) => tracing::debug!(peer = %conn.peer, %error, "a connection ended early"),
@@ -229,6 +256,23 @@ async fn answer<H: Handler>(
     roster: Rc<Roster>,
 ) -> Result<Response<Answer<H::Body>>, Aborted> {
     let refused = request.is_err();
+    let (mut response, panicked) = handled(&handler, conn, request).await?;
+    let closing = refused || panicked || exchange.broken() || roster.draining();
+    if closing && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if !exchange.answered(response.status()) {
+        return Err(Aborted::UnaskedUpgrade);
+    }
+    Ok(response.map(|body| Answer { body, _exchange: exchange }))
+}
+
+/// The handler's answer, and whether it is the one to a panic.
+pub(crate) async fn handled<H: Handler>(
+    handler: &H,
+    conn: Conn,
+    request: Result<Request<Incoming>, ParseError>,
+) -> Result<(Response<H::Body>, bool), Aborted> {
     let mut handling = pin!(handler.handle(conn, request));
     let handled =
         std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
@@ -240,20 +284,13 @@ async fn answer<H: Handler>(
     if panicked {
         tracing::error!(peer = %conn.peer, "a request's handler panicked");
     }
-    let mut response = handled.or_else(|| handler.panicked()).ok_or(Aborted::Panicked)?;
-    let closing = refused || panicked || exchange.broken() || roster.draining();
-    if closing && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if !exchange.answered(response.status()) {
-        return Err(Aborted::UnaskedUpgrade);
-    }
-    Ok(response.map(|body| Answer { body, _exchange: exchange }))
+    let response = handled.or_else(|| handler.panicked()).ok_or(Aborted::Panicked)?;
+    Ok((response, panicked))
 }
 
 /// Why an exchange ends without an answer, and the connection with it.
 #[derive(Debug)]
-enum Aborted {
+pub(crate) enum Aborted {
     /// The handler panicked and has no answer for that.
     Panicked,
     /// The handler switched protocols where the client's head does not allow it.

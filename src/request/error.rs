@@ -56,7 +56,7 @@ pub enum ParseError {
     TooManyHeaders,
     /// An expectation other than `100-continue`.
     UnknownExpectation,
-    /// A version other than HTTP/1.0 and HTTP/1.1.
+    /// A version other than HTTP/1.0, HTTP/1.1 and HTTP/2.
     UnsupportedVersion,
 }
 

@@ -1,6 +1,6 @@
 //! One canonical view of a request, parsed once at the edge.
 //!
-//! Job: take what hyper read (after `listen`'s head guard let it pass) and either refuse it as a message or make an
+//! Job: take what hyper read (after `listen`'s head guard let it pass, or from HTTP/2's frames) and either refuse it as a message or make an
 //! [`Inbound`]: method, host, path, cookies, the chain of proxies it came through, a request id, the WebSocket
 //! handshake if it is one. Later, when everything is decided, turn it into [`Stripped`]: the same request without
 //! anything a client could use to speak in the gateway's name. Not the job: knowing routes, sessions or tokens.
@@ -22,6 +22,7 @@ mod error;
 pub mod fuzz;
 mod header;
 mod host;
+mod http2;
 mod id;
 mod navigation;
 mod path;
@@ -82,8 +83,12 @@ impl<B> Inbound<B> {
         trusted: &[IpNet],
         id: RequestId,
     ) -> Result<Box<Self>, Box<Malformed>> {
-        let (head, body) = request.into_parts();
-        let judged = judge(&head);
+        let (mut head, body) = request.into_parts();
+        let told_as_http1 = match head.version {
+            Version::HTTP_2 => http2::canonicalise(&mut head, conn.tls),
+            _ => Ok(()),
+        };
+        let judged = told_as_http1.and_then(|()| judge(&head));
         match judged {
             Err(error) => Err(Box::new(Malformed { error, head })),
             Ok((host, path, accept)) => {
@@ -166,7 +171,7 @@ impl<B> Inbound<B> {
 
 /// What can be said of the head alone.
 fn judge(head: &Parts) -> Result<(Host, Path, Option<String>), ParseError> {
-    if head.version != Version::HTTP_11 && head.version != Version::HTTP_10 {
+    if !matches!(head.version, Version::HTTP_10 | Version::HTTP_11 | Version::HTTP_2) {
         return Err(ParseError::UnsupportedVersion);
     }
     if matches!(head.method, Method::CONNECT | Method::TRACE) || !is_known_shape(&head.method) {

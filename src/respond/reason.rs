@@ -189,7 +189,7 @@ const fn malformed(error: ParseError) -> Answer {
             (417, "unknown-expectation", "Only `Expect: 100-continue` is understood.")
         }
         ParseError::UnsupportedVersion => {
-            (505, "unsupported-version", "Only HTTP/1.0 and HTTP/1.1 are served here.")
+            (505, "unsupported-version", "Only HTTP/1.0, HTTP/1.1 and HTTP/2 are served here.")
         }
     };
     // Every status above is a valid one; a typing mistake would show in the table's test.

@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod fake_redis;
 mod gateway;
+pub(crate) mod h2;
 mod process;
 mod redis;
 mod relay;
