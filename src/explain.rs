@@ -68,6 +68,7 @@ pub async fn explain(look: &Look<'_>, question: Question) -> Explanation {
     if let Found::Route(route) = found
         && inbound.path().needs().beyond(route.allowed).is_none()
     {
+        steps.extend(rules::limits(shared, route));
         judge(look, &inbound, route, preflight.is_some(), &mut steps).await;
     }
     let form = Form::of(inbound.method(), inbound.headers());

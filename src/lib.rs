@@ -6,6 +6,7 @@
 //! listen      accepts connections and judges every head as bytes before hyper sees it
 //! request     one canonical view of a request; later the proof that nothing of the client's can speak for us
 //! route       host, path and method to one set of rules
+//! limit       who asks too often
 //! session     cookie to verdict: absent, rejected, verified
 //!   format      how each framework keeps a session; codec: its serialisations, read as data
 //!   store       Redis, where the app's sessions are
@@ -20,8 +21,9 @@
 //! (everything on one machine), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
 //!
 //! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → detect, explain → pipeline, internal →
-//! respond → guard → upstream → token → session → format → store, codec, route, listen → request, telemetry → config, clock`; a value is the proof that its
-//! stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed. A test (`tidy`) holds us to it.
+//! respond → guard → upstream → token → session, limit → format → store, codec, route, listen → request, telemetry → config, clock`; a
+//! value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed. A test
+//! (`tidy`) holds us to it.
 
 #![forbid(unsafe_code)]
 
@@ -36,6 +38,7 @@ pub mod explain;
 pub mod format;
 pub mod guard;
 pub mod internal;
+pub mod limit;
 pub mod listen;
 pub mod pipeline;
 pub mod request;

@@ -27,7 +27,7 @@ use crate::respond::{
     Form, Reason, Rendering, ResponseBody, ResponseRules, Stream, clean, drain, goes_on, render, seen_before,
 };
 use crate::route::{Anonymous, Found, Grant, Route};
-use crate::session::{Authenticated, SessionError, Source, VerifiedSession};
+use crate::session::{Authenticated, SessionError, Source, Verdict, VerifiedSession};
 use crate::token::{InternalToken, Slots, TokenError};
 use crate::upstream::{Outbound, UpstreamBody};
 use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
@@ -132,6 +132,7 @@ impl Gateway {
         let preflight = inbound.preflight_method();
         let way = self.find(inbound, preflight.as_ref())?;
         record.route = Some(way.route.id);
+        self.limit(way, inbound)?;
         if preflight.is_some() && !way.state.is_open() {
             let anonymous = way.route.preflight().ok_or(Reason::PreflightRefused)?;
             return Ok((way, Caller::Preflight(anonymous)));
@@ -152,6 +153,7 @@ impl Gateway {
         let caller = match admitted {
             Admitted::Anonymous(anonymous) => Caller::Anonymous(anonymous),
             Admitted::Known(session) => {
+                self.limit_session(way, &session)?;
                 self.guard(way, inbound, &session, record)?;
                 Caller::Known(self.token(way, &session, record)?, session)
             }
@@ -303,8 +305,31 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Admitted<Slots>, Refusal> {
         let (cookies, profiles) = (inbound.cookies(), &way.route.rules.sessions);
+        let client = inbound.origin().client;
+        if let Some(limiter) = self.limiter() {
+            limiter.lookup(client).map_err(|exceeded| self.limited(way.route, exceeded))?;
+        }
         let asked = self.authenticator.authenticate(cookies, profiles, way.state.policy, record.now).await;
+        if let (Some(limiter), Ok(Authenticated { verdict: Verdict::Rejected(_), .. })) =
+            (self.limiter(), &asked)
+        {
+            limiter.found_none(client);
+        }
         self.admit(way, asked, record)
+    }
+
+    /// How often this may be asked for, whoever asks.
+    fn limit<B>(&self, way: Way<'_>, inbound: &Inbound<B>) -> Result<(), Refusal> {
+        let Some(limiter) = self.limiter() else { return Ok(()) };
+        let counted = limiter.request(way.route.id, inbound.origin().client);
+        counted.map_err(|exceeded| self.limited(way.route, exceeded))
+    }
+
+    /// How often it may be with this session.
+    fn limit_session(&self, way: Way<'_>, session: &VerifiedSession<Slots>) -> Result<(), Refusal> {
+        let Some(limiter) = self.limiter() else { return Ok(()) };
+        let counted = limiter.session(way.route.id, session.session().sid.as_str());
+        counted.map_err(|exceeded| self.limited(way.route, exceeded))
     }
 
     /// The access rule.
@@ -403,7 +428,9 @@ impl Gateway {
         record: &mut Record,
     ) -> Response<ResponseBody> {
         let Refusal { reason, cause, allow, login } = refusal;
+        let limited = cause.as_ref().and_then(|cause| cause.exceeded());
         record.refused(reason, cause);
-        render(reason, Rendering { form, id: record.id, cors, login: login.map(|login| *login), allow })
+        let login = login.map(|login| *login);
+        render(reason, Rendering { form, id: record.id, cors, login, allow, limited })
     }
 }

@@ -68,6 +68,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(config.profiles.iter().filter(|profile| profile.store.is_none()).flat_map(carried));
     warnings.extend(config.stores.iter().filter_map(lone_server));
     warnings.extend(unstated_touches(&config));
+    warnings.extend(one_address_for_all(&config));
     config.tokens.stand_in = true;
     Shared::build(config, Clock::System, Arc::new(Metrics::new())).map(|shared| {
         warnings.extend(dead_ends(&shared));
@@ -183,6 +184,20 @@ pub(super) fn unstated_touches(config: &Config) -> Vec<String> {
         ))
     });
     unstated.collect()
+}
+
+/// Rates by address where every request comes from the same: a gateway that nobody else can reach has a proxy in front.
+fn one_address_for_all(config: &Config) -> Option<String> {
+    let server = &config.server;
+    let behind =
+        server.trusted_proxies.is_empty() && server.listen.iter().all(|listen| listen.ip().is_loopback());
+    let by_address = config.rates.client.or(config.rates.lookups).is_some()
+        || config.routes.iter().any(|route| route.rates.client.is_some());
+    (behind && by_address).then(|| {
+        "rates are counted by client address, but only this machine can connect and `server.trusted_proxies` is empty: all clients of \
+         a proxy in front count as one"
+            .to_owned()
+    })
 }
 
 /// Upstreams that get the session cookie on some of their routes only: what they set on the others is dropped.
@@ -309,6 +324,20 @@ mod tests {
         assert!(told(&format!("{guarded}{}", route("/login", open))).is_empty());
         let elsewhere = format!("{open}\nhost = \"*.example.com\"");
         assert!(told(&format!("{guarded}{}", route("/login", &elsewhere))).is_empty());
+    }
+
+    #[test]
+    fn rates_by_address_behind_an_unnamed_proxy_are_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |server: &str, rest: &str| {
+            let all = warnings(folder.path(), &format!("{server}{STORE}{rest}"));
+            all.iter().any(|warning| warning.contains("count as one"))
+        };
+        let rate = "[limits]\nlookups = \"60/min\"\n";
+        assert!(told("", rate));
+        assert!(!told("", "[limits]\nsession = \"60/min\"\n"));
+        assert!(!told("[server]\nlisten = [\"0.0.0.0:8080\"]\n", rate));
+        assert!(!told("[server]\ntrusted_proxies = [\"127.0.0.1\"]\n", rate));
     }
 
     #[test]

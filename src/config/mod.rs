@@ -16,6 +16,7 @@ mod load;
 mod meant;
 mod pending;
 mod place;
+mod rate;
 mod raw;
 mod report;
 mod schema;
@@ -36,6 +37,7 @@ use std::time::Duration;
 pub(crate) use check::process_environment as environment;
 pub use error::{At, ConfigError, Located, Sources};
 pub use load::{from_text, load, load_with};
+pub use rate::Rate;
 pub use report::render;
 pub use schema::schema;
 pub use secret::Secret;
@@ -60,6 +62,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// `[csrf] trusted_origins`: `scheme://host[:port]`, lower case, no default port.
     pub trusted_origins: Vec<String>,
+    /// `[limits]`
+    pub rates: Rates,
     /// `[upstreams.*]`, in the order of the file; [`UpstreamId`] indexes it.
     pub upstreams: Vec<Upstream>,
     /// `[[routes]]`, in the order of the files; [`RouteId`] indexes it.
@@ -117,6 +121,30 @@ pub struct Limits {
     pub session_memory: u64,
     /// How long a drain waits for requests and tunnels before it cuts them.
     pub drain_timeout: Duration,
+}
+
+/// `[limits]`: how often somebody may ask, over all routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// One client address.
+    pub client: Option<Rate>,
+    /// One session.
+    pub session: Option<Rate>,
+    /// One client address with cookies of which a store knows no session.
+    pub lookups: Option<Rate>,
+    /// How many addresses and sessions are remembered at most.
+    pub keys: usize,
+}
+
+/// How often a route may be asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteRates {
+    /// By one client address.
+    pub client: Option<Rate>,
+    /// With one session.
+    pub session: Option<Rate>,
+    /// By all together.
+    pub route: Option<Rate>,
 }
 
 /// `[internal]`: the listener for services.
@@ -396,4 +424,6 @@ pub struct Route {
     pub total_timeout: Option<Duration>,
     /// What becomes of its streams when their session ends.
     pub streams: StreamEnd,
+    /// How often it may be asked for.
+    pub rates: RouteRates,
 }

@@ -8,7 +8,6 @@ const KEYS: &[(&str, &str)] = &[
     ("", "audit"),
     ("", "clients"),
     ("", "issuers"),
-    ("", "limits"),
     ("", "log"),
     ("", "metrics"),
     ("", "pair"),
@@ -24,7 +23,6 @@ const KEYS: &[(&str, &str)] = &[
     ("tokens.keys", "seal"),
     ("tokens.keys", "state"),
     ("upstreams.*", "health"),
-    ("routes", "rate"),
     ("routes", "rollout"),
 ];
 

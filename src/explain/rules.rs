@@ -1,6 +1,6 @@
 //! The stages that need nothing but the configuration and what the stage before found.
 
-use crate::config::{CsrfMode, Outage, UpstreamId};
+use crate::config::{CsrfMode, Outage, Rate, UpstreamId};
 use crate::explain::shown::{clip, text};
 use crate::explain::step::Step;
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
@@ -84,6 +84,27 @@ fn chosen(shared: &Shared, route: &Route) -> Step {
         step.fact("sessions", list(&profiles));
     }
     step
+}
+
+/// What is counted here, where anything is.
+pub(super) fn limits(shared: &Shared, route: &Route) -> Option<Step> {
+    let (all, here) = (&shared.config.rates, &route.rules.rates);
+    let open = matches!(route.grant(), Grant::Open(_));
+    let of_session = |rate: Option<Rate>| rate.filter(|_| !open);
+    let rates = [
+        ("client", all.client, "by this address, all routes together"),
+        ("client", here.client, "by this address, here"),
+        ("route", here.route, "by all together, here"),
+        ("lookups", of_session(all.lookups), "by this address with cookies of which Redis knows no session"),
+        ("session", of_session(all.session), "with one session, all routes together"),
+        ("session", of_session(here.session), "with one session, here"),
+    ];
+    let facts = rates.into_iter().filter_map(|(name, rate, whose)| Some((name, rate?, whose)));
+    let mut step = Step::passed("limit", "counted; how much is used up only the running gateway knows");
+    for (name, rate, whose) in facts {
+        step.fact(name, format!("{rate} {whose}"));
+    }
+    (!step.facts.is_empty()).then_some(step)
 }
 
 pub(super) fn preflight(route: &Route) -> Step {

@@ -3,8 +3,10 @@
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId};
 use crate::guard::TrustedOrigins;
+use crate::limit::{Exceeded, Limiter};
 use crate::pipeline::keep_alive::Slides;
 use crate::pipeline::record::Record;
+use crate::pipeline::refusal::Refusal;
 use crate::pipeline::route_state::RouteState;
 use crate::pipeline::streams::Streams;
 use crate::pipeline::warnings::Warnings;
@@ -37,6 +39,7 @@ pub struct Shared {
     fingerprints: FingerprintKey,
     reserved: Reserved,
     trusted_origins: TrustedOrigins,
+    limiter: Option<Limiter>,
     metrics: Arc<Metrics>,
     tunnels: Tunnels,
     standings: Standings,
@@ -91,6 +94,8 @@ impl Shared {
         };
         let states = routes.routes().iter().map(state).collect();
         let slides = Slides::new(&profiles);
+        let rates: Vec<_> = routes.routes().iter().map(|route| route.rules.rates).collect();
+        let limiter = Limiter::new(config.rates, &rates);
         let reserved = Reserved::new(
             config.server.reserved_headers.iter().map(String::as_str).chain(token_headers(&config, &routes)),
         );
@@ -109,6 +114,7 @@ impl Shared {
             fingerprints,
             reserved,
             trusted_origins: TrustedOrigins::new(config.trusted_origins.clone()),
+            limiter,
             metrics,
             tunnels,
             standings,
@@ -302,6 +308,16 @@ impl Worker {
 
     pub(super) fn trusted_origins(&self) -> &TrustedOrigins {
         &self.shared.trusted_origins
+    }
+
+    pub(super) fn limiter(&self) -> Option<&Limiter> {
+        self.shared.limiter.as_ref()
+    }
+
+    /// Counts that somebody asked too often.
+    pub(super) fn limited(&self, route: &Route, exceeded: Exceeded) -> Refusal {
+        self.shared.metrics.count_limited(&route.rules.path.value, exceeded.limit);
+        exceeded.into()
     }
 
     pub(super) fn published(&self) -> Option<&Published> {

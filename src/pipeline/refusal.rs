@@ -1,6 +1,7 @@
 //! What goes wrong on the way, as a value.
 
 use crate::format::Reject;
+use crate::limit::Exceeded;
 use crate::request::ParseError;
 use crate::respond::{LoginRedirect, Reason};
 use crate::session::SessionError;
@@ -24,6 +25,8 @@ pub(super) struct Refusal {
 pub(super) enum Cause {
     /// An attribute that `require` names has none of its values.
     Condition(String),
+    /// A rate is exceeded.
+    Limit(Exceeded),
     /// The session was not accepted.
     Reject(Reject),
     /// The store could not be asked.
@@ -61,6 +64,12 @@ impl Refusal {
     }
 }
 
+impl From<Exceeded> for Refusal {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::caused(Reason::RateLimited, Cause::Limit(exceeded))
+    }
+}
+
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         Self { reason, cause: None, allow: None, login: None }
@@ -68,10 +77,21 @@ impl From<Reason> for Refusal {
 }
 
 impl Cause {
+    /// What the client is told about a rate that it exceeded.
+    pub(super) const fn exceeded(&self) -> Option<Exceeded> {
+        match self {
+            Self::Limit(exceeded) => Some(*exceeded),
+            Self::Condition(_) | Self::Reject(_) | Self::Store(_) | Self::Token(_) | Self::Upstream(_) => {
+                None
+            }
+        }
+    }
+
     /// The access line's `reason`: a code where there is one, else the chain of causes.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Condition(attribute) => format!("require: {attribute}"),
+            Self::Limit(exceeded) => exceeded.text(),
             Self::Reject(reject) => reject.code().to_owned(),
             Self::Store(error) => chain(error),
             Self::Token(error) => chain(error),

@@ -33,6 +33,8 @@ pub enum Reason {
     NotFound,
     /// A CORS preflight on a route that refuses them.
     PreflightRefused,
+    /// A rate is exceeded.
+    RateLimited,
     /// The session's store could not be asked.
     StoreUnavailable,
     /// The session ended while its token was being made, or the token could not be signed.
@@ -49,6 +51,8 @@ pub enum Reason {
     UpstreamUnreachable,
 }
 
+/// What a client over its rate is told.
+const TOO_OFTEN: &str = "Too many requests. Please wait a little and try again.";
 /// All that a client is told when a fault is ours.
 const OUR_FAULT: &str = "Something went wrong on our side.";
 
@@ -96,6 +100,7 @@ impl Reason {
                 "Other sites' pages may not call this.",
                 Client,
             ),
+            Self::RateLimited => row(StatusCode::TOO_MANY_REQUESTS, "rate-limited", TOO_OFTEN, Client),
             Self::StoreUnavailable => row(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "store-unavailable",
@@ -201,7 +206,7 @@ const fn malformed(error: ParseError) -> Answer {
 }
 
 /// Every reason once, for the README's table and the tests.
-pub const TABLE: [Reason; 41] = {
+pub const TABLE: [Reason; 42] = {
     use ParseError as P;
     [
         Reason::LoginRequired,
@@ -210,6 +215,7 @@ pub const TABLE: [Reason; 41] = {
         Reason::PreflightRefused,
         Reason::NotFound,
         Reason::MethodNotAllowed,
+        Reason::RateLimited,
         Reason::StoreUnavailable,
         Reason::Internal,
         Reason::TokenFailed,

@@ -1,5 +1,6 @@
 //! A refusal, written down.
 
+use crate::limit::Exceeded;
 use crate::request::{ParseError, RequestId};
 use crate::respond::body::ResponseBody;
 use crate::respond::form::Form;
@@ -9,11 +10,13 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION,
     CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE,
 };
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 static CLOAKROOM_REFUSAL: HeaderName = HeaderName::from_static("cloakroom-refusal");
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
@@ -30,11 +33,13 @@ pub struct Rendering {
     pub login: Option<LoginRedirect>,
     /// The Allow field of a 405.
     pub allow: Option<String>,
+    /// The rate that a 429 is about.
+    pub limited: Option<Exceeded>,
 }
 
 /// Writes the answer. Never fails: what cannot be a header value is left out.
 pub fn render(reason: Reason, rendering: Rendering) -> Response<ResponseBody> {
-    let Rendering { form, id, cors, login, allow } = rendering;
+    let Rendering { form, id, cors, login, allow, limited } = rendering;
     let answer = reason.answer();
     let mut response = match (form, login) {
         (Form::Page, Some(login)) => redirect(login),
@@ -56,6 +61,9 @@ pub fn render(reason: Reason, rendering: Rendering) -> Response<ResponseBody> {
         }
         _ => {}
     }
+    if let Some(exceeded) = limited {
+        say_rate(headers, &exceeded);
+    }
     if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
         headers.insert(ALLOW, allow);
     }
@@ -68,6 +76,22 @@ pub fn render(reason: Reason, rendering: Rendering) -> Response<ResponseBody> {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// When to come again (RFC 9110 §10.2.3), and the rate in the fields of draft-ietf-httpapi-ratelimit-headers-10. Seconds are rounded
+/// up: who waits as long as it was told is not refused again.
+fn say_rate(headers: &mut HeaderMap, Exceeded { limit, rate, wait }: &Exceeded) {
+    let wait = wait.as_millis().div_ceil(1000).max(1);
+    let fields = [
+        (RETRY_AFTER.clone(), wait.to_string()),
+        (RATELIMIT.clone(), format!("\"{limit}\";r=0;t={wait}")),
+        (RATELIMIT_POLICY.clone(), format!("\"{limit}\";q={};w={}", rate.count, rate.per.as_secs())),
+    ];
+    for (name, text) in fields {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 fn redirect(login: LoginRedirect) -> Response<ResponseBody> {
@@ -119,7 +143,7 @@ fn grpc(answer: &Answer) -> Response<ResponseBody> {
         401 => "16",
         403 => "7",
         404 => "12",
-        413 | 431 => "8",
+        413 | 429 | 431 => "8",
         502..=504 => "14",
         400..=499 => "3",
         _ => "13",

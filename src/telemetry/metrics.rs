@@ -26,6 +26,13 @@ struct RouteCode {
     code: &'static str,
 }
 
+/// Labels of a request that came too soon.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLimit {
+    route: String,
+    limit: &'static str,
+}
+
 /// Labels of a session that was not accepted.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ProfileReject {
@@ -70,6 +77,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     requests: Family<RouteDecision, Counter>,
     refusals: Family<RouteCode, Counter>,
+    rate_limited: Family<RouteLimit, Counter>,
     rejects: Family<ProfileReject, Counter>,
     signatures: Gauge,
     sessions_held: Gauge,
@@ -144,6 +152,7 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             refusals: Family::default(),
+            rate_limited: Family::default(),
             rejects: Family::default(),
             signatures: Gauge::default(),
             sessions_held: Gauge::default(),
@@ -166,6 +175,11 @@ impl Metrics {
         registry.register("requests", "Requests by route and decision", metrics.requests.clone());
         registry.register("refusals", "Refusals by route and code", metrics.refusals.clone());
         registry.register(
+            "rate_limited",
+            "Requests that exceeded a rate, by route and limit",
+            metrics.rate_limited.clone(),
+        );
+        registry.register(
             "session_rejects",
             "Sessions not accepted, by profile and reject",
             metrics.rejects.clone(),
@@ -186,16 +200,7 @@ impl Metrics {
             metrics.disagreements.clone(),
         );
         registry.register("connections", "Client connections now open", metrics.connections.clone());
-        registry.register(
-            "streams_open",
-            "WebSockets, event streams and other long answers that end with their session",
-            metrics.streams_open.clone(),
-        );
-        registry.register(
-            "streams_closed",
-            "Streams that ended with their session, by route and reason",
-            metrics.streams_closed.clone(),
-        );
+        metrics.register_streams(&mut registry);
         registry.register_with_unit(
             "response_head",
             "Time from the parsed head to the head of the answer, by route",
@@ -203,6 +208,19 @@ impl Metrics {
             metrics.durations.clone(),
         );
         Self { registry: Mutex::new(registry), ..metrics }
+    }
+
+    fn register_streams(&self, registry: &mut Registry) {
+        registry.register(
+            "streams_open",
+            "WebSockets, event streams and other long answers that end with their session",
+            self.streams_open.clone(),
+        );
+        registry.register(
+            "streams_closed",
+            "Streams that ended with their session, by route and reason",
+            self.streams_closed.clone(),
+        );
     }
 
     fn register_cache(&self, registry: &mut Registry) {
@@ -312,6 +330,11 @@ impl Metrics {
     /// Counts a refusal; `code` is one of the closed table's.
     pub fn count_refusal(&self, route: &str, code: &'static str) {
         self.refusals.get_or_create_owned(&RouteCode { route: route.to_owned(), code }).inc();
+    }
+
+    /// Counts a request that exceeded a rate.
+    pub fn count_limited(&self, route: &str, limit: &'static str) {
+        self.rate_limited.get_or_create_owned(&RouteLimit { route: route.to_owned(), limit }).inc();
     }
 
     /// Counts a stream that ended with its session; `code` is one of a closed list.

@@ -32,6 +32,7 @@ login = "/login?next={path}"
 path = "/api/admin/*"
 upstream = "orders"
 methods = ["POST"]
+rate = "5/s burst 20"
 require = { roles = ["admin"] }
 "#;
 const RECORD: &str = r#"{"cookie":{},"passport":{"user":4711},"user":{"email":"ann@shop.test","roles":["staff"]},"csrfSecret":"k3y"}"#;
@@ -289,4 +290,13 @@ fn a_jwt_in_the_cookie_is_told_without_a_store_and_without_the_token() {
     let text = told(r#"{"sub":"4711","exp":1700003600,"aud":"x"}"#);
     assert!(text.contains("it has an `aud`, and the profile names no `audience`"), "{text}");
     assert!(text.contains("compare `issuer`, `audience` and `typ`"), "{text}");
+}
+
+#[test]
+fn a_rate_is_told_where_there_is_one() {
+    let scene = Scene::new(cookie("new"));
+    let text = scene.text("POST", "http://shop.test/api/admin/x");
+    assert!(text.contains("limit     counted; how much is used up only the running gateway knows"), "{text}");
+    assert!(text.contains("client      5/s burst 20 by this address, here"), "{text}");
+    assert!(!scene.text("GET", "http://shop.test/api/x").contains("counted"));
 }

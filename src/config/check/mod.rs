@@ -7,6 +7,7 @@ mod given;
 mod http;
 mod names;
 mod profile;
+mod rate;
 mod route;
 mod secret;
 mod server;
@@ -46,6 +47,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
             .collect(),
         tokens,
         trusted_origins: server::trusted_origins(&mut checker),
+        rates: rate::check(&mut checker),
         upstreams: upstreams.iter().map(|entry| upstream::check(&mut checker, entry)).collect(),
         routes: Vec::new(),
     };

@@ -71,7 +71,7 @@ pub(crate) fn trusted_origins(checker: &mut Checker<'_>) -> Vec<String> {
 }
 
 /// A table of the main file, or its defaults where it is left out.
-fn open<'t, 'a, 'r, T>(
+pub(super) fn open<'t, 'a, 'r, T>(
     checker: &'t mut Checker<'a>,
     name: &str,
     raw: Option<(File, &'r Placed<T>)>,

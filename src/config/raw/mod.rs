@@ -4,6 +4,7 @@
 //! what editors know (`schema`), and the reference, which is the doc comment of each field: what it does, its unit,
 //! its default, when to change it. A key that is not here does not exist.
 
+mod rate;
 mod route;
 mod server;
 mod session;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use rate::{RateText, RawRates, RawRouteRate};
 pub(crate) use route::RawRoute;
 pub(crate) use server::{RawCsrf, RawInternal, RawLimits, RawServer};
 pub(crate) use session::{IdleTouchWord, RawAttribute, RawIdleTouch, RawProfile};
@@ -52,6 +54,8 @@ pub(crate) struct RawConfig {
     pub(crate) sessions: Named<RawProfile>,
     /// The internal tokens that services get.
     pub(crate) tokens: Option<Placed<RawTokens>>,
+    /// How often somebody may ask, over all routes; a route may set more with `rate`. Counted by each gateway for itself.
+    pub(crate) limits: Option<Placed<RawRates>>,
     /// What counts as the same site.
     pub(crate) csrf: Option<Placed<RawCsrf>>,
     /// The services behind the gateway, by a name of your own; also the default `aud` claim.

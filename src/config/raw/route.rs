@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw::rate::RawRouteRate;
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, RawOutage, SizeText};
 use crate::config::{Access, CsrfMode, Freshness, PathException, Preflight, StreamEnd, TokenProfile};
 
@@ -79,6 +80,9 @@ pub(crate) struct RawRoute {
     /// expires or is no longer admitted here: they end (`close`), or go on (`keep`). Default: `"close"`.
     #[schemars(extend("default" = "close"))]
     pub(crate) streams: Option<Placed<StreamEnd>>,
+    /// How often it may be asked for, as `"100/min"` by one client address, or as `{ client = "100/min", session = "60/min",
+    /// route = "1000/s" }`, `route` being all together; more gets 429. Default: as `[limits]` says.
+    pub(crate) rate: Option<Placed<RawRouteRate>>,
     /// This route's own limits.
     pub(crate) limits: Option<Placed<RawRouteLimits>>,
 }

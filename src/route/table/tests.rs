@@ -32,6 +32,7 @@ fn route(hosts: &[&str], path: &str, methods: &[Method], access: Access) -> crat
         forward_authorization: false,
         csrf: CsrfMode::FetchMetadata,
         preflight: Preflight::Forward,
+        rates: crate::config::RouteRates::default(),
         streams: crate::config::StreamEnd::Close,
         login: None,
         allow_in_path: vec![],
