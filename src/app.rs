@@ -9,6 +9,7 @@
 mod check;
 mod health;
 mod rehearsal;
+mod state;
 
 pub use check::{Bound, Checked, CheckedRoute, check};
 pub use rehearsal::{Rehearsal, Stage};
@@ -30,6 +31,7 @@ use health::StoreWatch;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use state::StateWatch;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -117,14 +119,17 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     running.track(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     running.find_primaries(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     let connections = Connections::new(server.limits.connections);
+    let state_watch = StateWatch::new(&shared.config);
     if let Some(internal) = internal {
         let seen = (Arc::clone(&metrics), Arc::clone(&connections));
-        running.serve_internal(internal, &plans, seen, &draining_seen).map_err(StartError::System)?;
+        let watched = (plans.as_slice(), state_watch.clone());
+        running.serve_internal(internal, watched, seen, &draining_seen).map_err(StartError::System)?;
     }
     for (at, sockets) in listener.into_workers().into_iter().enumerate() {
         let (shared, plans, access) = (Arc::clone(&shared), plans.clone(), start.access.clone());
         let (connections, drain) = (Arc::clone(&connections), draining_seen.clone());
         let (metrics, ids) = (Arc::clone(&metrics), request_ids().map_err(StartError::System)?);
+        let state_watch = state_watch.clone();
         let worker = spawn_worker(&format!("worker-{at}"), move || async move {
             let limits = Arc::new(shared.config.server.limits.clone());
             let stores = open_stores(&shared.config, &plans, &metrics);
@@ -132,7 +137,11 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
                 .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
             let flusher = tokio::task::spawn_local(flush_log(gateway.clone()));
             let watched = gateway.clone();
+            let state = state::open(&gateway.shared().config, &plans, &metrics);
             if at == 0 {
+                if let Some((watch, state)) = state_watch.zip(state) {
+                    tokio::task::spawn_local(watch.look(state));
+                }
                 let trying = gateway.clone();
                 tokio::task::spawn_local(async move { trying.try_touches().await });
             }
@@ -242,7 +251,7 @@ impl Running {
     fn serve_internal(
         &mut self,
         listener: Listener,
-        plans: &[StorePlan],
+        (plans, state): (&[StorePlan], Option<Arc<StateWatch>>),
         (metrics, clients): (Arc<Metrics>, Arc<Connections>),
         drain: &watch::Receiver<bool>,
     ) -> std::io::Result<()> {
@@ -252,9 +261,14 @@ impl Running {
         let published = Published::new(self.shared.ring(), &tokens.issuer, &jwks_uri);
         let watches: Vec<_> = plans.iter().filter_map(StorePlan::watch).collect();
         let draining = Arc::clone(&self.draining);
-        let readiness = move || Readiness {
-            waiting_for: health::waiting_for(&watches, draining.load(Ordering::Relaxed)),
-            stores: watches.iter().map(|watch| watch.health()).collect(),
+        let readiness = move || {
+            let mut waiting_for = health::waiting_for(&watches, draining.load(Ordering::Relaxed));
+            waiting_for.extend(state.iter().filter_map(|state| state.waits()));
+            let stores = watches.iter().map(|watch| watch.health());
+            Readiness {
+                waiting_for,
+                stores: stores.chain(state.iter().map(|state| state.health())).collect(),
+            }
         };
         let shared = Arc::clone(&self.shared);
         let page = move || {

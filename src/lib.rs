@@ -9,7 +9,7 @@
 //! limit       who asks too often
 //! session     cookie to verdict: absent, rejected, verified
 //!   format      how each framework keeps a session; codec: its serialisations, read as data
-//!   store       Redis, where the app's sessions are
+//!   store       Redis, where the app's sessions are; state: what the gateway itself keeps in one
 //! guard       access rule, conditions, cross-site requests
 //! token       verified session and template to a signed token; the key ring
 //! upstream    sends, streams, tunnels
@@ -21,9 +21,9 @@
 //! (everything on one machine), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
 //!
 //! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → detect, explain → pipeline, internal →
-//! respond → guard → upstream → token → session, limit → format → store, codec, route, listen → request, telemetry → config, clock`; a
-//! value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed. A test
-//! (`tidy`) holds us to it.
+//! respond → guard → upstream → token → session, limit → format, state → store, codec, route, listen → request, telemetry → config,
+//! clock`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed.
+//! A test (`tidy`) holds us to it.
 
 #![forbid(unsafe_code)]
 
@@ -45,6 +45,7 @@ pub mod request;
 pub mod respond;
 pub mod route;
 pub mod session;
+pub mod state;
 pub mod store;
 pub mod telemetry;
 pub mod token;

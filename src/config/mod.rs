@@ -56,6 +56,8 @@ pub struct Config {
     pub internal: Option<Internal>,
     /// `[stores.*]`, in the order of the file; [`StoreId`] indexes it.
     pub stores: Vec<Store>,
+    /// `[state]`; `None` if the table is absent: then nothing is kept.
+    pub state: Option<State>,
     /// `[sessions.*]`, in the order of the file; [`ProfileId`] indexes it.
     pub profiles: Vec<Profile>,
     /// `[tokens]`
@@ -222,6 +224,15 @@ pub struct SentinelGroup {
     pub password: Option<Secret>,
     /// Whether they speak TLS: `sentinel_tls`, or as the scheme says.
     pub tls: bool,
+}
+
+/// `[state]`: what the gateway itself keeps in Redis.
+#[derive(Debug)]
+pub struct State {
+    /// The store that keeps it.
+    pub store: StoreId,
+    /// What every key begins with.
+    pub prefix: String,
 }
 
 /// `[sessions.X]`: how one app keeps its sessions.

@@ -11,7 +11,6 @@ const KEYS: &[(&str, &str)] = &[
     ("", "log"),
     ("", "metrics"),
     ("", "pair"),
-    ("", "state"),
     ("", "traces"),
     ("server", "certificates"),
     ("server", "proxy_protocol"),

@@ -111,7 +111,7 @@ fn no_message_shows_a_secret_that_the_file_holds() {
 
 #[test]
 fn a_wrong_value_does_not_hide_the_mistakes_behind_it() {
-    let told = mistakes("[server]\nlisten = 5\nworkers = \"x\"\n[stores.a]\nurl = \"redis://\"\n[state]\n");
+    let told = mistakes("[server]\nlisten = 5\nworkers = \"x\"\n[stores.a]\nurl = \"redis://\"\n[audit]\n");
     assert!(told.ends_with("4 mistakes; nothing was started\n"), "{told}");
 }
 
@@ -283,7 +283,7 @@ fn every_setting_of_the_documented_default_is_accepted() {
 
 #[test]
 fn the_defaults_of_the_schema_are_those_of_the_code() {
-    let minimal = "[internal]\n[stores.s]\nurl = \"memory:\"\n[sessions.p]\nframework = \"json\"\n\
+    let minimal = "[internal]\n[state]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
                    [upstreams.u]\nendpoints = [\"http://h\"]\n[[routes]]\npath = \"/\"\nupstream = \"u\"\n";
     let mut full: toml::Value = toml::from_str(minimal).expect("TOML");
     let mut found = Vec::new();
@@ -329,7 +329,9 @@ fn the_schema_knows_every_table_and_no_null() {
     let text = schema.to_string();
     assert!(!text.contains("\"null\""), "{text}");
     assert_eq!(schema["additionalProperties"], false);
-    for table in ["server", "internal", "stores", "sessions", "tokens", "csrf", "upstreams", "routes"] {
+    for table in
+        ["server", "internal", "stores", "state", "sessions", "tokens", "csrf", "upstreams", "routes"]
+    {
         assert!(schema["properties"][table]["description"].is_string(), "{table}");
     }
 }

@@ -15,6 +15,7 @@ use crate::store::{
     Touch, Touched, Tracked,
 };
 use crate::telemetry::StoreMetrics;
+use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -140,6 +141,24 @@ impl ClusterStore {
         }
         note(&done, &self.0.metrics, &*self.0.tell);
         done
+    }
+
+    /// Asks anything else of the primary that has the key. Where it has moved to is followed the next time.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it may have been done all the same then.
+    pub(crate) async fn command<T: FromRedisValue>(
+        &self,
+        key: &StoreKey,
+        command: &redis::Cmd,
+    ) -> Result<T, StoreError> {
+        self.wait_for_plan().await;
+        let node = self.node(key).ok_or(StoreError::Unreachable)?;
+        let answer = self.reader(&node.options, &node.address, &node.metrics).command(command).await;
+        if let Err(StoreError::Moved { to } | StoreError::Asked { to }) = &answer {
+            self.hint(to);
+        }
+        answer
     }
 
     async fn writer(&self, key: &StoreKey) -> Result<MultiplexedConnection, StoreError> {

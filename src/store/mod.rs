@@ -33,6 +33,7 @@ mod nearby;
 mod options;
 mod reading;
 mod redis;
+mod script;
 mod sentinel;
 mod slot;
 mod standing;

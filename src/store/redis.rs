@@ -16,8 +16,8 @@ use crate::store::touch::note;
 use crate::store::tracked::{Tracked, TrackedState};
 use crate::store::{LinkEvent, Reading, RecordKind, StoreError, StoreKey, Touch, Touched};
 use crate::telemetry::StoreMetrics;
-use redis::PushKind;
 use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, PushKind};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -133,18 +133,42 @@ impl RedisStore {
         kind: RecordKind,
         asking: bool,
     ) -> Result<Reading, StoreError> {
+        let (timeout, value_bytes) = (self.0.options.timeout, self.0.options.value_bytes);
+        self.over(async |connection| {
+            self.0.reader.read_as(connection, (key, kind), asking, value_bytes, timeout).await
+        })
+        .await
+    }
+
+    /// Asks anything else, and believes the answer as far as a reading's.
+    ///
+    /// # Errors
+    /// [`StoreError`] within the store's timeout; it may have been done all the same then.
+    pub(crate) async fn command<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
+        let after = self.0.options.timeout;
+        self.over(async |connection| {
+            let answer = tokio::time::timeout(after, command.query_async(connection)).await;
+            answer.map_or(Err(StoreError::TimedOut { after }), |answer| answer.map_err(classify))
+        })
+        .await
+    }
+
+    /// Does something over the connection, and drops it if the answer shows that it is of no more use.
+    async fn over<T>(
+        &self,
+        ask: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let timeout = self.0.options.timeout;
         let place = tokio::time::timeout(timeout / QUEUE_SHARE, self.0.places.acquire()).await;
         let Ok(Ok(_place)) = place else { return Err(StoreError::Overloaded) };
         let connection = tokio::time::timeout(timeout, self.connection()).await;
         let connection = connection.unwrap_or(Err(StoreError::TimedOut { after: timeout }));
         let (mut connection, standing) = connection?;
-        let value_bytes = self.0.options.value_bytes;
-        let reading = self.0.reader.read_as(&mut connection, (key, kind), asking, value_bytes, timeout).await;
+        let answer = ask(&mut connection).await;
         // Asked after the answer came: a server that was made a replica meanwhile may have answered as one.
-        let reading = if self.is_demoted() { Err(StoreError::NotPrimary) } else { reading };
-        let reading = reading.and_then(|reading| standing.check(Moment::now()).map(|_| reading));
-        match &reading {
+        let answer = if self.is_demoted() { Err(StoreError::NotPrimary) } else { answer };
+        let answer = answer.and_then(|answer| standing.check(Moment::now()).map(|_| answer));
+        match &answer {
             Ok(_) => self.0.timeouts.set(0),
             Err(StoreError::TimedOut { .. }) => {
                 self.0.timeouts.set(self.0.timeouts.get() + 1);
@@ -160,7 +184,7 @@ impl RedisStore {
                 }
             }
         }
-        reading
+        answer
     }
 
     /// Keeps a record alive.

@@ -133,6 +133,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
         },
         internal: None,
         stores: Vec::new(),
+        state: None,
         profiles: Vec::new(),
         tokens: directory(PathBuf::new(), Algorithm::ES256),
         rates: crate::config::Rates::default(),

@@ -25,6 +25,7 @@ mod revocation;
 mod secrets;
 mod sentinel;
 mod soak;
+mod state;
 mod streaming;
 mod streams;
 mod support;

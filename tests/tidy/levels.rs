@@ -3,19 +3,20 @@
 use crate::source::Source;
 
 /// From the top to the bottom; siblings of one level do not import each other.
-const LEVELS: [&[&str]; 13] = [
+const LEVELS: [&[&str]; 14] = [
     &["main"],
     &["cli"],
     &["demo"],
     &["app"],
     &["detect", "explain"],
-    &["pipeline", "door", "internal", "admin"],
+    &["pipeline", "internal", "admin"],
+    &["door"],
     &["respond"],
     &["guard"],
     &["upstream"],
     &["token", "issuer"],
     &["session", "limit"],
-    &["format"],
+    &["format", "state"],
     &["store", "codec", "route", "listen"],
 ];
 const LOWER: [&[&str]; 2] = [&["request", "telemetry"], &["config", "clock"]];

@@ -11,6 +11,7 @@ mod rate;
 mod route;
 mod secret;
 mod server;
+mod state;
 mod store;
 mod store_url;
 mod table;
@@ -37,10 +38,12 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     let (server, internal) = server::check(&mut checker);
     let tokens = token::check(&mut checker);
     let skew = server.skew;
+    let stores: Vec<_> = stores.iter().map(|entry| store::check(&mut checker, entry)).collect();
     let config = Config {
         server,
         internal,
-        stores: stores.iter().map(|entry| store::check(&mut checker, entry)).collect(),
+        state: state::check(&mut checker, &store_names, &stores),
+        stores,
         profiles: profiles
             .iter()
             .map(|entry| profile::check(&mut checker, entry, &store_names, skew))

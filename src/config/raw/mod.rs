@@ -8,6 +8,7 @@ mod rate;
 mod route;
 mod server;
 mod session;
+mod state;
 mod store;
 mod token;
 mod upstream;
@@ -22,6 +23,7 @@ pub(crate) use rate::{RateText, RawRates, RawRouteRate};
 pub(crate) use route::RawRoute;
 pub(crate) use server::{RawCsrf, RawInternal, RawLimits, RawServer};
 pub(crate) use session::{IdleTouchWord, RawAttribute, RawIdleTouch, RawProfile};
+pub(crate) use state::RawState;
 pub(crate) use store::RawStore;
 pub(crate) use token::{RawKeys, RawTokens};
 pub(crate) use upstream::{RawEjection, RawTimeouts, RawUpstream, RawUpstreamLimits};
@@ -49,6 +51,8 @@ pub(crate) struct RawConfig {
     /// The Redis servers that hold the app's sessions, by a name of your own.
     #[serde(default)]
     pub(crate) stores: Named<RawStore>,
+    /// What the gateway itself keeps in one of them. Without this table it keeps nothing.
+    pub(crate) state: Option<Placed<RawState>>,
     /// The session profiles, by a name of your own: how each app keeps its sessions.
     #[serde(default)]
     pub(crate) sessions: Named<RawProfile>,

@@ -1,0 +1,42 @@
+//! What the gateway itself keeps in Redis.
+//!
+//! Job: keep it where all gateways of a deployment see it, change it whole or not at all, and say whether the place is fit for it. Not
+//! the job: who may ask for a change (`door`), what is in a token (`token`), where the app's sessions are (`store`, `session`).
+//!
+//! Everything is under the prefix of `[state]`, one key for each thing that must change at once, and every change is one script: no
+//! lock to be lost, no two writers between whom a third comes. The server's clock counts, since those of the gateways may differ. An
+//! answer that did not come leaves open whether it was done; so every script can be run again, and says the same again.
+//!
+//! The connection is one of its own, so that neither the sessions' reads wait behind these writes nor their user needs to write.
+//!
+//! Threats: what lies here may be read by whoever reads the Redis, so nothing in it lets anybody in. And it may be lost: an evicting Redis
+//! logs people out, which is said at start, in `/ready?stores`, and again whenever it changes.
+//!
+//! The folder is a *roof*.
+
+mod fitness;
+
+pub use fitness::Unfit;
+
+use crate::config;
+use crate::store::{Store, StoreKey};
+use std::rc::Rc;
+
+/// A worker's way to what is kept. Clones share the connection.
+#[derive(Clone, Debug)]
+pub struct State {
+    store: Store,
+    prefix: Rc<str>,
+}
+
+impl State {
+    /// Keeps it in `store`, a connection of the worker's that nothing else uses.
+    pub fn new(store: Store, config: &config::State) -> Self {
+        Self { store, prefix: config.prefix.as_str().into() }
+    }
+
+    /// The key of one thing.
+    fn key(&self, kind: &str, name: &str) -> StoreKey {
+        StoreKey::new(format!("{}{kind}:{name}", self.prefix).into_bytes())
+    }
+}
