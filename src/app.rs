@@ -274,7 +274,9 @@ impl Running {
         let page = move || {
             metrics.set_connections(clients.open());
             metrics.set_sessions_held(shared.sessions_held());
-            metrics.set_signatures(shared.minter().signatures());
+            for (profile, made) in shared.minter().signatures() {
+                metrics.set_signatures(profile, made);
+            }
             shared.standings().show();
             metrics.page()
         };

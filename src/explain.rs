@@ -83,13 +83,18 @@ pub async fn explain(look: &Look<'_>, question: Question) -> Explanation {
             let login = login.filter(|_| form == Form::Page);
             refusal(reason, why, allow, login.and_then(|to| to.to_str().ok().map(str::to_owned)))
         }
-        Rehearsed::Forwarded { head, upstream, token, says_anonymous } => {
+        Rehearsed::Forwarded { head, upstream, tokens, says_anonymous } => {
             let mask = Mask::new(look.show_values);
-            steps.push(token::step(token.as_ref(), says_anonymous, look.stand_in_keys, shared.now(), mask));
+            match &tokens {
+                Some(tokens) => steps.extend(
+                    tokens.iter().map(|token| token::step(token, look.stand_in_keys, shared.now(), mask)),
+                ),
+                None => steps.push(token::none(says_anonymous)),
+            }
             steps.push(rules::strip(&before, &head.headers));
             let (step, name) = rules::upstream(shared, upstream, before.get(http::header::HOST));
             steps.push(step);
-            Answer::Forwarded { upstream: name, with_token: token.is_some() }
+            Answer::Forwarded { upstream: name, with_token: tokens.is_some() }
         }
     };
     Explanation { asked, steps, answer }

@@ -28,7 +28,7 @@ use crate::respond::{
 };
 use crate::route::{Anonymous, Found, Grant, Route};
 use crate::session::{Authenticated, SessionError, Source, Verdict, VerifiedSession};
-use crate::token::{InternalToken, Slots, TokenError};
+use crate::token::{Slots, TokenError, Tokens, Transaction};
 use crate::upstream::{Outbound, UpstreamBody};
 use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -55,7 +55,7 @@ enum Caller {
     /// Nobody's: a CORS preflight, which carries no cookie and gets none.
     Preflight(Anonymous),
     /// A user's or guest's.
-    Known(InternalToken, VerifiedSession<Slots>),
+    Known(Tokens, VerifiedSession<Slots>),
 }
 
 impl Handler for Gateway {
@@ -155,7 +155,7 @@ impl Gateway {
             Admitted::Known(session) => {
                 self.limit_session(way, &session)?;
                 self.guard(way, inbound, &session, record)?;
-                Caller::Known(self.token(way, &session, record)?, session)
+                Caller::Known(self.tokens(way, inbound, &session, record)?, session)
             }
         };
         Ok((way, caller))
@@ -229,8 +229,8 @@ impl Gateway {
         let stripped = inbound.strip(&self.strip_rules(way, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
         match caller {
-            Caller::Known(token, session) => {
-                outbound.set(token.header(), token.expose());
+            Caller::Known(tokens, session) => {
+                tokens.iter().for_each(|token| outbound.set(token.header(), token.expose()));
                 if state.sticky {
                     outbound.keep_with(session.session().sid.as_str());
                 }
@@ -256,8 +256,8 @@ impl Gateway {
                     head,
                     upstream: way.route.rules.upstream,
                     says_anonymous: !way.state.is_open() && !matches!(caller, Caller::Known(..)),
-                    token: match caller {
-                        Caller::Known(token, _) => Some(token),
+                    tokens: match caller {
+                        Caller::Known(tokens, _) => Some(tokens),
                         Caller::Anonymous(_) | Caller::Preflight(_) => None,
                     },
                 }
@@ -376,22 +376,26 @@ impl Gateway {
             .map_err(|attribute| Refusal::caused(Reason::Forbidden, Cause::Condition(attribute.to_owned())))
     }
 
-    fn token(
+    fn tokens<B>(
         &self,
         Way { state, .. }: Way<'_>,
+        inbound: &Inbound<B>,
         session: &VerifiedSession<Slots>,
         record: &mut Record,
-    ) -> Result<InternalToken, Refusal> {
-        let template = state.template.ok_or(Reason::TokenFailed)?;
-        let token = self.minter().token_for(session, template, record.now).map_err(|error| match error {
+    ) -> Result<Tokens, Refusal> {
+        let templates = state.templates.ok_or(Reason::TokenFailed)?;
+        let origin = inbound.origin();
+        let transaction = Transaction { id: record.id.as_str(), client: origin.client, https: origin.https };
+        let minted = self.minter().tokens_for(session, templates, &transaction, record.now);
+        let tokens = minted.map_err(|error| match error {
             TokenError::TooLarge { .. } => Refusal::caused(Reason::TokenTooLarge, Cause::Token(error)),
             TokenError::SessionEnding => Reason::LoginRequired.into(),
             TokenError::RandomFailed | TokenError::SigningFailed | TokenError::UnknownTemplate => {
                 Refusal::caused(Reason::TokenFailed, Cause::Token(error))
             }
         })?;
-        record.token = Some(token.clone());
-        Ok(token)
+        record.tokens = Some(tokens.clone());
+        Ok(tokens)
     }
 
     /// Says once what is taken from a request and which key would change it.

@@ -323,6 +323,8 @@ pub struct Tokens {
     pub algorithm: Located<Algorithm>,
     /// Largest token, in bytes.
     pub max_bytes: usize,
+    /// What is the same in all transaction tokens.
+    pub txn: Txn,
     /// Where the keys are.
     pub keys: KeySource,
     /// Whether the public port serves the JWKS and discovery too.
@@ -341,17 +343,40 @@ pub enum KeySource {
     Files(Vec<Located<PathBuf>>),
 }
 
+/// `[tokens.txn]`
+#[derive(Debug)]
+pub struct Txn {
+    /// The `aud` claim of transaction tokens.
+    pub trust_domain: String,
+    /// The `req_wl` claim.
+    pub workload: String,
+}
+
 /// What a route's token looks like.
 #[derive(Clone, Debug)]
 pub struct TokenOptions {
-    /// `typ` and conformance.
-    pub profile: TokenProfile,
-    /// The header it travels in, lower case.
+    /// `typ` and conformance of the route's token, or of both.
+    pub profiles: Vec<TokenProfile>,
+    /// The header it travels in, lower case. A transaction token has one of its own.
     pub header: http::HeaderName,
     /// Longest life.
     pub ttl: Duration,
     /// Attribute names to copy into claims.
     pub claims: Vec<Located<String>>,
+    /// The `scope` claim.
+    pub scope: Option<String>,
+}
+
+impl Default for TokenOptions {
+    fn default() -> Self {
+        Self {
+            profiles: vec![TokenProfile::AtJwt],
+            header: http::header::AUTHORIZATION,
+            ttl: Duration::from_secs(30),
+            claims: Vec::new(),
+            scope: None,
+        }
+    }
 }
 
 /// `[upstreams.X]`

@@ -26,13 +26,8 @@ const KEYS: &[(&str, &str)] = &[
 ];
 
 /// Words, as the key's path and the word.
-const WORDS: &[(&str, &str)] = &[
-    ("routes.accept", "bearer"),
-    ("routes.mode", "shadow"),
-    ("routes.profile", "txn"),
-    ("tokens.algorithm", "HS256"),
-    ("tokens.profile", "txn"),
-];
+const WORDS: &[(&str, &str)] =
+    &[("routes.accept", "bearer"), ("routes.mode", "shadow"), ("tokens.algorithm", "HS256")];
 
 /// Whether `key` of the table at `path` is to come.
 pub(crate) fn key(path: &str, key: &str) -> bool {

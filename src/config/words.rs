@@ -256,4 +256,21 @@ pub enum TokenProfile {
     /// RFC 7519, `typ: JWT`.
     #[serde(rename = "jwt")]
     Jwt,
+    /// draft-ietf-oauth-transaction-tokens, `typ: txntoken+jwt`.
+    #[serde(rename = "txn")]
+    Txn,
+}
+
+impl TokenProfile {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::AtJwt, Self::Jwt, Self::Txn];
+
+    /// The word in the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AtJwt => "at+jwt",
+            Self::Jwt => "jwt",
+            Self::Txn => "txn",
+        }
+    }
 }

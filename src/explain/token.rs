@@ -6,22 +6,16 @@ use crate::explain::step::Step;
 use crate::token::{InternalToken, inspect};
 
 /// Claims that say nothing about a person.
-const PLAIN: [&str; 7] = ["iss", "aud", "exp", "iat", "client_id", "sid", "anonymous"];
+const PLAIN: [&str; 10] =
+    ["iss", "aud", "exp", "iat", "client_id", "sid", "anonymous", "scope", "req_wl", "txn"];
 
-pub(super) fn step(
-    token: Option<&InternalToken>,
-    says_anonymous: bool,
-    stand_in_keys: bool,
-    now: UnixMillis,
-    mask: Mask,
-) -> Step {
-    let Some(token) = token else {
-        return if says_anonymous {
-            Step::skipped("token", "none; `Cloakroom-Verdict: anonymous` goes instead")
-        } else {
-            Step::skipped("token", "none")
-        };
-    };
+/// There is no token.
+pub(super) fn none(says_anonymous: bool) -> Step {
+    let instead = if says_anonymous { "none; `Cloakroom-Verdict: anonymous` goes instead" } else { "none" };
+    Step::skipped("token", instead)
+}
+
+pub(super) fn step(token: &InternalToken, stand_in_keys: bool, now: UnixMillis, mask: Mask) -> Step {
     let header = token.header();
     let mut step =
         Step::passed("token", format!("in `{header}`, for {}", clip(&token.template().audience.join(", "))));
@@ -34,6 +28,9 @@ pub(super) fn step(
         return step;
     };
     step.fact("header", found.header.to_string());
+    if token.template().is_for_one_request() {
+        step.fact("signed", "for this request alone");
+    }
     for (name, value) in found.claims.as_object().into_iter().flatten().filter(|(name, _)| *name != "jti") {
         let plain = PLAIN.contains(&name.as_str());
         let shown = if plain { clip(&value.to_string()) } else { mask.json(name, value) };

@@ -1,10 +1,9 @@
 use super::*;
-use crate::config::{Algorithm, At, KeySource, Located, TokenOptions, TokenProfile, Tokens};
+use crate::config::{Algorithm, At, KeySource, Located, TokenOptions, Tokens, Txn};
 use crate::token::KeyRing;
 use http::header::{ETAG, IF_NONE_MATCH};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::time::Duration;
 
 const PATHS: [&str; 5] =
     [Published::JWKS_PATH, Published::DISCOVERY_PATH, "/live", "/ready?stores", "/metrics"];
@@ -16,14 +15,10 @@ fn internal(readiness: Readiness) -> Internal {
     let ring = KeyRing::load(&Tokens {
         issuer: "https://gateway.internal".into(),
         jwks_uri: None,
-        defaults: TokenOptions {
-            profile: TokenProfile::AtJwt,
-            header: http::header::AUTHORIZATION,
-            ttl: Duration::from_secs(30),
-            claims: Vec::new(),
-        },
+        defaults: TokenOptions::default(),
         algorithm: Located { value: Algorithm::ES256, at },
         max_bytes: 4096,
+        txn: Txn { trust_domain: "shop".into(), workload: "gateway".into() },
         keys: KeySource::Directory(Located { value: path, at }),
         publish_jwks: false,
         stand_in: false,

@@ -1,7 +1,7 @@
 //! What the path works with: what the process shares, and what a worker has of its own.
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId};
+use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId, TokenProfile};
 use crate::guard::TrustedOrigins;
 use crate::limit::{Exceeded, Limiter};
 use crate::pipeline::keep_alive::Slides;
@@ -17,7 +17,7 @@ use crate::session::{
 };
 use crate::store::Store;
 use crate::telemetry::{AccessLine, AccessLog, Metrics};
-use crate::token::{KeyRing, Minter, Published, Slots, Templates};
+use crate::token::{InternalToken, KeyRing, Minter, Published, Slots, Templates};
 use crate::upstream::{Forwarder, Standings, Tunnels};
 use http::StatusCode;
 use ipnet::IpNet;
@@ -419,8 +419,12 @@ impl Worker {
             cross_site: record.cross_site_logged.then_some(true),
             profile,
             sid: record.sid.as_ref().map(crate::session::Fingerprint::as_str),
-            kid: record.token.as_ref().map(|token| &**token.kid()),
-            jti: record.token.as_ref().map(crate::token::InternalToken::jti),
+            kid: record.tokens.as_ref().map(|tokens| &**tokens.first().kid()),
+            jti: record.tokens.as_ref().and_then(|tokens| tokens.iter().find_map(InternalToken::jti)),
+            txn: record
+                .tokens
+                .as_ref()
+                .is_some_and(|tokens| tokens.iter().any(|token| token.profile() == TokenProfile::Txn)),
             upstream: record.forwarded.then_some(state).flatten().map(|state| state.upstream.as_str()),
             status: status.as_u16(),
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),

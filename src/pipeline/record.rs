@@ -6,7 +6,7 @@ use crate::pipeline::refusal::Cause;
 use crate::request::{Inbound, RequestId};
 use crate::respond::Reason;
 use crate::session::{Authenticated, Fingerprint, Source, Verdict};
-use crate::token::InternalToken;
+use crate::token::Tokens;
 use http::header::WWW_AUTHENTICATE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method};
@@ -27,7 +27,7 @@ pub(super) struct Record {
     pub(super) reject: Option<&'static str>,
     pub(super) profile: Option<ProfileId>,
     pub(super) sid: Option<Fingerprint>,
-    pub(super) token: Option<InternalToken>,
+    pub(super) tokens: Option<Tokens>,
     pub(super) forwarded: bool,
     pub(super) cross_site_logged: bool,
     /// The policy that let it pass while its store could not be asked.
@@ -53,7 +53,7 @@ impl Record {
             reject: None,
             profile: None,
             sid: None,
-            token: None,
+            tokens: None,
             forwarded: false,
             cross_site_logged: false,
             outage: None,

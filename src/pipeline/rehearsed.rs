@@ -2,7 +2,7 @@
 
 use crate::config::UpstreamId;
 use crate::respond::Reason;
-use crate::token::InternalToken;
+use crate::token::Tokens;
 use http::HeaderValue;
 use http::request::Parts;
 
@@ -17,8 +17,8 @@ pub enum Rehearsed {
         head: Parts,
         /// Which upstream.
         upstream: UpstreamId,
-        /// The token it would carry.
-        token: Option<InternalToken>,
+        /// What it would carry.
+        tokens: Option<Tokens>,
         /// Whether it would say aloud that nobody is known.
         says_anonymous: bool,
     },

@@ -5,14 +5,14 @@ use crate::respond::LoginTemplate;
 use crate::route::{Grant, Route};
 use crate::session::{Policy, Profile};
 use crate::telemetry::{Metrics, RouteMetrics};
-use crate::token::{Minter, TemplateId};
+use crate::token::{Minter, RouteTemplates};
 
 /// What the path needs of one route.
 #[derive(Debug)]
 pub struct RouteState {
     /// Its rules' permissions.
     pub(super) grant: Grant,
-    pub(super) template: Option<TemplateId>,
+    pub(super) templates: Option<RouteTemplates>,
     /// Session cookies that this route neither forwards nor lets its upstream set.
     pub(super) cookies_kept_here: Vec<String>,
     pub(super) login: Option<LoginTemplate>,
@@ -38,7 +38,7 @@ impl RouteState {
         let upstream = config.upstreams.get(rules.upstream.0);
         Self {
             grant: route.grant(),
-            template: minter.template_of(route.id),
+            templates: minter.templates_of(route.id),
             cookies_kept_here,
             login: rules.login.as_ref().map(|login| LoginTemplate::new(&login.value)),
             policy: Policy { freshness: rules.freshness, outage: rules.outage, ..Policy::default() },

@@ -60,6 +60,8 @@ pub struct AccessLine<'a> {
     pub kid: Option<&'a str>,
     /// Id of the token that was sent.
     pub jti: Option<&'a str>,
+    /// Whether a transaction token was sent, whose `txn` is the request's id.
+    pub txn: bool,
     /// The upstream.
     pub upstream: Option<&'a str>,
     /// Status sent to the client.
@@ -201,6 +203,9 @@ impl<'a> AccessLine<'a> {
         push_text(out, ",\"sid\":", self.sid);
         push_text(out, ",\"kid\":", self.kid);
         push_text(out, ",\"jti\":", self.jti);
+        if self.txn {
+            out.extend_from_slice(b",\"txn\":true");
+        }
         push_text(out, ",\"upstream\":", self.upstream);
         push_json(out, ",\"status\":", &self.status);
         push_json(out, ",\"micros\":", &self.micros);
@@ -256,6 +261,7 @@ mod tests {
         sid: None,
         kid: None,
         jti: None,
+        txn: false,
         upstream: None,
         status: 200,
         micros: 42,

@@ -1,6 +1,7 @@
 //! Prometheus metrics. Handles are resolved when the configuration is loaded, so that a request pays for an atomic
 //! increment and no look-up; label sets are bounded by the configuration and by closed enums.
 
+use crate::config::TokenProfile;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -71,6 +72,12 @@ struct OfRoute {
     route: String,
 }
 
+/// Label of what is counted by kind of token.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfTokenProfile {
+    profile: &'static str,
+}
+
 /// All metrics of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -79,7 +86,7 @@ pub struct Metrics {
     refusals: Family<RouteCode, Counter>,
     rate_limited: Family<RouteLimit, Counter>,
     rejects: Family<ProfileReject, Counter>,
-    signatures: Gauge,
+    signatures: Family<OfTokenProfile, Gauge>,
     sessions_held: Gauge,
     store_reads: Family<StoreOutcome, Counter>,
     cache_lookups: Family<StoreOutcome, Counter>,
@@ -154,7 +161,7 @@ impl Metrics {
             refusals: Family::default(),
             rate_limited: Family::default(),
             rejects: Family::default(),
-            signatures: Gauge::default(),
+            signatures: Family::default(),
             sessions_held: Gauge::default(),
             store_reads: Family::default(),
             cache_lookups: Family::default(),
@@ -184,7 +191,7 @@ impl Metrics {
             "Sessions not accepted, by profile and reject",
             metrics.rejects.clone(),
         );
-        registry.register("token_signatures", "Tokens signed since start", metrics.signatures.clone());
+        registry.register("token_signatures", "Tokens signed, by kind", metrics.signatures.clone());
         registry.register("sessions_held", "Decoded sessions in memory", metrics.sessions_held.clone());
         registry.register("store_reads", "Session reads by store and outcome", metrics.store_reads.clone());
         metrics.register_cache(&mut registry);
@@ -322,9 +329,12 @@ impl Metrics {
         self.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
-    /// How many signatures were made so far.
-    pub fn set_signatures(&self, made: u64) {
-        self.signatures.set(i64::try_from(made).unwrap_or(i64::MAX));
+    /// How many signatures were made so far for tokens of a kind; one that is not in use has no line.
+    pub fn set_signatures(&self, profile: TokenProfile, made: u64) {
+        if made > 0 {
+            let of = OfTokenProfile { profile: profile.word() };
+            self.signatures.get_or_create(&of).set(i64::try_from(made).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts a refusal; `code` is one of the closed table's.

@@ -3,7 +3,7 @@
 use crate::clock::UnixMillis;
 use crate::config::{
     Access, Algorithm, At, Config, CsrfMode, KeySource, Limits, Located, Preflight, ProfileId, Route, Server,
-    TokenOptions, TokenProfile, Tokens, UpstreamId,
+    TokenOptions, Tokens, Txn, UpstreamId,
 };
 use crate::session::{Fingerprint, Session, VerifiedSession};
 use crate::token::key::Key;
@@ -11,7 +11,9 @@ use crate::token::keys::KeyRing;
 use crate::token::mint::Minter;
 use crate::token::pair::Pair;
 use crate::token::template::Templates;
+use crate::token::transaction::Transaction;
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,9 +45,10 @@ pub(super) fn tokens(keys: KeySource, algorithm: Algorithm) -> Tokens {
     Tokens {
         issuer: "https://gateway.internal".into(),
         jwks_uri: None,
-        defaults: options(),
+        defaults: TokenOptions::default(),
         algorithm: located(algorithm),
         max_bytes: 4096,
+        txn: Txn { trust_domain: "shop.internal".into(), workload: "gateway.shop.internal".into() },
         keys,
         publish_jwks: false,
         stand_in: false,
@@ -74,15 +77,6 @@ pub(super) fn write_private(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-pub(super) fn options() -> TokenOptions {
-    TokenOptions {
-        profile: TokenProfile::AtJwt,
-        header: http::header::AUTHORIZATION,
-        ttl: Duration::from_secs(30),
-        claims: Vec::new(),
-    }
-}
-
 pub(super) fn route(audience: &str, access: Access) -> Route {
     Route {
         at: AT,
@@ -93,7 +87,7 @@ pub(super) fn route(audience: &str, access: Access) -> Route {
         access,
         sessions: vec![ProfileId(0)],
         audience: vec![audience.into()],
-        token: options(),
+        token: TokenOptions::default(),
         freshness: None,
         outage: None,
         require: Vec::new(),
@@ -145,6 +139,15 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
 
 pub(super) fn minter(ring: Arc<KeyRing>, routes: Vec<Route>) -> Minter {
     Minter::new(ring, Templates::build(&config(routes)).unwrap())
+}
+
+/// A request, where it does not matter which.
+pub(super) const TRANSACTION: Transaction<'static> =
+    Transaction { id: "0123456789abcdef", client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), https: true };
+
+/// How many signatures of whatever kind it made.
+pub(super) fn signatures(minter: &Minter) -> u64 {
+    minter.signatures().map(|(_, made)| made).sum()
 }
 
 /// A live session of user 42 that ends at `ends_at`.

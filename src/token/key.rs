@@ -17,6 +17,7 @@ pub struct Key {
     jwk: String,
     header_at_jwt: String,
     header_jwt: String,
+    header_txn: String,
 }
 
 impl Key {
@@ -35,6 +36,7 @@ impl Key {
             jwk: format!(r#"{{"kid":"{kid}","use":"sig","alg":"{alg}",{public}}}"#),
             header_at_jwt: header("at+jwt"),
             header_jwt: header("JWT"),
+            header_txn: header("txntoken+jwt"),
             kid: kid.into(),
             algorithm,
             pair,
@@ -61,6 +63,7 @@ impl Key {
         match profile {
             TokenProfile::AtJwt => &self.header_at_jwt,
             TokenProfile::Jwt => &self.header_jwt,
+            TokenProfile::Txn => &self.header_txn,
         }
     }
 

@@ -1,18 +1,20 @@
 //! The one maker of internal tokens.
 
 use crate::clock::UnixMillis;
-use crate::config::RouteId;
-use crate::session::{Session, VerifiedSession};
+use crate::config::{RouteId, TokenProfile};
+use crate::session::VerifiedSession;
+use crate::token::claims::{begin, close, push_access_claims, push_transaction_claims};
 use crate::token::error::TokenError;
 use crate::token::keys::KeyRing;
 use crate::token::sign;
 use crate::token::slots::Slots;
-use crate::token::template::{Template, TemplateId, Templates};
+use crate::token::template::{RouteTemplates, Template, TemplateId, Templates};
+use crate::token::tokens::Tokens;
+use crate::token::transaction::Transaction;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,7 +30,7 @@ struct Minted {
     template: Arc<Template>,
     value: HeaderValue,
     kid: Arc<str>,
-    jti: String,
+    jti: Option<String>,
     issued_at: UnixMillis,
     expires_at: UnixMillis,
 }
@@ -49,9 +51,14 @@ impl InternalToken {
         &self.0.kid
     }
 
-    /// Its id; logged, so that a service's log and ours meet.
-    pub fn jti(&self) -> &str {
-        &self.0.jti
+    /// Its id; logged, so that a service's log and ours meet. A transaction token has none: its `txn` is the request's id.
+    pub fn jti(&self) -> Option<&str> {
+        self.0.jti.as_deref()
+    }
+
+    /// What kind of token it is.
+    pub fn profile(&self) -> TokenProfile {
+        self.0.template.profile
     }
 
     /// Its `iat`.
@@ -81,13 +88,13 @@ impl std::fmt::Debug for InternalToken {
 pub struct Minter {
     ring: Arc<KeyRing>,
     templates: Templates,
-    signatures: AtomicU64,
+    signatures: [AtomicU64; TokenProfile::ALL.len()],
 }
 
 impl Minter {
     /// A minter of these templates.
     pub const fn new(ring: Arc<KeyRing>, templates: Templates) -> Self {
-        Self { ring, templates, signatures: AtomicU64::new(0) }
+        Self { ring, templates, signatures: [const { AtomicU64::new(0) }; TokenProfile::ALL.len()] }
     }
 
     /// The keys.
@@ -100,18 +107,35 @@ impl Minter {
         &self.templates
     }
 
-    /// The template of a route; `None` for an open one.
-    pub fn template_of(&self, route: RouteId) -> Option<TemplateId> {
+    /// The templates of a route; `None` for an open one.
+    pub fn templates_of(&self, route: RouteId) -> Option<RouteTemplates> {
         self.templates.of(route)
     }
 
-    /// How many signatures were made so far, for metrics.
-    pub fn signatures(&self) -> u64 {
-        self.signatures.load(Ordering::Relaxed)
+    /// How many signatures were made so far, for metrics, by kind.
+    pub fn signatures(&self) -> impl Iterator<Item = (TokenProfile, u64)> {
+        let made = self.signatures.iter().map(|made| made.load(Ordering::Relaxed));
+        TokenProfile::ALL.into_iter().zip(made)
+    }
+
+    /// What a request of this session carries on a route of these templates.
+    ///
+    /// # Errors
+    /// As [`Minter::mint`].
+    pub fn tokens_for(
+        &self,
+        session: &VerifiedSession<Slots>,
+        templates: RouteTemplates,
+        transaction: &Transaction<'_>,
+        now: UnixMillis,
+    ) -> Result<Tokens, TokenError> {
+        let token = |template| self.token_for(session, template, transaction, now);
+        Ok(Tokens::new(token(templates.first)?, templates.second.map(token).transpose()?))
     }
 
     /// The token that this session has for the template already, or a new one that it keeps. The common case costs one
-    /// short lock; a signature is made under it, so that requests which arrive together pay for one.
+    /// short lock; a signature is made under it, so that requests which arrive together pay for one. A token that is for
+    /// one request is new and not kept.
     ///
     /// # Errors
     /// As [`Minter::mint`].
@@ -119,14 +143,18 @@ impl Minter {
         &self,
         session: &VerifiedSession<Slots>,
         template: TemplateId,
+        transaction: &Transaction<'_>,
         now: UnixMillis,
     ) -> Result<InternalToken, TokenError> {
         let wanted = self.templates.get(template).ok_or(TokenError::UnknownTemplate)?;
+        if wanted.is_for_one_request() {
+            return self.mint(session, template, transaction, now);
+        }
         let kid = self.ring.signer().kid();
         session
             .session()
             .attached
-            .reuse_or(wanted, kid, session.ends_at(), now, || self.mint(session, template, now))
+            .reuse_or(wanted, kid, session.ends_at(), now, || self.mint(session, template, transaction, now))
     }
 
     /// Signs a new token. It never outlives the session: `exp` is the earlier of `now + ttl` and the session's end, in
@@ -138,6 +166,7 @@ impl Minter {
         &self,
         session: &VerifiedSession<T>,
         template: TemplateId,
+        transaction: &Transaction<'_>,
         now: UnixMillis,
     ) -> Result<InternalToken, TokenError> {
         let template = self.templates.get(template).ok_or(TokenError::UnknownTemplate)?;
@@ -148,14 +177,26 @@ impl Minter {
             return Err(TokenError::SessionEnding);
         }
         let issued_at = UnixMillis::from_secs(now.minus(template.skew).as_secs());
-        let mut id = [0_u8; 16];
-        aws_lc_rs::rand::fill(&mut id).map_err(|_| TokenError::RandomFailed)?;
-        let jti = URL_SAFE_NO_PAD.encode(id);
-
-        let claims = claims(template, session.session(), &jti, issued_at, expires_at);
+        let session = session.session();
+        let mut claims = Vec::with_capacity(CLAIMS_BYTES);
+        begin(&mut claims, template, &session.sub, issued_at, expires_at);
+        let jti = match template.profile {
+            TokenProfile::AtJwt | TokenProfile::Jwt => {
+                let jti = random_id()?;
+                push_access_claims(&mut claims, template, session, &jti);
+                Some(jti)
+            }
+            TokenProfile::Txn => {
+                push_transaction_claims(&mut claims, template, session, transaction);
+                None
+            }
+        };
+        close(&mut claims, session);
         let key = self.ring.signer();
         let text = sign::compact(key, template.profile, template.prefix(), &claims, template.max_bytes)?;
-        self.signatures.fetch_add(1, Ordering::Relaxed);
+        if let Some(made) = self.signatures.get(template.profile as usize) {
+            made.fetch_add(1, Ordering::Relaxed);
+        }
         let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))
             .expect("base64url and dots behind a scheme are a valid header value");
         value.set_sensitive(true);
@@ -164,38 +205,11 @@ impl Minter {
     }
 }
 
-/// The claims, in one buffer: what the template knows is copied, only what the session brought is serialised.
-fn claims<T>(
-    template: &Template,
-    session: &Session<T>,
-    jti: &str,
-    issued_at: UnixMillis,
-    expires_at: UnixMillis,
-) -> Vec<u8> {
-    let mut claims = Vec::with_capacity(CLAIMS_BYTES);
-    claims.extend_from_slice(template.head().as_bytes());
-    push_json(&mut claims, session.sub.as_str());
-    let (exp, iat) = (expires_at.as_secs(), issued_at.as_secs());
-    // Writing to a Vec cannot fail; `jti` and the fingerprint are base64url and need no escapes.
-    let _ = write!(claims, r#","exp":{exp},"iat":{iat},"jti":"{jti}","client_id":"#);
-    push_json(&mut claims, &*session.client_id);
-    claims.extend_from_slice(br#","sid":"#);
-    push_json(&mut claims, session.sid.as_str());
-    for (name, before) in template.claims() {
-        if let Some((_, value)) = session.attributes.iter().find(|(known, _)| **known == **name) {
-            claims.extend_from_slice(before.as_bytes());
-            push_json(&mut claims, value);
-        }
-    }
-    if session.subject.is_none() {
-        claims.extend_from_slice(br#","anonymous":true"#);
-    }
-    claims.push(b'}');
-    claims
-}
-
-fn push_json<V: serde::Serialize + ?Sized>(into: &mut Vec<u8>, value: &V) {
-    serde_json::to_writer(into, value).expect("text and JSON values always serialise into memory");
+/// 128 random bits.
+fn random_id() -> Result<String, TokenError> {
+    let mut id = [0_u8; 16];
+    aws_lc_rs::rand::fill(&mut id).map_err(|_| TokenError::RandomFailed)?;
+    Ok(URL_SAFE_NO_PAD.encode(id))
 }
 
 #[cfg(test)]

@@ -17,10 +17,13 @@
 //! two gateways that start on one empty directory and sign with different keys (the first hard link wins).
 //!
 //! A signature costs 12 to 400 microseconds, everything else here about one. So keys are parsed once and held, the
-//! encoded header is kept beside the key, and one signature serves a session and template until half its life is gone.
+//! encoded header is kept beside the key, and one signature serves a session and template until half its life is gone. A
+//! [`Transaction`] is the exception: a token with the request's id and the client's address in it (`txn`, `rctx`) speaks of
+//! one request, the draft wants `txn` to be unique to it, and so it is signed for each and never kept.
 //!
 //! The folder is a *roof*: `mod.rs` only declares, the children use each other.
 
+mod claims;
 mod directory;
 mod error;
 mod file;
@@ -36,6 +39,8 @@ mod publish;
 mod sign;
 mod slots;
 mod template;
+mod tokens;
+mod transaction;
 
 pub use error::TokenError;
 pub use file::KeyWarning;
@@ -45,4 +50,6 @@ pub use keys::KeyRing;
 pub use mint::{InternalToken, Minter};
 pub use publish::{Document, Published};
 pub use slots::Slots;
-pub use template::{Template, TemplateId, Templates};
+pub use template::{RouteTemplates, Template, TemplateId, Templates};
+pub use tokens::Tokens;
+pub use transaction::Transaction;

@@ -7,6 +7,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where a transaction token travels.
+static TXN_TOKEN: HeaderName = HeaderName::from_static("txn-token");
+
 /// Claims that say something about the token itself or that verifiers give a meaning of their own (RFC 7519 §4.1, RFC 7800,
 /// RFC 8693, RFC 9068, OpenID Connect Core §2, transaction tokens). An app that could set one of them could forge it.
 const RESERVED_CLAIMS: [&str; 27] = [
@@ -58,6 +61,8 @@ pub struct Template {
     claims: Vec<(String, String)>,
     /// `{"iss":…,"aud":…,"sub":`
     head: String,
+    /// What else is the same in every such token, each member with a comma before it.
+    fixed: String,
 }
 
 impl Template {
@@ -76,28 +81,48 @@ impl Template {
         &self.head
     }
 
+    /// The members that are the same in every such token.
+    pub(super) fn fixed(&self) -> &str {
+        &self.fixed
+    }
+
+    /// Whether a token says something of its request, and so is good for that one alone.
+    pub fn is_for_one_request(&self) -> bool {
+        self.profile == TokenProfile::Txn
+    }
+
     /// What goes before the token in its header: `Bearer` is Authorization's way (RFC 6750 §2.1); a header of one's own
     /// holds the bare token.
     pub(super) fn prefix(&self) -> &'static str {
         if self.header == AUTHORIZATION { "Bearer " } else { "" }
     }
 
-    fn of(config: &Config, route: &crate::config::Route) -> Self {
+    fn of(config: &Config, route: &crate::config::Route, profile: TokenProfile) -> Self {
         let text = |value: &str| serde_json::Value::from(value).to_string();
-        let audience = match route.audience.as_slice() {
+        let mut fixed =
+            route.token.scope.iter().fold(String::new(), |all, scope| all + r#","scope":"# + &text(scope));
+        let (audience, header) = match profile {
+            TokenProfile::AtJwt | TokenProfile::Jwt => (route.audience.clone(), route.token.header.clone()),
+            TokenProfile::Txn => {
+                fixed = fixed + r#","req_wl":"# + &text(&config.tokens.txn.workload);
+                (vec![config.tokens.txn.trust_domain.clone()], TXN_TOKEN.clone())
+            }
+        };
+        let aud = match audience.as_slice() {
             [one] => text(one),
             several => serde_json::Value::from(several.to_vec()).to_string(),
         };
         let claims = route.token.claims.iter();
         Self {
-            audience: route.audience.clone(),
+            audience,
             ttl: route.token.ttl,
-            profile: route.token.profile,
-            header: route.token.header.clone(),
+            profile,
+            header,
             max_bytes: config.tokens.max_bytes,
             skew: config.server.skew,
             claims: claims.map(|name| (name.value.clone(), format!(",{}:", text(&name.value)))).collect(),
-            head: format!(r#"{{"iss":{},"aud":{audience},"sub":"#, text(&config.tokens.issuer)),
+            head: format!(r#"{{"iss":{},"aud":{aud},"sub":"#, text(&config.tokens.issuer)),
+            fixed,
         }
     }
 }
@@ -106,11 +131,20 @@ impl Template {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TemplateId(usize);
 
+/// The template of a route, or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteTemplates {
+    /// The one that the route names first.
+    pub first: TemplateId,
+    /// The other.
+    pub second: Option<TemplateId>,
+}
+
 /// The distinct templates of a configuration, and which route has which.
 #[derive(Debug)]
 pub struct Templates {
     distinct: Vec<Arc<Template>>,
-    by_route: Vec<Option<TemplateId>>,
+    by_route: Vec<Option<RouteTemplates>>,
 }
 
 impl Templates {
@@ -126,23 +160,26 @@ impl Templates {
         let mut distinct: Vec<Arc<Template>> = Vec::new();
         let mut by_route = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
+            let mut templates = route.token.profiles.iter().map(|profile| {
+                let template = Template::of(config, route, *profile);
+                let known = distinct.iter().position(|known| **known == template);
+                TemplateId(known.unwrap_or_else(|| {
+                    distinct.push(Arc::new(template));
+                    distinct.len() - 1
+                }))
+            });
             by_route.push(match route.access {
                 Access::Open => None,
                 Access::Optional | Access::Session | Access::Required => {
-                    let template = Template::of(config, route);
-                    let known = distinct.iter().position(|known| **known == template);
-                    Some(TemplateId(known.unwrap_or_else(|| {
-                        distinct.push(Arc::new(template));
-                        distinct.len() - 1
-                    })))
+                    templates.next().map(|first| RouteTemplates { first, second: templates.next() })
                 }
             });
         }
         Ok(Self { distinct, by_route })
     }
 
-    /// The template of a route; `None` for an open one.
-    pub fn of(&self, route: RouteId) -> Option<TemplateId> {
+    /// The templates of a route; `None` for an open one.
+    pub fn of(&self, route: RouteId) -> Option<RouteTemplates> {
         self.by_route.get(route.0).copied().flatten()
     }
 

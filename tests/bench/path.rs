@@ -8,7 +8,7 @@ use cloakroom::session::{
     Authenticator, FingerprintKey, Policy, Profile, SessionCache, StoreRules, Verdict, VerifiedSession,
 };
 use cloakroom::store::{MemoryStore, Record, Store};
-use cloakroom::token::{KeyRing, Minter, Slots, Templates};
+use cloakroom::token::{KeyRing, Minter, Slots, Templates, Transaction};
 use http::uri::PathAndQuery;
 use std::sync::Arc;
 
@@ -48,9 +48,11 @@ pub(crate) fn run() {
     let session = authenticated(&config);
     let templates = Templates::build(&config).expect("a template");
     let minter = Minter::new(ring, templates);
-    let template = minter.template_of(RouteId(0)).expect("the route's");
-    row("token minted (ES256)", micros(|| minter.mint(&session, template, NOW).is_ok()));
-    row("token found", micros(|| minter.token_for(&session, template, NOW).is_ok()));
+    let templates = minter.templates_of(RouteId(0)).expect("the route's");
+    let client = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    let transaction = Transaction { id: "0123456789abcdef0123456789abcdef", client, https: true };
+    row("token minted (ES256)", micros(|| minter.mint(&session, templates.first, &transaction, NOW).is_ok()));
+    row("token found", micros(|| minter.tokens_for(&session, templates, &transaction, NOW).is_ok()));
 }
 
 /// Measures the session on the way: cookie, memory store, cache.

@@ -52,19 +52,31 @@ struct Shop {
 
 impl Shop {
     fn open(algorithm: &str, store: &str) -> Self {
+        Self::with(algorithm, store, "", ["orders", "bills"])
+    }
+
+    /// Both services take transaction tokens of one trust domain.
+    fn transactions(algorithm: &str) -> Self {
+        let tokens =
+            "profile = [\"at+jwt\", \"txn\"]\nscope = \"shop\"\ntxn = { trust_domain = \"shop.internal\" }";
+        Self::with(algorithm, PATIENT, tokens, ["shop.internal"; 2])
+    }
+
+    fn with(algorithm: &str, store: &str, tokens: &str, audiences: [&'static str; 2]) -> Self {
         let world = World::new();
         let app = Program::node("app.js", &[("REDIS_URL", &world.redis().url()), ("SESSION_SECRET", SECRET)]);
         let keys = Relay::new();
         let jwks = format!("http://{}/.well-known/jwks.json", keys.address());
         let rules = |audience: &'static str| {
             let issuer = ("ISSUER", "https://gateway.internal");
-            [("JWKS_URL", jwks.as_str()), issuer, ("AUDIENCE", audience), ("ALGORITHM", algorithm)]
+            let profile = ("PROFILE", if tokens.contains("txn") { "txn" } else { "at+jwt" });
+            [("JWKS_URL", jwks.as_str()), issuer, ("AUDIENCE", audience), ("ALGORITHM", algorithm), profile]
         };
-        let orders = Program::node("service.js", &rules("orders"));
-        let bills = Program::python("service.py", &rules("bills"));
+        let orders = Program::node("service.js", &rules(audiences[0]));
+        let bills = Program::python("service.py", &rules(audiences[1]));
         let world = world
             .store(store)
-            .tokens(&format!("algorithm = \"{algorithm}\""))
+            .tokens(&format!("algorithm = \"{algorithm}\"\n{tokens}"))
             .environment("SESSION_SECRET", SECRET)
             .profile(
                 "shop",
@@ -247,6 +259,19 @@ fn tokens_of_every_algorithm_are_accepted_by_jose_and_by_pyjwt() {
             assert_eq!(response.json()["sub"], "alice");
         }
         assert_eq!(shop.ask(SERVICES[0], &cookie).json()["header"]["alg"], algorithm);
+    }
+}
+
+#[test]
+fn transaction_tokens_of_every_algorithm_are_accepted_by_jose_and_by_pyjwt() {
+    for algorithm in ["ES256", "ES384", "EdDSA", "RS256", "PS256"] {
+        let shop = Shop::transactions(algorithm);
+        let cookie = shop.log_in("alice");
+        for target in SERVICES {
+            let response = shop.ask(target, &cookie);
+            assert_eq!(response.status, 200, "{algorithm} {target}: {}", response.text());
+            assert_eq!(response.json()["sub"], "alice");
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod jwt;
 mod limits;
 mod outage;
 mod premises;
+mod profiles;
 mod rate;
 mod revocation;
 mod secrets;

@@ -2,18 +2,21 @@
 import { createServer } from "node:http";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
+// A transaction token has a header and a type of its own, and no `jti`.
+const txn = process.env.PROFILE === "txn";
 const keys = createRemoteJWKSet(new URL(process.env.JWKS_URL), { cooldownDuration: 0 });
 const rules = {
   issuer: process.env.ISSUER,
   audience: process.env.AUDIENCE,
   algorithms: [process.env.ALGORITHM],
-  typ: "at+jwt",
+  typ: txn ? "txntoken+jwt" : "at+jwt",
   clockTolerance: 0,
-  requiredClaims: ["sub", "exp", "jti", "sid"],
+  requiredClaims: txn ? ["sub", "exp", "iat", "txn", "scope", "req_wl"] : ["sub", "exp", "jti", "sid"],
 };
 
 const server = createServer(async (request, response) => {
-  const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
+  const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
+  const token = txn ? (request.headers["txn-token"] ?? "") : bearer;
   try {
     const { payload, protectedHeader } = await jwtVerify(token, keys, rules);
     const seen = { sub: payload.sub, claims: payload, header: protectedHeader, cookie: request.headers.cookie ?? null };

@@ -6,6 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 
+# A transaction token has a header and a type of its own, and no `jti`.
+TXN = os.environ.get("PROFILE") == "txn"
+REQUIRED = ["txn", "scope", "req_wl"] if TXN else ["iss", "jti"]
 KEYS = jwt.PyJWKClient(os.environ["JWKS_URL"])
 
 
@@ -14,7 +17,8 @@ class Service(BaseHTTPRequestHandler):
 
     def do_GET(self):
         try:
-            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            token = self.headers.get("Txn-Token", "") if TXN else bearer
             claims = jwt.decode(
                 token,
                 KEYS.get_signing_key_from_jwt(token).key,
@@ -22,9 +26,9 @@ class Service(BaseHTTPRequestHandler):
                 issuer=os.environ["ISSUER"],
                 audience=os.environ["AUDIENCE"],
                 leeway=0,
-                options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
+                options={"require": ["exp", "iat", "aud", "sub", *REQUIRED]},
             )
-            if jwt.get_unverified_header(token).get("typ") != "at+jwt":
+            if jwt.get_unverified_header(token).get("typ") != ("txntoken+jwt" if TXN else "at+jwt"):
                 raise jwt.InvalidTokenError("typ")
         except jwt.PyJWTError as error:
             self.answer(401, {"error": type(error).__name__})

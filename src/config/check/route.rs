@@ -10,7 +10,7 @@ use crate::config::raw::{OneOrMany, Placed, RawRoute};
 use crate::config::suggest::list;
 use crate::config::{
     Access, At, Config, CsrfMode, Located, Outage, Preflight, ProfileId, Route, StreamEnd, TokenOptions,
-    UpstreamId,
+    TokenProfile, UpstreamId,
 };
 
 /// Checks all routes, in the order of the files. Whether two of them are ambiguous is the route table's to say.
@@ -51,6 +51,7 @@ fn route(
         header: raw.header.as_ref(),
         ttl: raw.ttl.as_ref(),
         claims: raw.claims.as_deref(),
+        scope: raw.scope.as_ref(),
     };
     let limits = raw.limits.as_ref().map(Placed::get);
     let total = limits.and_then(|limits| limits.total.as_ref()).filter(|raw| raw.get().0 != "none");
@@ -318,15 +319,43 @@ fn contradictions(table: &mut Table<'_, '_>, raw: &RawRoute, route: &Route) {
         && *forward.get()
         && route.access != Access::Open
         && route.token.header == ::http::header::AUTHORIZATION
+        && route.token.profiles != [TokenProfile::Txn]
     {
         let found = "this route's token goes into Authorization itself";
         let hint = "give the token another header, as header = \"x-internal-token\"";
         table.refuse_with(file.at(forward), "forward_authorization", found, "false", hint);
+    }
+    if route.access != Access::Open {
+        token_contradictions(table, raw, route);
     }
     if route.access == Access::Open
         && let Some((name, _)) = route.require.first()
     {
         let found = "an open route asks nobody anything, so this condition would not hold";
         table.refuse(name.at, "require", found, "access = \"session\" or \"required\" beside it");
+    }
+}
+
+/// Notes what a route says of its token and what cannot be.
+fn token_contradictions(table: &mut Table<'_, '_>, raw: &RawRoute, route: &Route) {
+    let file = table.file;
+    let token = &route.token;
+    if token.profiles.contains(&TokenProfile::Txn) && token.scope.is_none() {
+        let at = raw.profile.as_ref().map_or(table.at, |raw| file.at(raw));
+        let found = "a transaction token says what its request is for, and this route has no `scope`";
+        let hint = "as narrow as it can be: scope = \"orders.read\"";
+        table.refuse_with(at, "profile", found, "`scope` beside it, or in [tokens]", hint);
+    }
+    if let Some(header) = &raw.header
+        && token.profiles == [TokenProfile::Txn]
+    {
+        let found = "a transaction token always travels in Txn-Token";
+        table.refuse(file.at(header), "header", found, "no `header`, or profile = [\"at+jwt\", \"txn\"]");
+    }
+    if token.scope.is_some()
+        && let Some(claim) = token.claims.iter().find(|claim| claim.value == "scope")
+    {
+        let found = "the attribute `scope` and the route's own `scope` would be one claim";
+        table.refuse(claim.at, "claims", found, "one of them");
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::config::check::http;
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
-use crate::config::raw::{DurationText, Placed, RawKeys, RawTokens};
-use crate::config::{Algorithm, KeySource, Located, TokenOptions, TokenProfile, Tokens};
+use crate::config::raw::{DurationText, OneOrMany, Placed, RawKeys, RawTokens, RawTxn};
+use crate::config::{Algorithm, KeySource, Located, TokenOptions, TokenProfile, Tokens, Txn};
 
 /// Claims that the gateway sets itself, or that would mean something else to a service than an attribute does.
 const OWN_CLAIMS: &[&str] = &[
@@ -25,7 +25,8 @@ const OWN_CLAIMS: &[&str] = &[
     "sub",
 ];
 /// Headers that the gateway writes itself, besides those of any request.
-const OWN_HEADERS: &[&str] = &["forwarded", "traceparent", "tracestate", "via", "x-real-ip", "x-request-id"];
+const OWN_HEADERS: &[&str] =
+    &["forwarded", "traceparent", "tracestate", "txn-token", "via", "x-real-ip", "x-request-id"];
 /// A token is for seconds; a day is beyond any use, and a slip of the unit.
 const TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Claims count in seconds.
@@ -41,22 +42,19 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
     let raw = placed.map_or(&absent, Placed::get);
     let at = placed.map_or(file.range(&(0..0)), |placed| file.at(placed));
     let mut table = Table { checker, file, name: "tokens".to_owned(), at };
-    let base = TokenOptions {
-        profile: TokenProfile::AtJwt,
-        header: ::http::header::AUTHORIZATION,
-        ttl: Duration::from_secs(30),
-        claims: Vec::new(),
-    };
     let given = Given {
         profile: raw.profile.as_ref(),
         header: raw.header.as_ref(),
         ttl: raw.ttl.as_ref(),
         claims: raw.claims.as_deref(),
+        scope: raw.scope.as_ref(),
     };
+    let issuer = issuer(&mut table, raw);
     Tokens {
-        issuer: issuer(&mut table, raw),
+        txn: txn(&mut table, raw.txn.as_ref(), &issuer),
+        issuer,
         jwks_uri: jwks_uri(&mut table, raw),
-        defaults: options(&mut table, given, &base),
+        defaults: options(&mut table, given, &TokenOptions::default()),
         algorithm: match &raw.algorithm {
             Some(raw) => file.located(raw),
             None => Located { value: Algorithm::ES256, at },
@@ -70,10 +68,11 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
 
 /// What a table says about tokens.
 pub(crate) struct Given<'a> {
-    pub(crate) profile: Option<&'a Placed<TokenProfile>>,
+    pub(crate) profile: Option<&'a Placed<OneOrMany<TokenProfile>>>,
     pub(crate) header: Option<&'a Placed<String>>,
     pub(crate) ttl: Option<&'a Placed<DurationText>>,
     pub(crate) claims: Option<&'a [Placed<String>]>,
+    pub(crate) scope: Option<&'a Placed<String>>,
 }
 
 /// What a table says about tokens, and `base` where it says nothing.
@@ -91,10 +90,64 @@ pub(crate) fn options(table: &mut Table<'_, '_>, given: Given<'_>, base: &TokenO
         );
     }
     TokenOptions {
-        profile: given.profile.map_or(base.profile, |raw| *raw.get()),
+        profiles: given.profile.map_or_else(|| base.profiles.clone(), |raw| profiles(table, raw)),
         header: given.header.and_then(|raw| header(table, raw)).unwrap_or_else(|| base.header.clone()),
         ttl,
         claims: given.claims.map_or_else(|| base.claims.clone(), |raw| claims(table, raw)),
+        scope: given.scope.map_or_else(|| base.scope.clone(), |raw| Some(scope(table, raw))),
+    }
+}
+
+/// One kind for the header of tokens, and one for Txn-Token.
+fn profiles(table: &mut Table<'_, '_>, raw: &Placed<OneOrMany<TokenProfile>>) -> Vec<TokenProfile> {
+    let mut profiles: Vec<TokenProfile> = Vec::new();
+    for raw in &raw.get().0 {
+        let profile = *raw.get();
+        if let Some(first) = profiles.iter().find(|known| is_txn(**known) == is_txn(profile)) {
+            let found = format!("`{}` and `{}` would go into one header", first.word(), profile.word());
+            let accepted = "one of `at+jwt` and `jwt`, and `txn` beside it";
+            table.refuse(table.file.at(raw), "profile", found, accepted);
+        } else {
+            profiles.push(profile);
+        }
+    }
+    if profiles.is_empty() {
+        table.refuse(table.file.at(raw), "profile", "an empty list", "at least one kind of token");
+    }
+    profiles
+}
+
+const fn is_txn(profile: TokenProfile) -> bool {
+    matches!(profile, TokenProfile::Txn)
+}
+
+/// RFC 6749 §3.3: visible ASCII but for quotes and backslashes, with single blanks between.
+fn scope(table: &mut Table<'_, '_>, raw: &Placed<String>) -> String {
+    let text = raw.get();
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'))
+    };
+    if !text.split(' ').all(is_word) {
+        let accepted = "words with single blanks between, as \"orders.read\"";
+        table.refuse(table.file.at(raw), "scope", format!("`{text}` is not a scope"), accepted);
+    }
+    text.clone()
+}
+
+fn txn(table: &mut Table<'_, '_>, raw: Option<&Placed<RawTxn>>, issuer: &str) -> Txn {
+    let raw = raw.map(Placed::get);
+    let mut name = |key: &str, raw: Option<&Placed<String>>| {
+        let Some(raw) = raw else { return issuer.to_owned() };
+        let text = raw.get();
+        if text.is_empty() || !http::is_visible(text) {
+            let accepted = "a name or URL without spaces, as \"shop.internal\"";
+            table.refuse(table.file.at(raw), key, format!("`{text}` is not a name"), accepted);
+        }
+        text.clone()
+    };
+    Txn {
+        trust_domain: name("txn.trust_domain", raw.and_then(|raw| raw.trust_domain.as_ref())),
+        workload: name("txn.workload", raw.and_then(|raw| raw.workload.as_ref())),
     }
 }
 

@@ -37,8 +37,10 @@ pub(crate) struct RawRoute {
     pub(crate) ttl: Option<Placed<DurationText>>,
     /// Attributes to copy into claims on this route. Default: as `[tokens]` says.
     pub(crate) claims: Option<Vec<Placed<String>>>,
-    /// What kind of JWT this route's service gets. Default: as `[tokens]` says.
-    pub(crate) profile: Option<Placed<TokenProfile>>,
+    /// What kind of JWT this route's service gets, one or a list. Default: as `[tokens]` says.
+    pub(crate) profile: Option<Placed<OneOrMany<TokenProfile>>>,
+    /// The `scope` claim on this route: what its requests are for. Default: as `[tokens]` says.
+    pub(crate) scope: Option<Placed<String>>,
     /// The header that carries the token on this route. Default: as `[tokens]` says.
     pub(crate) header: Option<Placed<String>>,
     /// Whether Redis is asked on every request (`strict`) or not (`lease`). Default: as the store says; `strict` for

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::value::{DurationText, Placed, SizeText};
+use crate::config::raw::value::{DurationText, OneOrMany, Placed, SizeText};
 use crate::config::{Algorithm, TokenProfile};
 
 /// The internal tokens that services get.
@@ -14,11 +14,12 @@ pub(crate) struct RawTokens {
     /// service checks it.
     #[schemars(extend("default" = "https://gateway.internal"))]
     pub(crate) issuer: Option<Placed<String>>,
-    /// What kind of JWT: RFC 9068 (`at+jwt`) or plain RFC 7519 (`jwt`). Default: `"at+jwt"`; a route may differ.
+    /// What kind of JWT: RFC 9068 (`at+jwt`), plain RFC 7519 (`jwt`), or a transaction token in the Txn-Token header (`txn`),
+    /// which is signed for each request; `["at+jwt", "txn"]` sends both. Default: `"at+jwt"`; a route may differ.
     #[schemars(extend("default" = "at+jwt"))]
-    pub(crate) profile: Option<Placed<TokenProfile>>,
-    /// The header that carries the token; `authorization` puts `Bearer` before it. Default: `"authorization"`; choose
-    /// a name of your own for apps that use Authorization themselves.
+    pub(crate) profile: Option<Placed<OneOrMany<TokenProfile>>>,
+    /// The header that carries the token, if it is no transaction token; `authorization` puts `Bearer` before it. Default:
+    /// `"authorization"`; choose a name of your own for apps that use Authorization themselves.
     #[schemars(extend("default" = "authorization"))]
     pub(crate) header: Option<Placed<String>>,
     /// Signature algorithm. Default: `"ES256"`, which every JWT library verifies.
@@ -30,6 +31,9 @@ pub(crate) struct RawTokens {
     /// Attributes to copy into claims, by name. Default: none; a route may differ.
     #[schemars(extend("default" = []))]
     pub(crate) claims: Option<Vec<Placed<String>>>,
+    /// The `scope` claim: what a request is for, as words with blanks between. Default: none; a transaction token must have
+    /// one, and a route that says its own keeps it narrow.
+    pub(crate) scope: Option<Placed<String>>,
     /// Largest token; a larger one is refused rather than sent to a service that cannot take it. Default: 4KiB.
     #[schemars(extend("default" = "4KiB"))]
     pub(crate) max_bytes: Option<Placed<SizeText>>,
@@ -40,8 +44,20 @@ pub(crate) struct RawTokens {
     /// `jwks_uri` in the discovery document. Default: made from the address of `[internal]`; set it where services
     /// reach the gateway by a name.
     pub(crate) jwks_uri: Option<Placed<String>>,
+    /// What is the same in all transaction tokens.
+    pub(crate) txn: Option<Placed<RawTxn>>,
     /// Where the signing keys are.
     pub(crate) keys: Option<Placed<RawKeys>>,
+}
+
+/// What is the same in all transaction tokens.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTxn {
+    /// The `aud` claim: the trust domain, in which every service takes the token and hands it on. Default: as `issuer`.
+    pub(crate) trust_domain: Option<Placed<String>>,
+    /// The `req_wl` claim: who asked for the token, and that is the gateway. Default: as `issuer`.
+    pub(crate) workload: Option<Placed<String>>,
 }
 
 /// Where the signing keys are.

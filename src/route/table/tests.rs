@@ -1,11 +1,8 @@
 //! Tables of routes and requests.
 
 use super::*;
-use crate::config::{
-    Access, At, CsrfMode, Located, PathException, Preflight, TokenOptions, TokenProfile, UpstreamId,
-};
+use crate::config::{Access, At, CsrfMode, Located, PathException, Preflight, TokenOptions, UpstreamId};
 use http::uri::PathAndQuery;
-use std::time::Duration;
 
 fn route(hosts: &[&str], path: &str, methods: &[Method], access: Access) -> crate::config::Route {
     let at = At { file: 0, start: 0, end: 0 };
@@ -19,12 +16,7 @@ fn route(hosts: &[&str], path: &str, methods: &[Method], access: Access) -> crat
         access,
         sessions: vec![],
         audience: vec![],
-        token: TokenOptions {
-            profile: TokenProfile::AtJwt,
-            header: http::header::AUTHORIZATION,
-            ttl: Duration::from_secs(30),
-            claims: vec![],
-        },
+        token: TokenOptions::default(),
         freshness: None,
         outage: None,
         require: vec![],

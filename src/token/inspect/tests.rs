@@ -12,7 +12,9 @@ fn minted(algorithm: Ours) -> (String, String) {
     let set = String::from_utf8(ring.jwks().to_vec()).unwrap();
     let minter = fixture::minter(ring, vec![fixture::route("orders", Access::Required)]);
     let session: VerifiedSession<()> = fixture::session(None);
-    let token = minter.mint(&session, minter.template_of(RouteId(0)).unwrap(), NOW).unwrap();
+    let token = minter
+        .mint(&session, minter.templates_of(RouteId(0)).unwrap().first, &fixture::TRANSACTION, NOW)
+        .unwrap();
     (token.expose().to_str().unwrap().to_owned(), set)
 }
 

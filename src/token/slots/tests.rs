@@ -13,7 +13,9 @@ fn minter(algorithm: Algorithm, audiences: &[&str]) -> Minter {
 }
 
 fn token(minter: &Minter, session: &VerifiedSession<Slots>, route: usize, now: UnixMillis) -> InternalToken {
-    minter.token_for(session, minter.template_of(RouteId(route)).unwrap(), now).unwrap()
+    minter
+        .token_for(session, minter.templates_of(RouteId(route)).unwrap().first, &fixture::TRANSACTION, now)
+        .unwrap()
 }
 
 fn after(millis: u64) -> UnixMillis {
@@ -28,9 +30,9 @@ fn one_signature_serves_every_request_of_the_first_half_of_its_life() {
     for millis in (0..15_000).step_by(100) {
         assert_eq!(token(&minter, &session, 0, after(millis)).jti(), first.jti());
     }
-    assert_eq!(minter.signatures(), 1);
+    assert_eq!(fixture::signatures(&minter), 1);
     assert_ne!(token(&minter, &session, 0, after(15_000)).jti(), first.jti());
-    assert_eq!(minter.signatures(), 2);
+    assert_eq!(fixture::signatures(&minter), 2);
 }
 
 #[test]
@@ -42,7 +44,7 @@ fn requests_that_arrive_together_pay_for_one_signature() {
             scope.spawn(|| token(&minter, &session, 0, NOW));
         }
     });
-    assert_eq!(minter.signatures(), 1);
+    assert_eq!(fixture::signatures(&minter), 1);
 }
 
 #[test]
@@ -94,9 +96,9 @@ fn a_clock_that_was_set_back_gets_a_token_of_its_own() {
     let earlier = NOW.minus(Duration::from_secs(3600));
     assert!(token(&minter, &session, 0, earlier).issued_at() <= earlier);
     // Within the skew, as between two workers that read their clocks a moment apart, nothing is signed.
-    let signed = minter.signatures();
+    let signed = fixture::signatures(&minter);
     token(&minter, &session, 0, earlier.minus(Duration::from_millis(3)));
-    assert_eq!(minter.signatures(), signed);
+    assert_eq!(fixture::signatures(&minter), signed);
 }
 
 #[test]
@@ -117,7 +119,11 @@ fn a_session_keeps_one_token_for_each_of_few_templates() {
 fn an_error_is_not_kept() {
     let minter = minter(Algorithm::ES256, &["orders"]);
     let session: VerifiedSession<Slots> = fixture::session(Some(NOW));
-    let template = minter.template_of(RouteId(0)).unwrap();
-    assert_eq!(minter.token_for(&session, template, NOW).unwrap_err(), TokenError::SessionEnding);
-    assert!(minter.token_for(&session.ending_at(None), template, NOW).is_ok());
+    let template = minter.templates_of(RouteId(0)).unwrap().first;
+    let transaction = &fixture::TRANSACTION;
+    assert_eq!(
+        minter.token_for(&session, template, transaction, NOW).unwrap_err(),
+        TokenError::SessionEnding
+    );
+    assert!(minter.token_for(&session.ending_at(None), template, transaction, NOW).is_ok());
 }

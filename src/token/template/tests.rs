@@ -44,7 +44,7 @@ fn routes_share_a_template_only_if_nothing_about_their_tokens_differs() {
     routes[2].audience = vec!["other".into()];
     routes[3].audience.push("other".into());
     routes[4].token.ttl = Duration::from_secs(5);
-    routes[5].token.profile = TokenProfile::Jwt;
+    routes[5].token.profiles = vec![TokenProfile::Jwt];
     routes[6].token.header = HeaderName::from_static("x-token");
     routes[7].token.claims = vec![claim("email", 1)];
     let templates = Templates::build(&fixture::config(routes)).unwrap();

@@ -1,0 +1,84 @@
+//! The claims of a token, written into one buffer: what the template knows is copied, only what the session and the request
+//! brought is serialised.
+
+use crate::clock::UnixMillis;
+use crate::session::Session;
+use crate::token::template::Template;
+use crate::token::transaction::Transaction;
+use std::io::Write;
+
+/// What all tokens have: who, for whom, how long, and what is the same in every token of the template.
+pub(super) fn begin(
+    claims: &mut Vec<u8>,
+    template: &Template,
+    sub: &str,
+    issued_at: UnixMillis,
+    expires_at: UnixMillis,
+) {
+    claims.extend_from_slice(template.head().as_bytes());
+    push_json(claims, sub);
+    let (exp, iat) = (expires_at.as_secs(), issued_at.as_secs());
+    // Writing to a Vec cannot fail.
+    let _ = write!(claims, r#","exp":{exp},"iat":{iat}{}"#, template.fixed());
+}
+
+/// What an access token says besides (RFC 9068 §2.2), the attributes as claims of their own.
+pub(super) fn push_access_claims<T>(
+    claims: &mut Vec<u8>,
+    template: &Template,
+    session: &Session<T>,
+    jti: &str,
+) {
+    // `jti` is base64url and needs no escapes.
+    let _ = write!(claims, r#","jti":"{jti}","client_id":"#);
+    push_json(claims, &*session.client_id);
+    claims.extend_from_slice(br#","sid":"#);
+    push_json(claims, session.sid.as_str());
+    push_attributes(claims, template, session);
+}
+
+/// What a transaction token says besides (draft-ietf-oauth-transaction-tokens §5.2): which request this is, what is decided about it,
+/// which are the attributes, and the circumstances it came in.
+pub(super) fn push_transaction_claims<T>(
+    claims: &mut Vec<u8>,
+    template: &Template,
+    session: &Session<T>,
+    transaction: &Transaction<'_>,
+) {
+    claims.extend_from_slice(br#","txn":"#);
+    push_json(claims, transaction.id);
+    claims.extend_from_slice(br#","tctx":{"#);
+    let members = claims.len();
+    push_attributes(claims, template, session);
+    if claims.len() > members {
+        // Each attribute comes with a comma before it, and the first member has none.
+        claims.remove(members);
+    }
+    let (client, transport) = (transaction.client, transaction.transport());
+    let _ = write!(claims, r#"}},"rctx":{{"req_ip":"{client}","transport":"{transport}","client_id":"#);
+    push_json(claims, &*session.client_id);
+    claims.extend_from_slice(br#","sid":"#);
+    push_json(claims, session.sid.as_str());
+    claims.push(b'}');
+}
+
+/// Closes the claims.
+pub(super) fn close<T>(claims: &mut Vec<u8>, session: &Session<T>) {
+    if session.subject.is_none() {
+        claims.extend_from_slice(br#","anonymous":true"#);
+    }
+    claims.push(b'}');
+}
+
+fn push_attributes<T>(claims: &mut Vec<u8>, template: &Template, session: &Session<T>) {
+    for (name, before) in template.claims() {
+        if let Some((_, value)) = session.attributes.iter().find(|(known, _)| **known == **name) {
+            claims.extend_from_slice(before.as_bytes());
+            push_json(claims, value);
+        }
+    }
+}
+
+fn push_json<V: serde::Serialize + ?Sized>(into: &mut Vec<u8>, value: &V) {
+    serde_json::to_writer(into, value).expect("text and JSON values always serialise into memory");
+}
