@@ -409,6 +409,8 @@ pub struct Upstream {
 pub struct Endpoint {
     /// `https://`
     pub tls: bool,
+    /// `h2c://`: HTTP/2 by prior knowledge.
+    pub http2: bool,
     /// Host name or address, lower case; an IPv6 address without its brackets.
     pub host: String,
     /// Port.

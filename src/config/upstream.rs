@@ -29,7 +29,12 @@ pub struct Ejection {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, host, port) = (if self.tls { "https" } else { "http" }, &self.host, self.port);
+        let scheme = match (self.tls, self.http2) {
+            (true, _) => "https",
+            (false, true) => "h2c",
+            (false, false) => "http",
+        };
+        let (host, port) = (&self.host, self.port);
         if host.contains(':') {
             write!(f, "{scheme}://[{host}]:{port}")
         } else {

@@ -102,6 +102,11 @@ impl Balanced {
         })
     }
 
+    /// Whether a request may become a tunnel: HTTP/2 knows no upgrade.
+    pub(crate) fn takes_upgrades(&self) -> bool {
+        !self.endpoints.iter().any(|endpoint| endpoint.is_http2())
+    }
+
     /// Sends once, and once more where that is safe.
     pub(crate) async fn deliver(
         &self,

@@ -1,6 +1,7 @@
 //! The upstream's body on its way to the client.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::upstream::error::UpstreamError;
 use crate::upstream::pool::Busy;
+use crate::upstream::sender::Multiplexed;
 use crate::upstream::tunnel::Tunnel;
 
 /// Trailers that may pass: gRPC's status, without which its clients cannot work. Any other could be merged into the
@@ -32,17 +34,24 @@ pub struct UpstreamBody {
     tunnel: Option<Tunnel>,
     /// Until it is over, its endpoint has something to do.
     _busy: Option<Busy>,
+    /// The connection, where it carries others too: this stream counts among them.
+    _shared: Option<Rc<Multiplexed>>,
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(incoming: Incoming, end: Option<Instant>, busy: Busy) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        end: Option<Instant>,
+        busy: Busy,
+        shared: Option<Rc<Multiplexed>>,
+    ) -> Self {
         let end = end.filter(|_| !incoming.is_end_stream()).map(|end| Box::pin(sleep_until(end)));
-        Self { incoming, end, tunnel: None, _busy: Some(busy) }
+        Self { incoming, end, tunnel: None, _busy: Some(busy), _shared: shared }
     }
 
     /// The body of a 101, behind which `tunnel` begins.
     pub(crate) fn before(tunnel: Tunnel, incoming: Incoming) -> Self {
-        Self { incoming, end: None, tunnel: Some(tunnel), _busy: None }
+        Self { incoming, end: None, tunnel: Some(tunnel), _busy: None, _shared: None }
     }
 
     /// The tunnel behind it, if this is a 101's.

@@ -1,12 +1,15 @@
 //! New connections to an endpoint.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -15,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use crate::config::{self, At, ConfigError};
 use crate::upstream::error::UpstreamError;
 use crate::upstream::pool::Link;
+use crate::upstream::sender::Multiplexed;
 use crate::upstream::slots::Slot;
 use crate::upstream::wire::{Stream, Turn, Wire};
 
@@ -22,10 +26,18 @@ use crate::upstream::wire::{Stream, Turn, Wire};
 /// connection; nginx takes 4 to 8 KiB of head.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of one answer, and of all of an HTTP/2 connection, that may wait for clients.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const WINDOW_BYTES: u32 = 1024 * 1024;
+/// While streams are open, an upstream that has gone without a word is found out in this time and a bit.
+const PING_AFTER: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+
 /// How to reach one endpoint.
 pub(crate) struct Connector {
     host: String,
     port: u16,
+    http2: bool,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
 }
@@ -49,7 +61,13 @@ impl Connector {
                 Some((TlsConnector::from(Arc::clone(tls)), name))
             }
         };
-        Ok(Self { host, port: endpoint.port, tls, timeout: upstream.connect_timeout })
+        let (port, http2) = (endpoint.port, endpoint.http2);
+        Ok(Self { host, port, http2, tls, timeout: upstream.connect_timeout })
+    }
+
+    /// Whether one connection carries many requests.
+    pub(crate) const fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// Connects, TLS included, and starts the connection's driver. The connection keeps `slot` until its socket closes.
@@ -58,6 +76,9 @@ impl Connector {
         let stream = timeout_at(end, self.open(end)).await.unwrap_or(Err(UpstreamError::ConnectTimedOut))?;
         let turn = Turn::new();
         let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn), slot));
+        if self.http2 {
+            return multiplex(wire).await;
+        }
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES_MAX)
             .max_header_size(BUFFER_BYTES_MAX)
@@ -100,6 +121,46 @@ impl Connector {
             }
         }
         Err(failure)
+    }
+}
+
+/// Begins HTTP/2 by prior knowledge.
+async fn multiplex(wire: TokioIo<Wire>) -> Result<Link, UpstreamError> {
+    let (sender, connection) = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_send_buf_size(BUFFER_BYTES_MAX)
+        .max_header_list_size(u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN)
+        .handshake(wire)
+        .await
+        .map_err(|error| UpstreamError::ConnectFailed { source: io::Error::other(error) })?;
+    let streams_max = Rc::new(Cell::new(connection.current_max_send_streams()));
+    let shared = Multiplexed::new(sender, Rc::clone(&streams_max));
+    tokio::task::spawn_local(async move {
+        let mut connection = pin!(connection);
+        let ended = std::future::poll_fn(|cx| {
+            let polled = connection.as_mut().poll(cx);
+            streams_max.set(connection.current_max_send_streams());
+            polled
+        })
+        .await;
+        if let Err(error) = ended {
+            tracing::debug!(%error, "upstream connection broke");
+        }
+    });
+    Ok(Link::stream(shared))
+}
+
+/// Runs what hyper makes of a connection's streams on this worker.
+#[derive(Clone)]
+struct Local;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, stream: F) {
+        tokio::task::spawn_local(stream);
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::upstream::error::UpstreamError;
 use crate::upstream::pool::Link;
+use crate::upstream::sender::Sender;
 use crate::upstream::upload::{Progress, Upload};
 
 /// How long a response's head may be waited for.
@@ -37,19 +38,22 @@ pub(crate) async fn exchange(
     sent: Instant,
 ) -> Result<Response<Incoming>, Failure> {
     let progress = request.body().progress();
-    link.turn.ask();
-    let mut answer = pin!(link.sender.try_send_request(*request));
+    let Link { sender, turn, timer, .. } = link;
+    if matches!(sender, Sender::Http1(_)) {
+        turn.ask();
+    }
+    let mut answer = pin!(sender.send(request));
     let first = deadlines.next(sent, progress.as_deref(), sent).map_err(Failure::Late)?;
-    if link.timer.deadline() > first {
-        link.timer.as_mut().reset(first);
+    if timer.deadline() > first {
+        timer.as_mut().reset(first);
     }
     loop {
         tokio::select! {
             biased;
             result = &mut answer => return result.map_err(|failed| Failure::Broken(Box::new(failed))),
-            () = &mut link.timer => {
+            () = timer.as_mut() => {
                 let next = deadlines.next(sent, progress.as_deref(), Instant::now()).map_err(Failure::Late)?;
-                link.timer.as_mut().reset(next);
+                timer.as_mut().reset(next);
             }
         }
     }

@@ -91,6 +91,9 @@ impl Forwarder {
         if request.body().is_too_large() {
             return Err(UpstreamError::ClientBody(crate::request::ParseError::BodyTooLarge));
         }
+        if upgrade.is_some() && !upstream.takes_upgrades() {
+            return Err(UpstreamError::BadUpgrade);
+        }
         let deadlines = Deadlines { first_byte: upstream.first_byte, total };
         let errand = Errand { upgrades: upgrade.is_some(), session, deadlines };
         let Answer { response, link, busy } = upstream.deliver(request, errand).await?;
@@ -98,12 +101,13 @@ impl Forwarder {
             return self.switch(response, upgrade, busy);
         }
         hygiene::check_length(response.headers())?;
+        let shared = link.sender.shared();
         busy.endpoint().put_back(link);
         let (mut head, body) = response.into_parts();
         // Ours is the next hop's version; a 1.0 upstream must not cost the client its connection or its chunks.
         head.version = http::Version::HTTP_11;
         hygiene::clean(&mut head.headers);
-        Ok(Response::from_parts(head, UpstreamBody::new(body, total, busy)))
+        Ok(Response::from_parts(head, UpstreamBody::new(body, total, busy, shared)))
     }
 
     /// Turns the exchange into a tunnel, if it may be one. On any error both ends are dropped, hence closed.

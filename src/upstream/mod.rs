@@ -23,6 +23,9 @@
 //! shared by all workers is [`Tunnels`], which a drain waits for, and [`Standings`]: which endpoints fail, and how many
 //! connections there are. A request to an endpoint that is well reads two numbers there and writes none.
 //!
+//! A connection of HTTP/1.1 carries one exchange at a time; one of HTTP/2 (`sender`) as many as the upstream allows, and what
+//! fails there resets its stream and no other.
+//!
 //! Life of a request: `outbound` makes its head ready and wraps its body in `upload`; `balance` chooses an endpoint by
 //! its `standing`; `balanced` takes a `Link` from its `pool` or has `connect` open one in one of its `slots`, whose bytes
 //! pass through `wire`; `exchange` waits for the answer; `hygiene` cleans
@@ -41,6 +44,7 @@ mod hygiene;
 mod outbound;
 mod pool;
 mod repeat;
+mod sender;
 mod slots;
 mod standing;
 mod tunnel;

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
-use tokio::sync::Notify;
+use hyper::client::conn::http1;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::upstream::balance::number_of;
 use crate::upstream::connect::Connector;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::head_copy::HeadCopy;
+use crate::upstream::sender::{Multiplexed, Sender};
 use crate::upstream::slots::{Line, Slot};
 use crate::upstream::standing::Standing;
 use crate::upstream::upload::Upload;
@@ -25,7 +26,7 @@ const IDLE_MAX: usize = 64;
 /// Our end of a connection; its driver runs in a task of its own and ends once this is dropped and the exchange over.
 pub(crate) struct Link {
     /// Where requests go in.
-    pub(crate) sender: SendRequest<Upload>,
+    pub(crate) sender: Sender,
     /// Whether an answer has begun.
     pub(crate) turn: Arc<Turn>,
     /// The fields of the request on its way, where it may be repeated.
@@ -38,7 +39,16 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(sender: SendRequest<Upload>, turn: Arc<Turn>) -> Self {
+    pub(crate) fn new(sender: http1::SendRequest<Upload>, turn: Arc<Turn>) -> Self {
+        Self::of(Sender::Http1(sender), turn)
+    }
+
+    /// One stream of a connection that has others.
+    pub(crate) fn stream(shared: Rc<Multiplexed>) -> Self {
+        Self::of(Sender::Http2(shared), Turn::new())
+    }
+
+    fn of(sender: Sender, turn: Arc<Turn>) -> Self {
         let timer = Box::pin(sleep_until(Instant::now()));
         Self { sender, turn, copy: HeadCopy::default(), reused: false, timer }
     }
@@ -50,6 +60,10 @@ pub(crate) struct Endpoint {
     /// Oldest first. Some may still be streaming a response: they come back with the head, since the pool need not know
     /// when a body ends, and are passed over until hyper says they are ready.
     idle: RefCell<Vec<Idle>>,
+    /// Those of HTTP/2, in use or not: a second one only where the first has no stream left.
+    multiplexed: RefCell<Vec<Rc<Multiplexed>>>,
+    /// Whoever opens one of them, lest a burst open many.
+    opening: Mutex<()>,
     idle_timeout: Duration,
     sweeping: Cell<bool>,
     /// Requests of this worker on their way.
@@ -117,6 +131,8 @@ impl Endpoint {
         Rc::new(Self {
             connector,
             idle: RefCell::default(),
+            multiplexed: RefCell::default(),
+            opening: Mutex::new(()),
             idle_timeout,
             sweeping: Cell::new(false),
             busy: Cell::new(0),
@@ -125,6 +141,11 @@ impl Endpoint {
             standing: Arc::clone(standing),
             waiters: Rc::clone(waiters),
         })
+    }
+
+    /// Whether it speaks HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.connector.is_http2()
     }
 
     /// Requests of this worker on their way.
@@ -153,6 +174,9 @@ impl Endpoint {
 
     /// The connection that served last: the fewer are kept busy, the sooner the rest can go.
     pub(crate) fn checkout(&self, now: Instant) -> Option<Link> {
+        if self.connector.is_http2() {
+            return self.join(now);
+        }
         let mut idle = self.idle.borrow_mut();
         for at in (0..idle.len()).rev() {
             let entry = idle.get(at)?;
@@ -177,12 +201,31 @@ impl Endpoint {
     }
 
     /// A new connection. That it could not be had is noted.
-    pub(crate) async fn connect(&self, slot: Slot) -> Result<Link, UpstreamError> {
+    pub(crate) async fn connect(self: &Rc<Self>, slot: Slot) -> Result<Link, UpstreamError> {
+        let opening = if self.connector.is_http2() { Some(self.opening.lock().await) } else { None };
+        // Somebody else may have opened one in the meantime.
+        if let Some(link) = opening.as_ref().and_then(|_| self.join(Instant::now())) {
+            return Ok(link);
+        }
         let link = self.connector.connect(slot).await;
-        if link.is_err() {
-            self.failed();
+        match &link {
+            Err(_) => self.failed(),
+            Ok(link) => {
+                if let Some(shared) = link.sender.shared() {
+                    self.multiplexed.borrow_mut().push(shared);
+                    self.sweep_from_now_on();
+                }
+            }
         }
         link
+    }
+
+    /// A stream of a connection that is there.
+    fn join(&self, now: Instant) -> Option<Link> {
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        multiplexed.retain(|shared| !shared.is_closed());
+        let shared = multiplexed.iter().find_map(|shared| shared.join(now))?;
+        Some(Link { reused: true, ..Link::stream(shared) })
     }
 
     /// Somebody waits for a connection, and here one may be free: a waiter of this worker takes it as it is, one of
@@ -199,7 +242,7 @@ impl Endpoint {
 
     /// Keeps a connection whose response has begun.
     pub(crate) fn put_back(self: &Rc<Self>, link: Link) {
-        if link.sender.is_closed() {
+        if link.sender.is_closed() || matches!(link.sender, Sender::Http2(_)) {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -207,6 +250,11 @@ impl Endpoint {
             idle.remove(0);
         }
         idle.push(Idle { link, since: Instant::now() });
+        drop(idle);
+        self.sweep_from_now_on();
+    }
+
+    fn sweep_from_now_on(self: &Rc<Self>) {
         if !self.sweeping.replace(true) {
             self.start_sweeping();
         }
@@ -239,7 +287,12 @@ impl Endpoint {
             let unused = wanted && entry.link.sender.is_ready();
             !unused && !self.is_stale(entry, now) && !entry.link.sender.is_closed()
         });
-        idle.is_empty()
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        multiplexed.retain(|shared| {
+            let stale = now.saturating_duration_since(shared.used()) >= self.idle_timeout;
+            shared.streams() > 0 || !(wanted || stale || shared.is_closed())
+        });
+        idle.is_empty() && multiplexed.is_empty()
     }
 
     fn is_stale(&self, entry: &Idle, now: Instant) -> bool {

@@ -14,6 +14,7 @@ mod demo;
 mod drain;
 mod express;
 mod frameworks;
+mod grpc;
 mod http2;
 mod internal;
 mod jwt;

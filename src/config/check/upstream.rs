@@ -15,7 +15,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// An hour of failing is no lapse any more; who wants an endpoint out takes it out.
 const EJECTION_MAX: Duration = Duration::from_secs(3600);
 
-const ENDPOINT: &str = "`http://host:port` or `https://host:port`";
+const ENDPOINT: &str = "`http://host:port`, `https://host:port` or `h2c://host:port`";
 
 /// Checks one upstream.
 pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -> Upstream {
@@ -33,6 +33,18 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -
             );
         }
         endpoints.push(endpoint);
+    }
+    if let Some((at, first)) = endpoints.first().and_then(|first| {
+        let other = endpoints.iter().position(|endpoint| endpoint.http2 != first.http2)?;
+        Some((raw.endpoints.get().get(other)?, first))
+    }) {
+        let found = format!("`{}` beside `{first}`", at.get());
+        table.refuse(
+            table.file.at(at),
+            "endpoints",
+            found,
+            "`h2c://` for all endpoints of an upstream or for none",
+        );
     }
     if raw.endpoints.get().is_empty() {
         table.refuse(
@@ -101,10 +113,11 @@ fn host(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<String> {
 fn endpoint(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<Endpoint> {
     let (at, text) = (table.file.at(raw), raw.get().as_str());
     let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
-    let tls = match scheme.to_ascii_lowercase().as_str() {
-        "http" => false,
-        "https" => true,
-        "h2c" | "unix" => {
+    let (tls, http2) = match scheme.to_ascii_lowercase().as_str() {
+        "http" => (false, false),
+        "https" => (true, false),
+        "h2c" => (false, true),
+        "unix" => {
             table.refuse(at, "endpoints", format!("`{scheme}:` is not in this build yet"), ENDPOINT);
             return None;
         }
@@ -131,5 +144,5 @@ fn endpoint(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<Endpoint>
         table.refuse(at, "endpoints", format!("`{text}` has no valid host and port"), ENDPOINT);
         return None;
     };
-    Some(Endpoint { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
+    Some(Endpoint { tls, http2, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
 }

@@ -10,7 +10,7 @@ use crate::config::raw::value::{DurationText, Placed};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawUpstream {
-    /// Its processes, as `["http://127.0.0.1:3001"]`; `https://` checks the certificate. Required.
+    /// Its processes, as `["http://127.0.0.1:3001"]`; `https://` checks the certificate, `h2c://` is HTTP/2. Required.
     pub(crate) endpoints: Placed<Vec<Placed<String>>>,
     /// Sent as `Host` instead of the client's. Default: the client's Host, unchanged.
     pub(crate) host: Option<Placed<String>>,

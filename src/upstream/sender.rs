@@ -1,0 +1,149 @@
+//! Where requests go into a connection, whichever protocol it speaks.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use http::header::{HOST, TE, TRANSFER_ENCODING};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use tokio::time::Instant;
+
+use crate::request::is_grpc;
+use crate::upstream::upload::Upload;
+
+/// One end of a connection.
+pub(crate) enum Sender {
+    /// For one request at a time.
+    Http1(http1::SendRequest<Upload>),
+    /// For many.
+    Http2(Rc<Multiplexed>),
+}
+
+/// An HTTP/2 connection, shared by its streams: whoever holds it keeps it open.
+pub(crate) struct Multiplexed {
+    sender: http2::SendRequest<Upload>,
+    /// Most streams that the upstream takes at once; the connection's driver keeps it.
+    streams_max: Rc<Cell<usize>>,
+    used: Cell<Instant>,
+}
+
+impl Multiplexed {
+    /// A new one.
+    pub(crate) fn new(sender: http2::SendRequest<Upload>, streams_max: Rc<Cell<usize>>) -> Rc<Self> {
+        Rc::new(Self { sender, streams_max, used: Cell::new(Instant::now()) })
+    }
+
+    /// Whether it will take no more requests.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// One more stream, if there may be one.
+    pub(crate) fn join(self: &Rc<Self>, now: Instant) -> Option<Rc<Self>> {
+        if self.is_closed() || self.streams() >= self.streams_max.get() {
+            return None;
+        }
+        self.used.set(now);
+        Some(Rc::clone(self))
+    }
+
+    /// How many streams hold it; the pool is the one that does not count.
+    pub(crate) fn streams(self: &Rc<Self>) -> usize {
+        Rc::strong_count(self).saturating_sub(1)
+    }
+
+    /// When a stream last began.
+    pub(crate) fn used(&self) -> Instant {
+        self.used.get()
+    }
+}
+
+impl std::fmt::Debug for Multiplexed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Multiplexed")
+    }
+}
+
+impl Sender {
+    /// Whether it will take no more requests.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(shared) => shared.is_closed(),
+        }
+    }
+
+    /// Whether it takes one now.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_ready(),
+            Self::Http2(shared) => !shared.is_closed(),
+        }
+    }
+
+    /// The connection, if it has other streams too.
+    pub(crate) fn shared(&self) -> Option<Rc<Multiplexed>> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(shared) => Some(Rc::clone(shared)),
+        }
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn send(
+        &mut self,
+        mut request: Box<Request<Upload>>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        match self {
+            Self::Http1(sender) => sender.try_send_request(*request).await,
+            Self::Http2(shared) => {
+                say_in_http2(&mut request);
+                shared.sender.clone().try_send_request(*request).await
+            }
+        }
+    }
+}
+
+/// Says in HTTP/2 what was made ready for HTTP/1.1: Host becomes `:authority`, the framing goes. gRPC's servers ask that
+/// trailers be welcome.
+fn say_in_http2(request: &mut Request<Upload>) {
+    *request.version_mut() = Version::HTTP_2;
+    request.headers_mut().remove(TRANSFER_ENCODING);
+    if is_grpc(request.headers()) {
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    }
+    let host = request.headers_mut().remove(HOST);
+    let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) else { return };
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority);
+    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_becomes_the_authority_and_the_framing_goes() {
+        let mut request = Request::builder()
+            .uri("/p.S/M?q")
+            .header("host", "gw.test:81")
+            .header("transfer-encoding", "chunked")
+            .header("content-type", "application/grpc+proto")
+            .body(Upload::none())
+            .unwrap();
+        // Twice: a request that comes back unsent goes out again.
+        for _ in 0..2 {
+            say_in_http2(&mut request);
+            assert_eq!(request.uri(), "http://gw.test:81/p.S/M?q");
+            assert_eq!(request.headers().len(), 2);
+            assert_eq!(request.headers()["te"], "trailers");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+"""gRPC with the real grpcio, on both sides of the gateway. Messages are plain bytes, so that no compiler is needed.
+
+`serve` prints the port that it listens on, and every call that was cancelled. `call ADDRESS COOKIE SCENARIO` makes one
+call and prints, as JSON, what came of it.
+"""
+
+import json
+import sys
+import threading
+from concurrent import futures
+
+import grpc
+
+MANY = 2000
+
+
+def unary(request, context):
+    fields = dict(context.invocation_metadata())
+    if request == b"fail":
+        context.set_trailing_metadata((("grpc-status-details-bin", b"\x00\xffdetails"),))
+        context.abort(grpc.StatusCode.NOT_FOUND, "no such thing: \u00e9")
+    context.set_trailing_metadata((("x-secret", "stays here"),))
+    who = {"authorization": fields.get("authorization", "")[:9], "cookie": fields.get("cookie", "")}
+    return json.dumps({"got": request.decode(), **who}).encode()
+
+
+def down(request, context):
+    for number in range(int(request)):
+        yield b"%d" % number
+
+
+def up(requests, context):
+    return b"%d" % sum(len(request) for request in requests)
+
+
+def both(requests, context):
+    for request in requests:
+        yield request[::-1]
+
+
+def forever(request, context):
+    over = threading.Event()
+    context.add_callback(over.set)
+    yield b"begun"
+    over.wait(60)
+    print("cancelled " + request.decode(), flush=True)
+
+
+def slow(request, context):
+    over = threading.Event()
+    context.add_callback(over.set)
+    over.wait(60)
+    print("cancelled " + request.decode(), flush=True)
+    return b""
+
+
+def serve():
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
+    handlers = {
+        "Unary": grpc.unary_unary_rpc_method_handler(unary),
+        "Slow": grpc.unary_unary_rpc_method_handler(slow),
+        "Down": grpc.unary_stream_rpc_method_handler(down),
+        "Forever": grpc.unary_stream_rpc_method_handler(forever),
+        "Up": grpc.stream_unary_rpc_method_handler(up),
+        "Both": grpc.stream_stream_rpc_method_handler(both),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Calls", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(f"port {port}", flush=True)
+    server.wait_for_termination()
+
+
+def call(channel, metadata, scenario):
+    path = "/test.Calls/"
+    if scenario in ("unary", "fail"):
+        done, seen = channel.unary_unary(path + "Unary").with_call(scenario.encode(), metadata=metadata)
+        return {"answer": json.loads(done), "trailers": [name for name, _ in seen.trailing_metadata()]}
+    if scenario == "down":
+        answers = list(channel.unary_stream(path + "Down")(b"%d" % MANY, metadata=metadata))
+        return {"answer": answers == [b"%d" % number for number in range(MANY)]}
+    if scenario == "up":
+        messages = (b"x" * 1000 for _ in range(MANY))
+        return {"answer": int(channel.stream_unary(path + "Up")(messages, metadata=metadata))}
+    if scenario == "both":
+        turn, sent = threading.Semaphore(1), []
+
+        # Each message waits for the answer to the one before it: nothing may be held back on the way.
+        def messages():
+            for number in range(100):
+                turn.acquire()
+                sent.append(b"message %d" % number)
+                yield sent[-1]
+
+        answers = []
+        for answer in channel.stream_stream(path + "Both")(messages(), metadata=metadata):
+            answers.append(answer[::-1])
+            turn.release()
+        return {"answer": answers == sent}
+    if scenario == "deadline":
+        channel.unary_unary(path + "Slow")(b"slow", timeout=1, metadata=metadata)
+    if scenario == "cancel":
+        stream = channel.unary_stream(path + "Forever")(b"stream", metadata=metadata)
+        first = next(stream)
+        stream.cancel()
+        return {"answer": first.decode()}
+    raise ValueError(scenario)
+
+
+def main():
+    if sys.argv[1] == "serve":
+        return serve()
+    _, _, address, cookie, scenario = sys.argv
+    options = [("grpc.default_authority", "gw.test"), ("grpc.enable_retries", 0)]
+    metadata = (("cookie", cookie),) if cookie else ()
+    with grpc.insecure_channel(address, options=options) as channel:
+        try:
+            result = call(channel, metadata, scenario)
+        except grpc.RpcError as error:
+            details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+            result = {"code": error.code().value[0], "details": error.details(), "bin": details.hex()}
+    print(json.dumps(result), flush=True)
+    return None
+
+
+main()
