@@ -32,6 +32,8 @@ pub(crate) const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(250);
 pub(crate) const TIMEOUTS_MAX: u32 = 5;
 /// Names asked for in one SCAN: Redis answers nobody else meanwhile.
 const NAMES_A_SCAN: usize = 500;
+/// So often a server that no tracked connection watches is asked whether it is a primary still.
+const ROLE_CHECK: Duration = Duration::from_secs(1);
 /// Longest look at names.
 const NEARBY_TIMEOUT: Duration = Duration::from_millis(200);
 
@@ -284,8 +286,8 @@ async fn keep(link: Rc<Link>) {
         match attempt {
             Ok(connected) => {
                 link.timeouts.set(0);
-                let standing = connected.standing.clone();
-                link.connection.borrow_mut().replace((connected.connection, connected.standing));
+                let (standing, connection) = (connected.standing.clone(), connected.connection.clone());
+                link.connection.borrow_mut().replace((connection, standing.clone()));
                 link.connected.notify_waiters();
                 (link.tell)(LinkEvent::Connected);
                 if let Some(tracked) = &link.tracked {
@@ -295,6 +297,7 @@ async fn keep(link: Rc<Link>) {
                 tokio::select! {
                     () = link.broken.notified() => {}
                     () = standing.replaced() => {}
+                    () = demoted(connected), if link.tracked.is_none() => {}
                 }
                 link.connection.borrow_mut().take();
                 (link.tell)(LinkEvent::Lost);
@@ -306,5 +309,12 @@ async fn keep(link: Rc<Link>) {
                 delay = (delay * 2).min(RECONNECT_DELAY_MAX);
             }
         }
+    }
+}
+
+/// Waits until the server says that it is a replica; what it says of sessions may be old then.
+async fn demoted(mut connected: Connected) {
+    while !matches!(check_primary(&mut connected).await, Err(StoreError::NotPrimary)) {
+        tokio::time::sleep(ROLE_CHECK).await;
     }
 }

@@ -202,6 +202,23 @@ fn a_server_that_was_made_a_replica_is_not_believed() {
     }
 }
 
+#[test]
+fn a_store_that_is_only_read_strictly_is_not_believed_as_a_replica_either() {
+    let upstream = Upstream::echoing();
+    let mut world = World::with_sessions(&[("s1", "alice")])
+        .store(&format!("{STORE}\nfreshness = \"strict\""))
+        .recorded("app", &upstream)
+        .route("path = \"/*\"\nupstream = \"app\"")
+        .start();
+    eventually("a login", || (ask(&world.gateway, "/x", "s1").status == 200).then_some(()));
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = nobody.local_addr().unwrap().port().to_string();
+    world.redis().command::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+    eventually("it not to be believed", || (ask(&world.gateway, "/x", "s1").status == 503).then_some(()));
+    world.redis().command::<()>(&["REPLICAOF", "NO", "ONE"]);
+    eventually("to be let in again", || (ask(&world.gateway, "/x", "s1").status == 200).then_some(()));
+}
+
 /// More questions than a silent Redis will ever answer: each gets its 503, and the gateway is as it was afterwards.
 #[test]
 fn a_crowd_before_a_silent_redis_is_turned_away_and_let_in_when_it_is_back() {
