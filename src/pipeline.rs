@@ -7,6 +7,8 @@
 
 mod gateway;
 mod keep_alive;
+mod own_cookies;
+mod places;
 mod record;
 mod refusal;
 mod rehearsed;
@@ -100,7 +102,13 @@ impl Gateway {
         let form = Form::of(inbound.method(), inbound.headers());
         let origin =
             inbound.headers().get(ORIGIN).filter(|origin| self.trusted_origins().contains(origin)).cloned();
-        match self.decide(&inbound, record).await {
+        // Held until the answer's head is there.
+        let place = self.places.take();
+        let decided = match &place {
+            Some(_) => self.decide(&inbound, record).await,
+            None => Err(Reason::Overloaded.into()),
+        };
+        match decided {
             Ok((way, caller)) => match self.send(inbound, way, &caller, record).await {
                 Ok(response) => response,
                 Err(refusal) => self.refuse(refusal, form, origin, record),
@@ -172,7 +180,7 @@ impl Gateway {
         let Way { route, state } = way;
         record.forwarded = true;
         let cookies = inbound.take_cookies();
-        let is_safe = inbound.method().is_safe();
+        let (is_safe, https) = (inbound.method().is_safe(), inbound.origin().https);
         let touched = self.keep_alive(route, caller);
         let sending = self.forwarder.send(self.outbound(*inbound, way, caller), route.rules.upstream);
         let mut response = sending.await.map_err(Refusal::upstream)?;
@@ -184,6 +192,7 @@ impl Gateway {
         if clean(response.headers_mut(), rules) {
             self.warnings().set_cookie_dropped(route);
         }
+        self.tend_cookies(state, https, response.headers_mut());
         if route.rules.forward_cookie {
             self.doubt(is_safe, &cookies, response.headers());
         }

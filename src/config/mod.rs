@@ -43,8 +43,8 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use upstream::{Ejection, UpstreamLimits};
 pub use words::{
-    Access, Algorithm, Balance, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch, Outage,
-    PathException, Preflight, StreamEnd, TokenProfile,
+    Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
+    Outage, PathException, Preflight, StreamEnd, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -115,12 +115,16 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// How long a request body may stand still.
     pub body_timeout: Duration,
+    /// How many bytes of a request body must come in a second, on average; `None`: any number.
+    pub body_rate: Option<u64>,
     /// Longest request body, in bytes; `None`: no limit.
     pub body: Option<u64>,
     /// Most client connections at once, over all workers.
     pub connections: usize,
     /// Memory for sessions that are held, in bytes.
     pub session_memory: u64,
+    /// Most requests of a worker that wait for their answer at once.
+    pub requests: usize,
     /// How long a drain waits for requests and tunnels before it cuts them.
     pub drain_timeout: Duration,
 }
@@ -258,6 +262,8 @@ pub struct Profile {
     pub attributes: Vec<(String, AttributeSource)>,
     /// What two session cookies with different values mean.
     pub duplicate_cookie: DuplicateCookie,
+    /// What is put right about its cookie where the app leaves it out.
+    pub cookie_repair: Vec<CookieAttribute>,
     /// Who keeps its sessions alive; `None`: the file does not say.
     pub idle_touch: Option<IdleTouch>,
 }

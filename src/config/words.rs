@@ -56,6 +56,24 @@ pub enum Balance {
     HashSession,
 }
 
+/// What is put right about an app's session cookie where it lacks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum CookieAttribute {
+    /// Over HTTPS only: elsewhere browsers would refuse the cookie.
+    Secure,
+    /// No script reads it.
+    HttpOnly,
+    /// Where the app says nothing of SameSite.
+    #[serde(rename = "SameSite=Lax")]
+    SameSiteLax,
+    /// Where the app says nothing of SameSite.
+    #[serde(rename = "SameSite=Strict")]
+    SameSiteStrict,
+    /// Path=/ and no Domain, for a cookie whose name begins so.
+    #[serde(rename = "__Host-")]
+    HostPrefix,
+}
+
 /// What is done against cross-site requests where a cookie becomes a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -185,6 +185,7 @@ impl Candidate {
             sub: located("{subject}".to_owned()),
             attributes: Vec::new(),
             duplicate_cookie: DuplicateCookie::Reject,
+            cookie_repair: Vec::new(),
             idle_touch: None,
         };
         crate::format::build(&profile).ok()

@@ -22,6 +22,7 @@ pub(crate) fn profile(framework: Framework, options: FormatOptions) -> Profile {
         sub: at("{subject}".into()),
         attributes: Vec::new(),
         duplicate_cookie: DuplicateCookie::Reject,
+        cookie_repair: Vec::new(),
         idle_touch: None,
     }
 }

@@ -76,6 +76,8 @@ fn limits() -> Limits {
         headers: HEADERS,
         header_timeout: second,
         idle_timeout: second,
+        body_rate: None,
+        requests: 1000,
         body_timeout: second,
         body: None,
         connections: 1,

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use crate::config::Limits;
 use crate::listen::ledger::{Ledger, Verdict};
 use crate::listen::opening::Opening;
+use crate::listen::pace::Pace;
 use crate::listen::sieve::{Awaits, Sieve, Step};
 use crate::request::ParseError;
 
@@ -63,6 +64,8 @@ pub(crate) struct Guard<I, T> {
     sleep: Pin<Box<Sleep>>,
     /// Since when the rest of a head, or any more of a body, is awaited.
     awaited_since: Option<Instant>,
+    /// How much longer the body may be awaited.
+    pace: Pace,
     /// Since when the client has taken no byte.
     stalled_since: Option<Instant>,
     linger: Option<(Instant, usize)>,
@@ -96,6 +99,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
             eof: false,
             ledger,
             sleep: Box::pin(tokio::time::sleep(limits.header_timeout)),
+            pace: Pace::new(&limits),
             limits,
             awaited_since: Some(opening.since),
             stalled_since: None,
@@ -149,6 +153,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
                 self.eof = true;
                 return Poll::Ready(Ok(Came::Eof));
             }
+            self.note_pace(bytes.len());
             if !self.held.is_empty() {
                 self.held.extend_from_slice(bytes);
                 return Poll::Ready(Ok(Came::Held));
@@ -172,7 +177,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
                 Step::Break(_) | Step::More | Step::Hold => break Came::Held,
             };
             if let Step::Head { upgrade, .. } = step {
-                self.ledger.judge(if upgrade { Verdict::Upgrade } else { Verdict::Passed });
+                self.begin(upgrade);
             }
             let part = passed.min(into.remaining());
             into.put_slice(bytes.get(..part).unwrap_or_default());
@@ -189,6 +194,20 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
             return Came::Delivered;
         }
         outcome
+    }
+
+    /// A head has passed.
+    fn begin(&mut self, upgrade: bool) {
+        self.ledger.judge(if upgrade { Verdict::Upgrade } else { Verdict::Passed });
+        self.pace = Pace::new(&self.limits);
+    }
+
+    /// Bytes of a body came: the clock is read only if they were waited for.
+    fn note_pace(&mut self, bytes: usize) {
+        if self.limits.body_rate.is_some() && self.sieve.awaits() == Awaits::Body {
+            let waited = self.awaited_since.take().map(|since| since.elapsed());
+            self.pace.came(bytes, waited.unwrap_or_default(), &self.limits);
+        }
     }
 
     /// Nothing came: how long has that been so, and how long may it be? Arms the timer for the next look.
@@ -210,7 +229,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
             }
             Awaits::Body => {
                 let since = *self.awaited_since.get_or_insert_with(Instant::now);
-                if self.passed(cx, since + self.limits.body_timeout) { Wait::BreakBody } else { Wait::On }
+                if self.passed(cx, since + self.pace.left()) { Wait::BreakBody } else { Wait::On }
             }
             Awaits::Settlement | Awaits::Tunnel | Awaits::Nothing => Wait::On,
         }
@@ -280,7 +299,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Read for Guard<I, T> {
             }
             match guard.sieve.step(&guard.held) {
                 Step::Head { bytes, upgrade } => {
-                    guard.ledger.judge(if upgrade { Verdict::Upgrade } else { Verdict::Passed });
+                    guard.begin(upgrade);
                     guard.cleared = bytes;
                     continue;
                 }

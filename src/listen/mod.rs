@@ -41,6 +41,7 @@ mod http2;
 mod ledger;
 mod metered;
 mod opening;
+mod pace;
 mod roster;
 mod serve;
 mod sieve;

@@ -5,6 +5,8 @@ use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId, TokenProfile
 use crate::guard::TrustedOrigins;
 use crate::limit::{Exceeded, Limiter};
 use crate::pipeline::keep_alive::Slides;
+use crate::pipeline::own_cookies::FlawsTold;
+use crate::pipeline::places::Places;
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::Refusal;
 use crate::pipeline::route_state::RouteState;
@@ -44,6 +46,7 @@ pub struct Shared {
     tunnels: Tunnels,
     standings: Standings,
     warnings: Warnings,
+    flaws_told: FlawsTold,
     slides: Slides,
     /// The cookies of all profiles.
     session_cookies: Vec<String>,
@@ -119,6 +122,7 @@ impl Shared {
             tunnels,
             standings,
             warnings: Warnings::default(),
+            flaws_told: FlawsTold::new(config.profiles.len()),
             slides,
             session_cookies,
             routes,
@@ -226,6 +230,7 @@ pub struct Worker {
     pub(super) ids: RequestIds,
     pub(super) log: AccessLog,
     pub(super) streams: Streams,
+    pub(super) places: Places,
 }
 
 impl std::ops::Deref for Gateway {
@@ -258,7 +263,8 @@ impl Gateway {
             shared.fingerprints.clone(),
         );
         let streams = Streams::default();
-        Ok(Self(Rc::new(Worker { shared, authenticator, forwarder, ids, log, streams })))
+        let places = Places::new(shared.config.server.limits.requests);
+        Ok(Self(Rc::new(Worker { shared, authenticator, forwarder, ids, log, streams, places })))
     }
 }
 
@@ -322,6 +328,10 @@ impl Worker {
 
     pub(super) fn published(&self) -> Option<&Published> {
         self.shared.published.as_ref()
+    }
+
+    pub(super) fn flaws_told(&self) -> &FlawsTold {
+        &self.shared.flaws_told
     }
 
     pub(super) fn warnings(&self) -> &Warnings {

@@ -1,7 +1,8 @@
 //! What the path works with on one route.
 
-use crate::config::{Balance, Config};
-use crate::respond::LoginTemplate;
+use crate::config::{Balance, Config, ProfileId};
+use crate::pipeline::own_cookies::cares;
+use crate::respond::{CookieCare, LoginTemplate};
 use crate::route::{Grant, Route};
 use crate::session::{Policy, Profile};
 use crate::telemetry::{Metrics, RouteMetrics};
@@ -22,6 +23,8 @@ pub struct RouteState {
     pub(super) upstream: String,
     /// Whether the upstream keeps a session at one endpoint.
     pub(super) sticky: bool,
+    /// What is looked after in the session cookies that its upstream sets.
+    pub(super) cares: Vec<(ProfileId, CookieCare)>,
     /// Whether its answers show how an app sends its cookie again.
     pub(super) learns: bool,
 }
@@ -39,6 +42,7 @@ impl RouteState {
         Self {
             grant: route.grant(),
             templates: minter.templates_of(route.id),
+            cares: cares(route, config, profiles),
             cookies_kept_here,
             login: rules.login.as_ref().map(|login| LoginTemplate::new(&login.value)),
             policy: Policy { freshness: rules.freshness, outage: rules.outage, ..Policy::default() },

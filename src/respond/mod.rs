@@ -9,6 +9,7 @@
 //! The folder is a *roof*.
 
 mod body;
+mod cookie_care;
 mod drain;
 mod form;
 mod hygiene;
@@ -19,6 +20,7 @@ mod render;
 mod slide;
 
 pub use body::ResponseBody;
+pub use cookie_care::{CookieCare, Flaw, Flaws};
 pub use drain::drain;
 pub use form::Form;
 pub use hygiene::{ResponseRules, clean, sets_one_of};

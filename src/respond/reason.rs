@@ -31,6 +31,8 @@ pub enum Reason {
     MethodNotAllowed,
     /// No route.
     NotFound,
+    /// More requests wait than may.
+    Overloaded,
     /// A CORS preflight on a route that refuses them.
     PreflightRefused,
     /// A rate is exceeded.
@@ -51,6 +53,8 @@ pub enum Reason {
     UpstreamUnreachable,
 }
 
+/// What a client of a busy gateway is told.
+const TOO_BUSY: &str = "Too much is going on here right now. Please try again.";
 /// What a client over its rate is told.
 const TOO_OFTEN: &str = "Too many requests. Please wait a little and try again.";
 /// All that a client is told when a fault is ours.
@@ -94,6 +98,7 @@ impl Reason {
             Self::NotFound => {
                 row(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.", Client)
             }
+            Self::Overloaded => row(StatusCode::SERVICE_UNAVAILABLE, "overloaded", TOO_BUSY, Gateway),
             Self::PreflightRefused => row(
                 StatusCode::FORBIDDEN,
                 "preflight-refused",
@@ -206,7 +211,7 @@ const fn malformed(error: ParseError) -> Answer {
 }
 
 /// Every reason once, for the README's table and the tests.
-pub const TABLE: [Reason; 42] = {
+pub const TABLE: [Reason; 43] = {
     use ParseError as P;
     [
         Reason::LoginRequired,
@@ -216,6 +221,7 @@ pub const TABLE: [Reason; 42] = {
         Reason::NotFound,
         Reason::MethodNotAllowed,
         Reason::RateLimited,
+        Reason::Overloaded,
         Reason::StoreUnavailable,
         Reason::Internal,
         Reason::TokenFailed,

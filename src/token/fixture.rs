@@ -118,6 +118,8 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
                 headers: 1,
                 header_timeout: second,
                 idle_timeout: second,
+                body_rate: None,
+                requests: 1000,
                 body_timeout: second,
                 body: None,
                 connections: 1,

@@ -137,3 +137,98 @@ fn no_more_connections_than_allowed_are_served() {
     });
     assert_eq!(second.ask(&Ask::get("/")).status, 200);
 }
+
+/// One byte now and then is never a standstill, and would hold a connection for days.
+#[test]
+fn a_body_that_trickles_is_408_however_regularly() {
+    let upstream = Upstream::echoing();
+    let world = open(&upstream).limits("body_timeout = \"400ms\"\nbody_rate = \"1KiB\"").start();
+    for framing in ["Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n186a0\r\n"] {
+        let mut slow = Client::connect(world.gateway.public);
+        slow.send(format!("POST / HTTP/1.1\r\nHost: gw.test\r\n{framing}"));
+        slow.socket().set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
+        let answer = eventually("the trickle to be cut", || {
+            slow.send("x");
+            slow.head()
+        });
+        assert_eq!((answer.status, answer.refusal()), (408, Some("body-timed-out")), "{framing}");
+    }
+    let steady = world.ask(&Ask::new("POST", "/").body("x".repeat(300_000)));
+    assert_eq!(steady.status, 200);
+}
+
+#[test]
+fn what_waits_beyond_the_most_is_503_at_once_and_the_rest_is_answered() {
+    let upstream = Upstream::playing(|wire| {
+        while let Some(request) = wire.request() {
+            if request.target == "/slow" {
+                wire.read();
+                return;
+            }
+            wire.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    });
+    let world = open(&upstream).limits("requests = 2").start();
+    let slow: Vec<Client> = (0..2)
+        .map(|_| {
+            let mut client = Client::connect(world.gateway.public);
+            client.send(Ask::get("/slow").bytes());
+            client
+        })
+        .collect();
+    let shed = eventually("both to wait", || {
+        let answer = world.get("/x");
+        (answer.status == 503).then_some(answer)
+    });
+    assert_eq!((shed.refusal(), shed.header("retry-after")), (Some("overloaded"), Some("1")));
+    drop(slow);
+    eventually("a place to be free", || (world.get("/x").status == 200).then_some(()));
+}
+
+/// Without a descriptor left nothing can be accepted; the loop waits that out instead of ending or spinning.
+#[test]
+fn running_out_of_descriptors_ends_nothing() {
+    let upstream = Upstream::echoing();
+    let world = open(&upstream).start();
+    let limit = format!("prlimit --pid {} --nofile=48", world.gateway.process.id());
+    assert!(std::process::Command::new("sh").args(["-c", &limit]).status().unwrap().success());
+    for _ in 0..3 {
+        let crowd: Vec<Client> = (0..120).map(|_| Client::connect(world.gateway.public)).collect();
+        world.gateway.process.err.wait_for("a connection could not be accepted", |text| {
+            text.contains("a connection could not be accepted").then_some(())
+        });
+        drop(crowd);
+        eventually("room for a good client", || {
+            let mut client = Client::connect(world.gateway.public);
+            client.send(Ask::get("/x").bytes());
+            client.response("GET").filter(|answer| answer.status == 200)
+        });
+    }
+}
+
+/// Hundreds that send heads and bodies a byte at a time, as slowhttptest does, and one who just wants an answer.
+#[test]
+fn slow_clients_do_not_harm_good_ones() {
+    let upstream = Upstream::echoing();
+    let world = open(&upstream)
+        .limits("header_timeout = \"1s\"\nbody_timeout = \"1s\"\nbody_rate = \"10KiB\"")
+        .start();
+    let begin = |bytes: &str| {
+        let mut client = Client::connect(world.gateway.public);
+        client.send(bytes);
+        client
+    };
+    let heads = (0..150).map(|_| begin("GET / HTTP/1.1\r\nHost: gw.test\r\nX-"));
+    let bodies =
+        (0..150).map(|_| begin("POST / HTTP/1.1\r\nHost: gw.test\r\nContent-Length: 100000\r\n\r\nx"));
+    let mut slow: Vec<Client> = heads.chain(bodies).collect();
+    for _ in 0..20 {
+        slow.iter_mut().for_each(|client| client.send("a"));
+        assert_eq!(world.get("/good").status, 200);
+    }
+    eventually("the slow ones to be gone", || {
+        let page = world.gateway.internal("/metrics").text();
+        slow.iter_mut().for_each(|client| client.send("a"));
+        page.contains("cloakroom_connections 0").then_some(())
+    });
+}

@@ -10,6 +10,7 @@ mod access;
 mod cache;
 mod cases;
 mod cluster;
+mod cookies;
 mod demo;
 mod drain;
 mod express;

@@ -21,6 +21,7 @@ pub(crate) fn read(block: &Json, duplicate_cookie: DuplicateCookie) -> Result<(P
         sub: located("{subject}".into()),
         attributes: Vec::new(),
         duplicate_cookie,
+        cookie_repair: Vec::new(),
         idle_touch: None,
     };
     Ok((profile, block["db"].as_u64().ok_or("no `db`")?))

@@ -5,8 +5,8 @@ use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
 use crate::config::raw::{IdleTouchWord, Placed, RawAttribute, RawIdleTouch, RawProfile, SecretRef};
 use crate::config::{
-    Access, AttributeSource, Config, ConfigError, DuplicateCookie, FormatOptions, Framework, IdleTouch,
-    Located, Profile, ProfileId, Secret, StoreId,
+    Access, AttributeSource, Config, ConfigError, CookieAttribute, DuplicateCookie, FormatOptions, Framework,
+    IdleTouch, Located, Profile, ProfileId, Secret, StoreId,
 };
 use std::time::Duration;
 
@@ -56,8 +56,20 @@ pub(crate) fn check(
         sub: sub(&mut table, raw),
         attributes: attributes(&mut table, raw),
         duplicate_cookie: raw.duplicate_cookie.as_ref().map_or(DuplicateCookie::Reject, |raw| *raw.get()),
+        cookie_repair: cookie_repair(&mut table, raw),
         idle_touch: raw.idle_touch.as_ref().map(|raw| idle_touch(&mut table, raw)),
     }
+}
+
+/// What is put right about the cookie; SameSite can have one value only.
+fn cookie_repair(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<CookieAttribute> {
+    let Some(raw) = &raw.cookie_repair else { return Vec::new() };
+    let has = |attribute| raw.get().contains(&attribute);
+    if has(CookieAttribute::SameSiteLax) && has(CookieAttribute::SameSiteStrict) {
+        let found = "`SameSite=Lax` and `SameSite=Strict` at once";
+        table.refuse(table.file.at(raw), "cookie_repair", found, "one of them");
+    }
+    raw.get().clone()
 }
 
 /// The store of the records. A mistake is noted and the first store goes on in its place.

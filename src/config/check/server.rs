@@ -15,6 +15,8 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 const INTERNAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9900);
 const ADDRESS: &str = "an address and a port, as \"127.0.0.1:8080\" or \"[::]:8080\"";
 const KIB: u64 = 1024;
+/// Bytes a second: a modem of 1990 sends thirty times as much.
+const BODY_RATE: u64 = 100;
 const MIB: u64 = 1024 * KIB;
 
 /// The listeners, whose addresses must differ.
@@ -120,10 +122,15 @@ fn limits(table: &mut Table<'_, '_>, raw: &RawLimits) -> Limits {
         header_timeout: table.duration("header_timeout", raw.header_timeout.as_ref(), seconds(10)),
         idle_timeout: table.duration("idle_timeout", raw.idle_timeout.as_ref(), seconds(60)),
         body_timeout: table.duration("body_timeout", raw.body_timeout.as_ref(), seconds(30)),
+        body_rate: match raw.body_rate.as_ref() {
+            None => Some(BODY_RATE),
+            raw => table.size_or_none("body_rate", raw).filter(|rate| *rate > 0),
+        },
         body: table.size_or_none("body", raw.body.as_ref()),
         connections: table.count("connections", raw.connections.as_ref(), 20_000, 1..=1_000_000),
         session_memory: table.size("session_memory", raw.session_memory.as_ref(), 256 * MIB, MIB..=MIB * MIB)
             as u64,
+        requests: table.count("requests", raw.requests.as_ref(), 10_000, 1..=1_000_000),
         drain_timeout: table.duration_or_zero("drain_timeout", raw.drain_timeout.as_ref(), seconds(30)),
     }
 }

@@ -51,6 +51,10 @@ pub(crate) struct RawLimits {
     /// How long a request body may stand still. Default: 30s.
     #[schemars(extend("default" = "30s"))]
     pub(crate) body_timeout: Option<Placed<DurationText>>,
+    /// How much of a request body must come in a second, on average; a client that is slower uses `body_timeout` up, and faster bytes
+    /// fill it again. Default: 100B; `"none"` for uploads that trickle by design.
+    #[schemars(extend("default" = "100B"))]
+    pub(crate) body_rate: Option<Placed<SizeText>>,
     /// Longest request body; larger ones get 413. Default: `"none"`, no limit; a route may set its own.
     #[schemars(extend("default" = "none"))]
     pub(crate) body: Option<Placed<SizeText>>,
@@ -61,6 +65,9 @@ pub(crate) struct RawLimits {
     /// about 150,000 sessions.
     #[schemars(extend("default" = "256MiB"))]
     pub(crate) session_memory: Option<Placed<SizeText>>,
+    /// Most requests of one worker that may wait for their answer at once; more get 503 right away. Default: 10000.
+    #[schemars(extend("default" = 10_000))]
+    pub(crate) requests: Option<Placed<u32>>,
     /// How long a shutdown waits for running requests and tunnels before it cuts them. Default: 30s; keep it below the
     /// grace period of the supervisor.
     #[schemars(extend("default" = "30s"))]

@@ -10,7 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, SecretRef};
-use crate::config::{DuplicateCookie, Framework};
+use crate::config::{CookieAttribute, DuplicateCookie, Framework};
 
 /// How one app keeps its sessions. What is left out is as the framework does it by default.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -78,6 +78,11 @@ pub(crate) struct RawProfile {
     /// them (`as-framework`). Default: `"reject"`.
     #[schemars(extend("default" = "reject"))]
     pub(crate) duplicate_cookie: Option<Placed<DuplicateCookie>>,
+    /// What is added to the app's own Set-Cookie for its session cookie where it is missing, as `["Secure", "HttpOnly",
+    /// "SameSite=Lax", "__Host-"]`: `Secure` over HTTPS only; `__Host-`, for a name that begins so, is Path=/ and no Domain. Default:
+    /// nothing; what is missing is warned of once.
+    #[schemars(extend("default" = []))]
+    pub(crate) cookie_repair: Option<Placed<Vec<CookieAttribute>>>,
     /// Who keeps an active session alive on routes that bypass the app: nobody (`off`), or we, in the framework's own way
     /// (`gateway`), which takes a Redis user that may write. `{ gateway = "30m" }` says how long a session may idle where the
     /// app has it otherwise than its records tell; `set_cookie = "Path=/; HttpOnly"` beside it, with which attributes the

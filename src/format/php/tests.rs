@@ -19,6 +19,7 @@ pub(crate) fn profile(framework: Framework, options: FormatOptions) -> Profile {
         sub: located("{subject}".to_owned()),
         attributes: vec![],
         duplicate_cookie: DuplicateCookie::Reject,
+        cookie_repair: Vec::new(),
         idle_touch: None,
     }
 }

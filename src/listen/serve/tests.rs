@@ -19,6 +19,8 @@ fn limits() -> Limits {
         headers: 100,
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(60),
+        body_rate: None,
+        requests: 1000,
         body_timeout: Duration::from_secs(30),
         body: None,
         connections: 8,
