@@ -1,8 +1,8 @@
 //! From a configuration to a running gateway, and to its orderly end.
 //!
 //! The only place, beside `listen`, where threads and long-lived tasks start: one worker per core with a runtime, listener,
-//! store connections and upstream pool of its own, one thread per store that tells us of changes, one for the internal listener, one
-//! that writes the access log. Nothing
+//! store connections and upstream pool of its own, one thread per store that tells us of changes, one that fetches issuers' keys, one for
+//! the internal listener, one that writes the access log. Nothing
 //! waits for a store or an upstream to be up: the gateway serves what it can, says what it cannot, and `/ready` tells when every
 //! store has been reached.
 
@@ -11,7 +11,7 @@ mod health;
 mod rehearsal;
 mod state;
 
-pub use check::{Bound, Checked, CheckedRoute, check};
+pub use check::{Bound, Checked, CheckedIssuer, CheckedRoute, check};
 pub use rehearsal::{Rehearsal, Stage};
 
 use crate::clock::Clock;
@@ -118,6 +118,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     };
     running.track(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     running.find_primaries(&mut plans, &leased, &metrics).map_err(StartError::System)?;
+    running.fetch_keys(&draining_seen).map_err(StartError::System)?;
     let connections = Connections::new(server.limits.connections);
     let state_watch = StateWatch::new(&shared.config);
     if let Some(internal) = internal {
@@ -244,6 +245,22 @@ impl Running {
                     }
                 },
             });
+        }
+        Ok(())
+    }
+
+    /// Starts the thread that fetches the keys of issuers, if any are fetched.
+    fn fetch_keys(&mut self, drain: &watch::Receiver<bool>) -> std::io::Result<()> {
+        if self.shared.issuers().fetch() {
+            let (shared, mut drain) = (Arc::clone(&self.shared), drain.clone());
+            self.threads.push(spawn_worker("issuers", move || async move {
+                tokio::select! {
+                    () = shared.issuers().watch() => {}
+                    // An error: the sender is gone, and so is the gateway.
+                    _ = drain.wait_for(|draining| *draining) => {}
+                }
+                Ok(())
+            })?);
         }
         Ok(())
     }

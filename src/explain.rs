@@ -12,6 +12,7 @@
 //!
 //! The folder is a *roof*.
 
+mod bearer;
 mod question;
 mod record;
 mod rules;
@@ -28,7 +29,9 @@ use crate::pipeline::{Gateway, Rehearsed};
 use crate::request::{Inbound, RequestIds};
 use crate::respond::{Form, Reason};
 use crate::route::{Found, Grant, Route};
+use crate::session::Verdict;
 use crate::store::Store;
+use bearer::Looked;
 use shown::Mask;
 
 /// What a look works with.
@@ -117,6 +120,21 @@ async fn judge(
         steps.push(rules::preflight(route));
         return;
     }
+    let shared = look.gateway.shared();
+    let by_bearer = match bearer::look(shared, inbound, route, Mask::new(look.show_values)).await {
+        Looked::Nothing(step) => {
+            steps.extend(step);
+            None
+        }
+        Looked::Ends(step) => {
+            steps.push(step);
+            return;
+        }
+        Looked::Verified(step, session) => {
+            steps.push(step);
+            Some(session)
+        }
+    };
     for profile in &route.rules.sessions {
         let step = session::step(look, inbound.cookies(), *profile).await;
         let verified = step.mark == Mark::Passed;
@@ -126,16 +144,32 @@ async fn judge(
             break;
         }
     }
-    let shared = look.gateway.shared();
     let judged = look.gateway.authenticator();
     let judged = {
         let (cookies, policy) = (inbound.cookies(), shared.policy_of(route));
         judged.authenticate(cookies, &route.rules.sessions, policy, shared.now()).await
     };
-    let (access, session) = rules::access(shared, route, judged);
-    steps.push(access);
+    let (session, ambient) = match by_bearer {
+        None => {
+            let (access, session) = rules::access(shared, route, judged);
+            steps.push(access);
+            (session, true)
+        }
+        Some(session) => {
+            let verdict = judged.map(|judged| judged.verdict);
+            let ambient = !matches!(verdict, Ok(Verdict::Absent));
+            let cookie = match verdict {
+                Ok(Verdict::Verified(session)) => Some(session),
+                Ok(Verdict::Absent | Verdict::Rejected(_)) | Err(_) => None,
+            };
+            let agreement = bearer::agreement(&session, cookie.as_ref());
+            let agrees = agreement.mark == Mark::Passed;
+            steps.push(agreement);
+            (agrees.then_some(session), ambient)
+        }
+    };
     if let Some(session) = session {
-        steps.push(rules::csrf(shared, route, inbound));
+        steps.push(rules::csrf(shared, route, inbound, ambient));
         steps.extend(rules::conditions(route, &session));
     }
 }

@@ -10,6 +10,7 @@
 //! session     cookie to verdict: absent, rejected, verified
 //!   format      how each framework keeps a session; codec: its serialisations, read as data
 //!   store       Redis, where the app's sessions are; state: what the gateway itself keeps in one
+//! issuer      bearer tokens of others, to the same verdict
 //! guard       access rule, conditions, cross-site requests
 //! token       verified session and template to a signed token; the key ring
 //! upstream    sends, streams, tunnels
@@ -21,7 +22,7 @@
 //! (everything on one machine), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
 //!
 //! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → detect, explain → pipeline, internal →
-//! respond → guard → upstream → token → session, limit → format, state → store, codec, route, listen → request, telemetry → config,
+//! respond → guard → upstream → token, issuer → session, limit → format, state → store, codec, route, listen → request, telemetry → config,
 //! clock`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed.
 //! A test (`tidy`) holds us to it.
 
@@ -38,6 +39,7 @@ pub mod explain;
 pub mod format;
 pub mod guard;
 pub mod internal;
+pub mod issuer;
 pub mod limit;
 pub mod listen;
 pub mod pipeline;

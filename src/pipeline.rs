@@ -5,6 +5,7 @@
 //! route's own permission. [`Gateway::handle`] never fails: whatever goes wrong on the way is a `Refusal`, which is
 //! counted, logged once and written down in one place.
 
+mod bearer;
 mod gateway;
 mod keep_alive;
 mod own_cookies;
@@ -32,6 +33,7 @@ use crate::route::{Anonymous, Found, Grant, Route};
 use crate::session::{Authenticated, SessionError, Source, Verdict, VerifiedSession};
 use crate::token::{Slots, TokenError, Tokens, Transaction};
 use crate::upstream::{Outbound, UpstreamBody};
+use bearer::is_by_bearer;
 use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -58,6 +60,19 @@ enum Caller {
     Preflight(Anonymous),
     /// A user's or guest's.
     Known(Tokens, VerifiedSession<Slots>),
+}
+
+/// Who may pass, and whether that could be another site's doing.
+struct Judgement {
+    admitted: Admitted<Slots>,
+    /// Whether a cookie speaks for the request, which browsers send along whoever made it.
+    ambient: bool,
+}
+
+impl From<Admitted<Slots>> for Judgement {
+    fn from(admitted: Admitted<Slots>) -> Self {
+        Self { admitted, ambient: true }
+    }
 }
 
 impl Handler for Gateway {
@@ -145,24 +160,30 @@ impl Gateway {
             let anonymous = way.route.preflight().ok_or(Reason::PreflightRefused)?;
             return Ok((way, Caller::Preflight(anonymous)));
         }
-        let admitted = match way.state.grant {
-            Grant::Open(anonymous) => Admitted::Anonymous(anonymous),
+        let judgement = match way.state.grant {
+            Grant::Open(anonymous) => Admitted::Anonymous(anonymous).into(),
+            Grant::Optional(_) | Grant::Session | Grant::Required
+                if let Some(bearer) = self.bearer(way, inbound) =>
+            {
+                // Boxed, as below: fetched keys may have to be waited for.
+                Box::pin(self.judge_bearer(way, inbound, bearer, record)).await?
+            }
             Grant::Optional(_) | Grant::Session | Grant::Required => {
                 let profiles = &way.route.rules.sessions;
                 let recalled =
                     self.authenticator.recall(inbound.cookies(), profiles, way.state.policy, record.now);
                 match recalled {
-                    Some(judged) => self.admit(way, Ok(judged), record)?,
+                    Some(judged) => self.admit(way, Ok(judged), record)?.into(),
                     // Boxed: asking a store is the largest part of a future that is moved whole for every request.
-                    None => Box::pin(self.look_up(way, inbound, record)).await?,
+                    None => Box::pin(self.look_up(way, inbound, record)).await?.into(),
                 }
             }
         };
-        let caller = match admitted {
+        let caller = match judgement.admitted {
             Admitted::Anonymous(anonymous) => Caller::Anonymous(anonymous),
             Admitted::Known(session) => {
                 self.limit_session(way, &session)?;
-                self.guard(way, inbound, &session, record)?;
+                self.guard(way, inbound, (&session, judgement.ambient), record)?;
                 Caller::Known(self.tokens(way, inbound, &session, record)?, session)
             }
         };
@@ -200,7 +221,7 @@ impl Gateway {
             self.learn(route, &cookies, response.headers());
         }
         if touched && let Caller::Known(_, session) = caller {
-            self.send_cookie_again(session.session().profile, &cookies, response.headers_mut());
+            self.send_cookie_again(session, &cookies, response.headers_mut());
         }
         if let Some(policy) = record.outage {
             response.headers_mut().insert(&CLOAKROOM_OUTAGE, HeaderValue::from_static(policy));
@@ -227,6 +248,8 @@ impl Gateway {
         let request = Asked::of(record, response.status());
         let (stream, response) = Stream::hold(response);
         let session = session.clone();
+        // What a bearer began has nothing to do with the cookies beside it.
+        let cookies = if is_by_bearer(&session) { Cookies::default() } else { cookies };
         self.streams.begin(Begun { stream, cookies, session, route: route.id, request });
         response.map(ResponseBody::Live)
     }
@@ -234,7 +257,7 @@ impl Gateway {
     /// The request as it goes out: stripped, and in the caller's name.
     fn outbound(&self, inbound: Inbound, way: Way<'_>, caller: &Caller) -> Outbound {
         let Way { route, state } = way;
-        self.warn(&inbound, route);
+        self.warn(&inbound, route, caller);
         let stripped = inbound.strip(&self.strip_rules(way, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
         match caller {
@@ -374,11 +397,11 @@ impl Gateway {
         &self,
         Way { route, .. }: Way<'_>,
         inbound: &Inbound<B>,
-        session: &VerifiedSession<Slots>,
+        (session, ambient): (&VerifiedSession<Slots>, bool),
         record: &mut Record,
     ) -> Result<(), Refusal> {
-        let judged = self.trusted_origins().judge(inbound);
-        if judged.is_err() && self.cross_site(route.rules.csrf, record) {
+        let foreign = ambient && self.trusted_origins().judge(inbound).is_err();
+        if foreign && self.cross_site(route.rules.csrf, record) {
             return Err(Reason::CrossSite.into());
         }
         meets_conditions(&route.rules, session.session())
@@ -408,8 +431,9 @@ impl Gateway {
     }
 
     /// Says once what is taken from a request and which key would change it.
-    fn warn(&self, inbound: &Inbound, route: &Route) {
-        if !route.rules.forward_authorization && inbound.headers().contains_key(AUTHORIZATION) {
+    fn warn(&self, inbound: &Inbound, route: &Route, caller: &Caller) {
+        let used = matches!(caller, Caller::Known(_, session) if is_by_bearer(session));
+        if !used && !route.rules.forward_authorization && inbound.headers().contains_key(AUTHORIZATION) {
             self.warnings().authorization_removed(route);
         }
         if inbound.origin().ignored_proto {

@@ -1,5 +1,9 @@
 //! What a configuration promises, without starting it.
 
+mod issuer;
+
+pub use issuer::CheckedIssuer;
+
 use crate::clock::Clock;
 use crate::config::{
     Access, Backend, Config, ConfigError, Freshness, Outage, Profile, Route, Store, Topology,
@@ -21,6 +25,8 @@ const HMAC_BYTES_MIN: usize = 32;
 pub struct Checked {
     /// Every route, in the order of the file.
     pub routes: Vec<CheckedRoute>,
+    /// Every issuer of bearers, in the order of the file.
+    pub issuers: Vec<CheckedIssuer>,
     /// What is allowed and worth a second look.
     pub warnings: Vec<String>,
 }
@@ -34,6 +40,8 @@ pub struct CheckedRoute {
     pub access: &'static str,
     /// Its upstream.
     pub upstream: String,
+    /// The issuers whose bearers it accepts.
+    pub issuers: Vec<String>,
     /// How long a revoked session may be honoured; `None` where none is asked for.
     pub bound: Option<Bound>,
 }
@@ -51,7 +59,7 @@ pub struct Bound {
     pub skew: Duration,
     /// All of it.
     pub total: Duration,
-    /// Profiles of the route for which none of this counts: their sessions are in no store, and last until their `exp`.
+    /// Profiles and issuers of the route for which none of this counts: their sessions are in no store, and last until their `exp`.
     pub carried: Vec<String>,
 }
 
@@ -69,11 +77,13 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(config.stores.iter().filter_map(lone_server));
     warnings.extend(unstated_touches(&config));
     warnings.extend(one_address_for_all(&config));
+    warnings.extend(issuer::warnings(&config));
+    let issuers = config.issuers.iter().map(issuer::checked).collect();
     config.tokens.stand_in = true;
     Shared::build(config, Clock::System, Arc::new(Metrics::new())).map(|shared| {
         warnings.extend(dead_ends(&shared));
         warnings.extend(shared.ring().warnings().iter().map(ToString::to_string));
-        Checked { routes, warnings }
+        Checked { routes, issuers, warnings }
     })
 }
 
@@ -85,6 +95,12 @@ fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
         pattern: format!("{}{}", hosts.join(","), route.path.value),
         access: route.access.word(),
         upstream,
+        issuers: route
+            .issuers
+            .iter()
+            .filter_map(|id| config.issuers.get(id.0))
+            .map(|issuer| issuer.name.clone())
+            .collect(),
         bound: (route.access != Access::Open).then(|| bound(route, config)),
     }
 }
@@ -113,6 +129,8 @@ fn bound(route: &Route, config: &Config) -> Bound {
     let (ttl, skew) = (route.token.ttl, config.server.skew);
     let profiles = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
     let carried = profiles.filter(|profile| profile.store.is_none()).map(|profile| profile.name.clone());
+    let issuers = route.issuers.iter().filter_map(|id| config.issuers.get(id.0));
+    let carried = carried.chain(issuers.map(|issuer| issuer.name.clone()));
     Bound {
         revocation,
         serve_known,

@@ -62,6 +62,8 @@ impl Rehearsal {
         let worker = spawn_worker("rehearsal", move || async move {
             let mut plans = plans;
             find_primaries(&mut plans, &metrics);
+            let fetching = Arc::clone(&shared);
+            tokio::task::spawn_local(async move { fetching.issuers().watch().await });
             let stores = open_stores(&shared.config, &plans, &metrics);
             let gateway = Gateway::new(shared, stores.clone(), ids(), AccessLog::new(AccessSink::none()))
                 .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;

@@ -1,6 +1,6 @@
 //! `cloakroom check`
 
-use crate::app::{Bound, Checked, check};
+use crate::app::{Bound, Checked, CheckedIssuer, check};
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 use crate::config::{ConfigError, Sources};
@@ -49,6 +49,11 @@ fn print(checked: &Checked, printer: &Printer) {
         };
         printer.line(format!("{:<28} {:<9} -> {:<12} {bound}", route.pattern, route.access, route.upstream));
     }
+    for issuer in &checked.issuers {
+        let CheckedIssuer { name, issuer, keys, audience } = issuer;
+        let audience = audience.join(", ");
+        printer.line(format!("{:<28} bearers of {issuer} for {audience}; {keys}", format!("issuer {name}")));
+    }
     for warning in &checked.warnings {
         printer.note(format!("warning: {warning}"));
     }
@@ -93,6 +98,7 @@ fn as_json(checked: &Checked) -> serde_json::Value {
             "route": route.pattern,
             "access": route.access,
             "upstream": route.upstream,
+            "issuers": route.issuers,
             "bound_seconds": route
                 .bound
                 .as_ref()
@@ -102,5 +108,12 @@ fn as_json(checked: &Checked) -> serde_json::Value {
             "serve_known_seconds": route.bound.as_ref().map(|bound| bound.serve_known.as_secs_f64()),
         })
     });
-    serde_json::json!({ "routes": routes.collect::<Vec<_>>(), "warnings": checked.warnings })
+    let issuers = checked.issuers.iter().map(|CheckedIssuer { name, issuer, keys, audience }| {
+        serde_json::json!({ "name": name, "issuer": issuer, "keys": keys, "audience": audience })
+    });
+    serde_json::json!({
+        "routes": routes.collect::<Vec<_>>(),
+        "issuers": issuers.collect::<Vec<_>>(),
+        "warnings": checked.warnings,
+    })
 }

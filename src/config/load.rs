@@ -15,7 +15,7 @@ use crate::config::structure::{self, Findings};
 use crate::config::{At, Config, ConfigError, Sources, syntax};
 
 /// Tables that only the main file may have; included files share the other ones.
-const MAIN_ONLY: &[&str] = &["csrf", "include", "internal", "limits", "server", "state", "tokens"];
+const MAIN_ONLY: &[&str] = &["csrf", "include", "internal", "issuers", "limits", "server", "state", "tokens"];
 
 /// Reads the configuration at `path`, with references to the process environment.
 ///
@@ -124,7 +124,7 @@ impl Reader {
 
     /// Notes that any name may be one of a file that could not be read.
     fn missing(&mut self) {
-        let kinds = ["stores", "sessions", "upstreams"];
+        let kinds = ["stores", "sessions", "issuers", "upstreams"];
         let lost = kinds.iter().map(|kind| ((*kind).to_owned(), structure::ALL.to_owned())).collect();
         self.notes.push(Findings { lost, ..Findings::default() });
     }

@@ -12,6 +12,7 @@
 
 mod check;
 mod error;
+mod issuer;
 mod load;
 mod meant;
 mod pending;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 pub(crate) use check::process_environment as environment;
 pub use error::{At, ConfigError, Located, Sources};
+pub use issuer::{Issuer, IssuerKeys, WebAddress};
 pub use load::{from_text, load, load_with};
 pub use rate::Rate;
 pub use report::render;
@@ -44,7 +46,7 @@ pub use secret::Secret;
 pub use upstream::{Ejection, UpstreamLimits};
 pub use words::{
     Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
-    Outage, PathException, Preflight, StreamEnd, TokenProfile,
+    JwsAlgorithm, Outage, PathException, Preflight, StreamEnd, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -60,6 +62,8 @@ pub struct Config {
     pub state: Option<State>,
     /// `[sessions.*]`, in the order of the file; [`ProfileId`] indexes it.
     pub profiles: Vec<Profile>,
+    /// `[issuers.*]`, in the order of the file; [`IssuerId`] indexes it.
+    pub issuers: Vec<Issuer>,
     /// `[tokens]`
     pub tokens: Tokens,
     /// `[csrf] trusted_origins`: `scheme://host[:port]`, lower case, no default port.
@@ -78,6 +82,9 @@ pub struct StoreId(pub usize);
 /// Index of a session profile in [`Config::profiles`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProfileId(pub usize);
+/// Index of an issuer in [`Config::issuers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IssuerId(pub usize);
 /// Index of an upstream in [`Config::upstreams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamId(pub usize);
@@ -440,6 +447,8 @@ pub struct Route {
     pub access: Access,
     /// Which profiles, in order of priority; all of them on an open route that names none, for their cookies.
     pub sessions: Vec<ProfileId>,
+    /// Whose bearers are accepted; empty: none are looked at.
+    pub issuers: Vec<IssuerId>,
     /// The `aud` claim; at least one.
     pub audience: Vec<String>,
     /// The token's other properties.

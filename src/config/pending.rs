@@ -7,7 +7,6 @@ const KEYS: &[(&str, &str)] = &[
     ("", "admin"),
     ("", "audit"),
     ("", "clients"),
-    ("", "issuers"),
     ("", "log"),
     ("", "metrics"),
     ("", "pair"),
@@ -26,8 +25,7 @@ const KEYS: &[(&str, &str)] = &[
 ];
 
 /// Words, as the key's path and the word.
-const WORDS: &[(&str, &str)] =
-    &[("routes.accept", "bearer"), ("routes.mode", "shadow"), ("tokens.algorithm", "HS256")];
+const WORDS: &[(&str, &str)] = &[("routes.mode", "shadow"), ("tokens.algorithm", "HS256")];
 
 /// Whether `key` of the table at `path` is to come.
 pub(crate) fn key(path: &str, key: &str) -> bool {

@@ -82,6 +82,11 @@ fn chosen(shared: &Shared, route: &Route) -> Step {
     }
     if !matches!(route.grant(), Grant::Open(_)) {
         step.fact("sessions", list(&profiles));
+        let issuers = rules.issuers.iter().filter_map(|id| shared.issuers().name(*id));
+        let issuers: Vec<String> = issuers.map(str::to_owned).collect();
+        if !issuers.is_empty() {
+            step.fact("issuers", list(&issuers));
+        }
     }
     step
 }
@@ -166,7 +171,10 @@ pub(super) fn access(
     }
 }
 
-pub(super) fn csrf(shared: &Shared, route: &Route, inbound: &Inbound<()>) -> Step {
+pub(super) fn csrf(shared: &Shared, route: &Route, inbound: &Inbound<()>, ambient: bool) -> Step {
+    if !ambient {
+        return Step::skipped("csrf", "no cookie speaks for it, and no browser sends a bearer by itself");
+    }
     let fields: Vec<String> = ["sec-fetch-site", "origin"]
         .into_iter()
         .filter_map(|name| Some(format!("{name}: {}", text(inbound.headers().get(name)?.as_bytes()))))

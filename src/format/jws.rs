@@ -2,7 +2,7 @@
 //!
 //! The key decides the algorithm, never the token: a secret verifies HMAC and nothing else, a public key its own kind and
 //! nothing else, so that neither `none` nor a public key taken for a secret can pass. What a header says about where to
-//! find a key (`jku`, `x5u`, `jwk`, `x5c`, `kid`) is not read. Base64url is strict: no padding, no stray bits, one spelling.
+//! find a key (`jku`, `x5u`, `jwk`, `x5c`) is never followed; `kid` only chooses among keys that were there before. Base64url is strict: no padding, no stray bits, one spelling.
 
 use crate::codec::{Limits, Value, json};
 use crate::config::Secret;
@@ -47,7 +47,8 @@ pub const ALGORITHMS: [(&str, Algorithm); 13] = [
 ];
 
 const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-const RSA: &[Algorithm] = &[
+/// What an RSA key can verify.
+pub(super) const RSA: &[Algorithm] = &[
     Algorithm::RS256,
     Algorithm::RS384,
     Algorithm::RS512,
@@ -55,6 +56,13 @@ const RSA: &[Algorithm] = &[
     Algorithm::PS384,
     Algorithm::PS512,
 ];
+
+/// What a key on P-256 can verify.
+pub(super) const EC_P256: &[Algorithm] = &[Algorithm::ES256];
+/// What a key on P-384 can verify.
+pub(super) const EC_P384: &[Algorithm] = &[Algorithm::ES384];
+/// What an Ed25519 key can verify.
+pub(super) const ED25519: &[Algorithm] = &[Algorithm::EdDSA];
 
 /// A key with the algorithms that its kind allows.
 #[derive(Debug)]
@@ -128,6 +136,11 @@ impl JwsKey {
         Ok(Self { key: DecodingKey::from_secret(bytes), algorithms: HMAC })
     }
 
+    /// A public key whose kind, or whose own word, allows these.
+    pub(super) const fn of_kind(key: DecodingKey, algorithms: &'static [Algorithm]) -> Self {
+        Self { key, algorithms }
+    }
+
     /// Whether the kind of this key allows `algorithm`.
     pub fn allows(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
@@ -136,6 +149,76 @@ impl JwsKey {
     /// The algorithms that the kind of this key allows.
     pub const fn algorithms(&self) -> &'static [Algorithm] {
         self.algorithms
+    }
+}
+
+/// A token of which only the header was read.
+#[derive(Debug)]
+pub struct Unverified<'t> {
+    /// The algorithm that it names.
+    pub algorithm: Algorithm,
+    /// The key that it names.
+    pub kid: Option<String>,
+    /// Whether it says where to find a key, or brings one.
+    pub brings_key: bool,
+    typ: Option<String>,
+    /// What is signed: header and payload as they were sent.
+    pub signed: &'t [u8],
+    payload: &'t [u8],
+    signature: &'t str,
+}
+
+impl<'t> Unverified<'t> {
+    /// Reads the header of `token`.
+    ///
+    /// # Errors
+    /// [`Reject::MalformedCookie`] with what is wrong.
+    pub fn read(token: &'t [u8]) -> Result<Self, Reject> {
+        let (signed, payload, signature) = split(token)?;
+        let header = header(signed.get(..signed.len() - payload.len() - 1).unwrap_or_default())?;
+        let algorithm = algorithm(&header)?;
+        let kid = match header.get("kid") {
+            None => None,
+            Some(kid) => {
+                Some(kid.as_text().ok_or(Reject::MalformedCookie("the token's `kid` is no text"))?.to_owned())
+            }
+        };
+        let brings_key = ["jku", "jwk", "x5u"].iter().any(|name| header.get(name).is_some());
+        Ok(Self { algorithm, kid, brings_key, typ: typ(&header)?, signed, payload, signature })
+    }
+
+    /// Whether it is a token of this kind.
+    ///
+    /// # Errors
+    /// [`Reject::ClaimRefused`] if it is not.
+    pub fn check_typ(&self, wanted: &Typ) -> Result<(), Reject> {
+        let fits = match (wanted, self.typ.as_deref()) {
+            (Typ::Usual, None) => true,
+            (Typ::Usual, Some(found)) => matches!(found, "jwt" | "at+jwt"),
+            (Typ::Exactly(wanted), Some(found)) => bare_typ(wanted) == found,
+            (Typ::Exactly(_), None) => false,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(Reject::ClaimRefused("its `typ` says that it is a token of another kind"))
+        }
+    }
+
+    /// Whether `key` signed it, by an algorithm that its kind allows.
+    pub fn is_signed_by(&self, key: &JwsKey) -> bool {
+        key.allows(self.algorithm)
+            && jsonwebtoken::crypto::verify(self.signature, self.signed, &key.key, self.algorithm)
+                .unwrap_or(false)
+    }
+
+    /// The payload, of which nothing is known to be true.
+    ///
+    /// # Errors
+    /// [`Reject::MalformedCookie`] if it is not base64url.
+    pub fn payload(&self) -> Result<Vec<u8>, Reject> {
+        let decoded = URL_SAFE_NO_PAD.decode(self.payload);
+        decoded.map_err(|_| Reject::MalformedCookie("the payload is not base64url"))
     }
 }
 
@@ -149,23 +232,22 @@ pub fn verify<'t>(
     algorithms: &[Algorithm],
     typ: &Typ,
 ) -> Result<Verified<'t>, Reject> {
-    let (signed, payload, signature) = split(token)?;
-    let header = signed.get(..signed.len() - payload.len() - 1).unwrap_or_default();
-    let algorithm = algorithm(header, typ)?;
-    let mut tried = keys.iter().enumerate().filter(|(_, key)| key.allows(algorithm)).peekable();
-    if tried.peek().is_none() || !algorithms.contains(&algorithm) {
+    let unverified = Unverified::read(token)?;
+    unverified.check_typ(typ)?;
+    let algorithm = unverified.algorithm;
+    if !keys.iter().any(|key| key.allows(algorithm)) || !algorithms.contains(&algorithm) {
         return Err(Reject::MalformedCookie("the `alg` of the token is not one for the keys in `secrets`"));
     }
-    let verifies =
-        |key: &JwsKey| jsonwebtoken::crypto::verify(signature, signed, &key.key, algorithm).unwrap_or(false);
-    let key = tried
-        .find(|(_, key)| verifies(key))
-        .map(|(at, _)| at)
+    let key = keys
+        .iter()
+        .position(|key| unverified.is_signed_by(key))
         .ok_or(Reject::BadSignature { secrets: keys.len() })?;
-    let payload = URL_SAFE_NO_PAD
-        .decode(payload)
-        .map_err(|_| Reject::MalformedCookie("the payload is not base64url"))?;
-    Ok(Verified { key, signed, payload })
+    Ok(Verified { key, signed: unverified.signed, payload: unverified.payload()? })
+}
+
+/// The algorithm of this name in a header or a JWK.
+pub(super) fn algorithm_named(name: &str) -> Option<Algorithm> {
+    ALGORITHMS.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
 }
 
 /// What is signed, the payload within it, and the signature.
@@ -185,17 +267,20 @@ fn split(token: &[u8]) -> Result<(&[u8], &[u8], &str), Reject> {
     }
 }
 
-/// The algorithm that the header names, if nothing else in it stands in the way.
-fn algorithm(header: &[u8], typ: &Typ) -> Result<Algorithm, Reject> {
+fn header(header: &[u8]) -> Result<Value, Reject> {
     if header.len() > HEADER_MAX {
         return Err(Reject::MalformedCookie("the token's header is longer than 4 KiB"));
     }
-    let header = URL_SAFE_NO_PAD
+    URL_SAFE_NO_PAD
         .decode(header)
         .ok()
         .and_then(|header| json::decode(&header, HEADER).ok())
         .filter(|header| matches!(header, Value::Map(fields) if each_once(fields)))
-        .ok_or(Reject::MalformedCookie("the token's header is not a JSON object in base64url"))?;
+        .ok_or(Reject::MalformedCookie("the token's header is not a JSON object in base64url"))
+}
+
+/// The algorithm that the header names, if nothing else in it stands in the way.
+fn algorithm(header: &Value) -> Result<Algorithm, Reject> {
     if header.get("enc").is_some() {
         return Err(Reject::MalformedCookie("an encrypted token (JWE), which only the app itself can open"));
     }
@@ -203,32 +288,20 @@ fn algorithm(header: &[u8], typ: &Typ) -> Result<Algorithm, Reject> {
     if header.get("crit").is_some() || header.get("b64").is_some() {
         return Err(Reject::MalformedCookie("the token's header demands an extension (`crit`)"));
     }
-    check_typ(&header, typ)?;
     let name = header.get("alg").and_then(Value::as_text).unwrap_or_default();
     if name.eq_ignore_ascii_case("none") {
         return Err(Reject::MalformedCookie("an unsigned JWT: its `alg` is `none`"));
     }
-    ALGORITHMS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, algorithm)| *algorithm)
-        .ok_or(Reject::MalformedCookie("the `alg` of the token is unknown"))
+    algorithm_named(name).ok_or(Reject::MalformedCookie("the `alg` of the token is unknown"))
 }
 
 /// RFC 7515 §4.1.9: media types know no case, and `application/` may be left out.
-fn check_typ(header: &Value, typ: &Typ) -> Result<(), Reject> {
-    let found = match header.get("typ") {
-        None => None,
-        Some(Value::Text(text)) => Some(bare_typ(text)),
-        Some(_) => return Err(Reject::MalformedCookie("the token's `typ` is no text")),
-    };
-    let fits = match (typ, &found) {
-        (Typ::Usual, None) => true,
-        (Typ::Usual, Some(found)) => matches!(found.as_str(), "jwt" | "at+jwt"),
-        (Typ::Exactly(wanted), Some(found)) => bare_typ(wanted) == *found,
-        (Typ::Exactly(_), None) => false,
-    };
-    if fits { Ok(()) } else { Err(Reject::ClaimRefused("its `typ` says that it is a token of another kind")) }
+fn typ(header: &Value) -> Result<Option<String>, Reject> {
+    match header.get("typ") {
+        None => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(bare_typ(text))),
+        Some(_) => Err(Reject::MalformedCookie("the token's `typ` is no text")),
+    }
 }
 
 fn bare_typ(typ: &str) -> String {
@@ -273,15 +346,15 @@ fn public_key(pem: &[u8]) -> Result<JwsKey, &'static str> {
         let bytes = bytes(&key)?;
         let (algorithm, algorithms): (&'static dyn VerificationAlgorithm, &'static [Algorithm]) =
             match bytes.len() {
-                65 => (&ECDSA_P256_SHA256_FIXED, &[Algorithm::ES256]),
-                97 => (&ECDSA_P384_SHA384_FIXED, &[Algorithm::ES384]),
+                65 => (&ECDSA_P256_SHA256_FIXED, EC_P256),
+                97 => (&ECDSA_P384_SHA384_FIXED, EC_P384),
                 _ => return Err("an elliptic curve key that is neither of P-256 nor of P-384"),
             };
         parses(algorithm, &bytes)?;
         return Ok(JwsKey { key, algorithms });
     }
     let key = ed.ok_or(NO_KEY)?;
-    Ok(JwsKey { key, algorithms: &[Algorithm::EdDSA] })
+    Ok(JwsKey { key, algorithms: ED25519 })
 }
 
 /// Whether this is a public key written some other way than PEM. Taken for an HMAC secret, which anybody knows, it would let

@@ -10,9 +10,9 @@
 //!   seconds. A name that comes twice is refused, in the header and among the claims.
 //! * Subject: `sub`.
 
-use crate::clock::UnixMillis;
-use crate::codec::{Limits, Value, json};
+use crate::codec::{Limits, Value};
 use crate::config::{ConfigError, DuplicateCookie, Profile, Secret};
+use crate::format::claims::{ClaimRules, Claims};
 use crate::format::cookies::{self, CookieRules, VALUE_BYTES_MAX};
 use crate::format::jws::{self, ALGORITHMS, JwsKey, Typ};
 use crate::format::options::Options;
@@ -22,12 +22,9 @@ use crate::request::Cookies;
 use crate::store::Record;
 use jsonwebtoken::Algorithm;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Claims are shallow, and a cookie is short.
 const CLAIMS: Limits = Limits { bytes: VALUE_BYTES_MAX, depth: 16, nodes: 1_000 };
-/// The last second of the year 9999. A time beyond it is one in milliseconds, and would be no end at all.
-const SECONDS_MAX: f64 = 253_402_300_799.0;
 
 /// A JWT in a cookie.
 #[derive(Debug)]
@@ -37,10 +34,7 @@ pub struct Jwt {
     keys: Vec<JwsKey>,
     algorithms: Vec<Algorithm>,
     typ: Typ,
-    issuer: Option<String>,
-    audience: Vec<String>,
-    missing_exp: MissingExp,
-    skew: Duration,
+    claims: ClaimRules,
     duplicate: DuplicateCookie,
     verified: Verified,
 }
@@ -81,10 +75,7 @@ impl Jwt {
             keys,
             algorithms,
             typ,
-            issuer,
-            audience,
-            missing_exp,
-            skew,
+            claims: ClaimRules { issuer, audience, must_end: missing_exp == MissingExp::Reject, skew },
             duplicate,
             verified: Verified::new(),
         })
@@ -99,44 +90,13 @@ impl Jwt {
 
     fn verify(&self, token: &[u8]) -> Result<Carried, Reject> {
         let verified = jws::verify(token, &self.keys, &self.algorithms, &self.typ)?;
-        let claims = json::decode(&verified.payload, CLAIMS)
-            .ok()
-            .filter(|claims| matches!(claims, Value::Map(fields) if jws::each_once(fields)))
-            .ok_or(Reject::MalformedCookie("the claims are not a JSON object with each name once"))?;
-        self.check_parties(&claims)?;
-        let ends_at = time(&claims, "exp", "`exp` is no time in seconds")?;
-        if ends_at.is_none() && self.missing_exp == MissingExp::Reject {
-            return Err(Reject::ClaimRefused("it has no `exp`, so it would never end"));
-        }
-        let from = time(&claims, "nbf", "`nbf` is no time in seconds")?;
-        let made = time(&claims, "iat", "`iat` is no time in seconds")?;
+        let Claims { data, ends_at, begins_at } = self.claims.read(&verified.payload, CLAIMS)?;
         Ok(Carried {
             id: SessionId::new(verified.signed.to_vec()),
             secret: verified.key,
-            begins_at: from.max(made).map(|begin| begin.minus(self.skew)),
-            decoded: Decoded { data: claims, ends_at },
+            begins_at,
+            decoded: Decoded { data, ends_at },
         })
-    }
-
-    fn check_parties(&self, claims: &Value) -> Result<(), Reject> {
-        if let Some(issuer) = &self.issuer
-            && claims.get("iss").and_then(Value::as_text) != Some(issuer)
-        {
-            return Err(Reject::ClaimRefused("its `iss` is not the profile's `issuer`"));
-        }
-        let known = |audience: &Value| {
-            audience.as_text().is_some_and(|audience| self.audience.iter().any(|known| known == audience))
-        };
-        match claims.get("aud") {
-            None if self.audience.is_empty() => Ok(()),
-            None => Err(Reject::ClaimRefused("it has no `aud`, and the profile names an `audience`")),
-            Some(_) if self.audience.is_empty() => {
-                Err(Reject::ClaimRefused("it has an `aud`, and the profile names no `audience`"))
-            }
-            Some(Value::List(all)) if all.iter().any(known) => Ok(()),
-            Some(one) if known(one) => Ok(()),
-            Some(_) => Err(Reject::ClaimRefused("its `aud` is not the profile's `audience`")),
-        }
     }
 }
 
@@ -185,27 +145,6 @@ fn keys(options: &mut Options<'_>, secrets: &[Secret]) -> Vec<JwsKey> {
         }
     }
     keys
-}
-
-/// A NumericDate (RFC 7519 §2); a negative one is long past.
-fn time(claims: &Value, name: &str, otherwise: &'static str) -> Result<Option<UnixMillis>, Reject> {
-    let seconds = match claims.get(name) {
-        None => return Ok(None),
-        #[expect(clippy::cast_precision_loss, reason = "exact up to the year 9999, and refused beyond")]
-        Some(Value::Int(seconds)) => *seconds as f64,
-        Some(Value::Float(seconds)) => *seconds,
-        Some(_) => return Err(Reject::MalformedCookie(otherwise)),
-    };
-    if !seconds.is_finite() || seconds > SECONDS_MAX {
-        return Err(Reject::MalformedCookie(otherwise));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "at least 0 and at most the year 9999"
-    )]
-    let millis = (seconds.max(0.0) * 1000.0) as u64;
-    Ok(Some(UnixMillis::new(millis)))
 }
 
 #[cfg(test)]

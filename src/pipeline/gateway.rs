@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId, TokenProfile};
 use crate::guard::TrustedOrigins;
+use crate::issuer::Issuers;
 use crate::limit::{Exceeded, Limiter};
 use crate::pipeline::keep_alive::Slides;
 use crate::pipeline::own_cookies::FlawsTold;
@@ -39,6 +40,7 @@ pub struct Shared {
     minter: Arc<Minter>,
     cache: Arc<SessionCache<Slots>>,
     fingerprints: FingerprintKey,
+    issuers: Issuers<Slots>,
     reserved: Reserved,
     trusted_origins: TrustedOrigins,
     limiter: Option<Limiter>,
@@ -86,6 +88,7 @@ impl Shared {
             return Err(errors);
         }
         let fingerprints = FingerprintKey::new(ring.fingerprint_key().expose());
+        let issuers = Issuers::build(&config, &ring.jwks(), fingerprints.clone(), &metrics)?;
         let minter = Arc::new(Minter::new(Arc::new(ring), templates));
         let mut session_cookies: Vec<String> =
             profiles.iter().flat_map(|profile| profile.format.cookie_names()).collect();
@@ -96,25 +99,22 @@ impl Shared {
             RouteState::new(route, &config, &profiles, kept_here, (&minter, &metrics))
         };
         let states = routes.routes().iter().map(state).collect();
-        let slides = Slides::new(&profiles);
         let rates: Vec<_> = routes.routes().iter().map(|route| route.rules.rates).collect();
         let limiter = Limiter::new(config.rates, &rates);
         let reserved = Reserved::new(
             config.server.reserved_headers.iter().map(String::as_str).chain(token_headers(&config, &routes)),
         );
-        let jwks_uri = config.tokens.jwks_uri.clone();
-        let published = config.tokens.publish_jwks.then(|| {
-            let uri = jwks_uri.unwrap_or_else(|| format!("{}/.well-known/jwks.json", config.tokens.issuer));
-            Published::new(minter.ring(), &config.tokens.issuer, &uri)
-        });
+        let published = config.tokens.publish_jwks.then(|| published(&config, minter.ring()));
         Ok(Self {
             published,
             clock,
             states,
+            slides: Slides::new(&profiles),
             profiles: profiles.into(),
             minter,
             cache: Arc::new(SessionCache::new(config.profiles.len(), config.server.limits.session_memory)),
             fingerprints,
+            issuers,
             reserved,
             trusted_origins: TrustedOrigins::new(config.trusted_origins.clone()),
             limiter,
@@ -123,7 +123,6 @@ impl Shared {
             standings,
             warnings: Warnings::default(),
             flaws_told: FlawsTold::new(config.profiles.len()),
-            slides,
             session_cookies,
             routes,
             config,
@@ -206,10 +205,22 @@ impl Shared {
         self.cache.len()
     }
 
+    /// Whose bearers are accepted.
+    pub const fn issuers(&self) -> &Issuers<Slots> {
+        &self.issuers
+    }
+
     /// The key of fingerprints.
     pub const fn fingerprints(&self) -> &FingerprintKey {
         &self.fingerprints
     }
+}
+
+/// The documents of the public port.
+fn published(config: &Config, ring: &KeyRing) -> Published {
+    let (issuer, jwks_uri) = (&config.tokens.issuer, config.tokens.jwks_uri.clone());
+    let jwks_uri = jwks_uri.unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json"));
+    Published::new(ring, issuer, &jwks_uri)
 }
 
 /// Headers that tokens travel in, so that no client can set one.
@@ -428,6 +439,7 @@ impl Worker {
             session_from: record.session_from,
             cross_site: record.cross_site_logged.then_some(true),
             profile,
+            issuer: record.issuer.and_then(|id| self.shared.issuers.name(id)),
             sid: record.sid.as_ref().map(crate::session::Fingerprint::as_str),
             kid: record.tokens.as_ref().map(|tokens| &**tokens.first().kid()),
             jti: record.tokens.as_ref().and_then(|tokens| tokens.iter().find_map(InternalToken::jti)),

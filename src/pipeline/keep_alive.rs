@@ -7,7 +7,8 @@ use crate::pipeline::gateway::Gateway;
 use crate::request::Cookies;
 use crate::respond::{CookieSlide, read_set_cookie};
 use crate::route::Route;
-use crate::session::Profile;
+use crate::session::{Profile, VerifiedSession, Voucher};
+use crate::token::Slots;
 use http::HeaderMap;
 use http::header::SET_COOKIE;
 use std::sync::{Mutex, PoisonError};
@@ -58,7 +59,13 @@ impl Gateway {
     }
 
     /// Sends the session's cookies again as the app would.
-    pub(super) fn send_cookie_again(&self, profile: ProfileId, cookies: &Cookies, headers: &mut HeaderMap) {
+    pub(super) fn send_cookie_again(
+        &self,
+        session: &VerifiedSession<Slots>,
+        cookies: &Cookies,
+        headers: &mut HeaderMap,
+    ) {
+        let Voucher::Profile(profile) = session.session().by else { return };
         let Some(slide) = self.shared().slides().of(profile) else { return };
         let Some(profile) = self.authenticator.profiles().get(profile.0) else { return };
         let names = profile.format.cookie_names();

@@ -1,7 +1,8 @@
 //! What the access line will say of a request, gathered on its way. Plain facts from an allow-list; nothing here decides.
 
 use crate::clock::UnixMillis;
-use crate::config::{ProfileId, RouteId};
+use crate::config::{IssuerId, ProfileId, RouteId};
+use crate::issuer::{BearerError, Judged};
 use crate::pipeline::refusal::Cause;
 use crate::request::{Inbound, RequestId};
 use crate::respond::Reason;
@@ -26,6 +27,7 @@ pub(super) struct Record {
     pub(super) verdict: Option<&'static str>,
     pub(super) reject: Option<&'static str>,
     pub(super) profile: Option<ProfileId>,
+    pub(super) issuer: Option<IssuerId>,
     pub(super) sid: Option<Fingerprint>,
     pub(super) tokens: Option<Tokens>,
     pub(super) forwarded: bool,
@@ -52,6 +54,7 @@ impl Record {
             verdict: None,
             reject: None,
             profile: None,
+            issuer: None,
             sid: None,
             tokens: None,
             forwarded: false,
@@ -94,6 +97,18 @@ impl Record {
             Source::Store => Some("store"),
         };
         verdict
+    }
+
+    /// What the bearer proved; of a cookie beside it nothing is said.
+    pub(super) fn bearer<T>(&mut self, judged: &Judged<T>) {
+        self.issuer = judged.issuer;
+        self.verdict = Some(match &judged.verdict {
+            Ok(_) => "verified",
+            Err(BearerError::Rejected(_)) => "rejected",
+            Err(BearerError::Unavailable(_)) => "unknown",
+        });
+        self.sid = judged.verdict.as_ref().ok().map(|session| session.session().sid.clone());
+        self.session_from = judged.from_memory.then_some("cache");
     }
 
     /// The store could not be asked about this session.

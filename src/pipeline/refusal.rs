@@ -1,6 +1,7 @@
 //! What goes wrong on the way, as a value.
 
 use crate::format::Reject;
+use crate::issuer::{BearerReject, Unavailable};
 use crate::limit::Exceeded;
 use crate::request::ParseError;
 use crate::respond::{LoginRedirect, Reason};
@@ -23,8 +24,12 @@ pub(super) struct Refusal {
 /// What happened, in the words of the stage where it did.
 #[derive(Debug)]
 pub(super) enum Cause {
+    /// The bearer was not accepted.
+    Bearer(BearerReject),
     /// An attribute that `require` names has none of its values.
     Condition(String),
+    /// The keys of the bearer's issuer could not be had.
+    Issuer(Unavailable),
     /// A rate is exceeded.
     Limit(Exceeded),
     /// The session was not accepted.
@@ -81,15 +86,21 @@ impl Cause {
     pub(super) const fn exceeded(&self) -> Option<Exceeded> {
         match self {
             Self::Limit(exceeded) => Some(*exceeded),
-            Self::Condition(_) | Self::Reject(_) | Self::Store(_) | Self::Token(_) | Self::Upstream(_) => {
-                None
-            }
+            Self::Bearer(_)
+            | Self::Condition(_)
+            | Self::Issuer(_)
+            | Self::Reject(_)
+            | Self::Store(_)
+            | Self::Token(_)
+            | Self::Upstream(_) => None,
         }
     }
 
     /// The access line's `reason`: a code where there is one, else the chain of causes.
     pub(super) fn text(&self) -> String {
         match self {
+            Self::Bearer(reject) => reject.code().to_owned(),
+            Self::Issuer(error) => chain(error),
             Self::Condition(attribute) => format!("require: {attribute}"),
             Self::Limit(exceeded) => exceeded.text(),
             Self::Reject(reject) => reject.code().to_owned(),

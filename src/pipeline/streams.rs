@@ -11,6 +11,8 @@
 //! ends, and a lease that holds at t proves that the session was not revoked before t − L ([`crate::session`]). Where the store itself was
 //! asked, at g, the next check is made by g + L/2 and ends by g + 3L/4; the revocation came after g.
 //!
+//! A stream that a bearer began ends with the bearer: its issuer tells of nothing before.
+//!
 //! Where the policy is `serve_known`, its time is added as for requests; where it is `deny` or `anonymous`, a store that cannot be
 //! asked ends the stream: it went out in a user's name, and nobody can say any more that it is theirs.
 
@@ -22,7 +24,7 @@ use crate::pipeline::record::Record;
 use crate::request::{Cookies, RequestId};
 use crate::respond::Stream;
 use crate::route::Route;
-use crate::session::{Authenticated, Bell, Policy, Source, Verdict, VerifiedSession, Watch};
+use crate::session::{Authenticated, Bell, Policy, Source, Verdict, VerifiedSession, Voucher, Watch};
 use crate::telemetry::AccessLine;
 use crate::token::Slots;
 use crate::upstream::Goodbye;
@@ -215,6 +217,9 @@ impl Gateway {
     /// What memory and the cookies alone say; `None`: the store has to be asked.
     fn check(&self, held: &Held) -> Option<Result<Passed, Why>> {
         let route = self.routes().routes().get(held.begun.route.0)?;
+        if matches!(held.begun.session.session().by, Voucher::Issuer(_)) {
+            return Some(self.judge_end(held));
+        }
         let (cookies, profiles) = (&held.begun.cookies, &route.rules.sessions);
         let judged = self.authenticator.recall(cookies, profiles, self.policy(held), self.now())?;
         Some(self.judge(held, route, judged))
@@ -237,7 +242,7 @@ impl Gateway {
         match judged.verdict {
             Verdict::Verified(session) => {
                 let (then, is) = (was.session(), session.session());
-                let same = then.profile == is.profile && then.sub == is.sub && then.subject == is.subject;
+                let same = then.by == is.by && then.sub == is.sub && then.subject == is.subject;
                 if !same || meets_conditions(&route.rules, is).is_err() {
                     return Err(Why::Changed);
                 }
@@ -249,6 +254,15 @@ impl Gateway {
                 Err(if ended { Why::Expired } else { Why::Revoked })
             }
             Verdict::Rejected(_) | Verdict::Absent => Err(Why::Changed),
+        }
+    }
+
+    /// A bearer was verified once and for all; only its end is ahead.
+    fn judge_end(&self, held: &Held) -> Result<Passed, Why> {
+        let session = held.begun.session.clone();
+        match session.ends_at().is_some_and(|end| end <= self.now()) {
+            true => Err(Why::Expired),
+            false => Ok(Passed { session, source: Source::Cookie }),
         }
     }
 
@@ -332,7 +346,8 @@ impl Gateway {
             outage: None,
             session_from: None,
             cross_site: None,
-            profile: Some(&session.client_id),
+            profile: matches!(session.by, Voucher::Profile(_)).then_some(&*session.client_id),
+            issuer: matches!(session.by, Voucher::Issuer(_)).then_some(&*session.client_id),
             sid: Some(session.sid.as_str()),
             kid: None,
             jti: None,

@@ -17,12 +17,18 @@ pub enum Side {
 /// Why we answer instead of the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
+    /// A bearer that the route does not accept.
+    BearerRejected,
+    /// A bearer and a cookie of two different people.
+    CredentialsDisagree,
     /// An unsafe request or handshake from another site's page.
     CrossSite,
     /// A condition of the route is not met.
     Forbidden,
     /// A bug of ours: the handling of the request panicked.
     Internal,
+    /// The keys of the bearer's issuer could not be had.
+    IssuerUnavailable,
     /// No session that the route accepts.
     LoginRequired,
     /// The request is not one well-formed message.
@@ -78,6 +84,9 @@ impl Reason {
     pub const fn answer(self) -> Answer {
         use Side::{Client, Gateway, Upstream};
         match self {
+            Self::BearerRejected => BEARER_REJECTED,
+            Self::CredentialsDisagree => CREDENTIALS_DISAGREE,
+            Self::IssuerUnavailable => ISSUER_UNAVAILABLE,
             Self::CrossSite => {
                 row(StatusCode::FORBIDDEN, "cross-site", "This request came from another site.", Client)
             }
@@ -150,6 +159,25 @@ impl Reason {
     }
 }
 
+const BEARER_REJECTED: Answer = row(
+    StatusCode::UNAUTHORIZED,
+    "bearer-rejected",
+    "The access token is not valid here. Please get a new one.",
+    Side::Client,
+);
+const CREDENTIALS_DISAGREE: Answer = row(
+    StatusCode::UNAUTHORIZED,
+    "credentials-disagree",
+    "The access token and the session belong to two different users.",
+    Side::Client,
+);
+const ISSUER_UNAVAILABLE: Answer = row(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "issuer-unavailable",
+    "Access tokens cannot be checked right now. Please try again.",
+    Side::Gateway,
+);
+
 const fn row(status: StatusCode, code: &'static str, sentence: &'static str, side: Side) -> Answer {
     Answer { status, code, sentence, side }
 }
@@ -211,10 +239,12 @@ const fn malformed(error: ParseError) -> Answer {
 }
 
 /// Every reason once, for the README's table and the tests.
-pub const TABLE: [Reason; 43] = {
+pub const TABLE: [Reason; 46] = {
     use ParseError as P;
     [
         Reason::LoginRequired,
+        Reason::BearerRejected,
+        Reason::CredentialsDisagree,
         Reason::Forbidden,
         Reason::CrossSite,
         Reason::PreflightRefused,
@@ -223,6 +253,7 @@ pub const TABLE: [Reason; 43] = {
         Reason::RateLimited,
         Reason::Overloaded,
         Reason::StoreUnavailable,
+        Reason::IssuerUnavailable,
         Reason::Internal,
         Reason::TokenFailed,
         Reason::TokenTooLarge,

@@ -54,7 +54,7 @@ pub fn render(reason: Reason, rendering: Rendering) -> Response<ResponseBody> {
     headers.insert(X_REQUEST_ID.clone(), id.header());
     match status {
         StatusCode::UNAUTHORIZED => {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"cloakroom\""));
+            headers.insert(WWW_AUTHENTICATE, challenge(reason));
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -92,6 +92,14 @@ fn say_rate(headers: &mut HeaderMap, Exceeded { limit, rate, wait }: &Exceeded) 
             headers.insert(name, value);
         }
     }
+}
+
+/// RFC 6750 §3: who sent a token is told that it was the token; who sent none is not told of errors.
+fn challenge(reason: Reason) -> HeaderValue {
+    HeaderValue::from_static(match reason {
+        Reason::BearerRejected => "Bearer realm=\"cloakroom\", error=\"invalid_token\"",
+        _ => "Bearer realm=\"cloakroom\"",
+    })
 }
 
 fn redirect(login: LoginRedirect) -> Response<ResponseBody> {

@@ -16,15 +16,18 @@
 //! A session that is complete in its cookie (`jwt`) has no record, and nothing but its own end ends it.
 //!
 //! Invariant: only [`Authenticator`] makes a [`VerifiedSession`], from a record that was read for this request or that the cache proves
-//! to be unchanged (`cache` holds the argument), and a decoded session is reused only while its bytes stay the same.
+//! to be unchanged (`cache` holds the argument), and a decoded session is reused only while its bytes stay the same; and, for
+//! `issuer` alone, [`BearerIdentity`], from a token whose signature and claims that room has checked.
 //!
 //! The folder is a *roof*.
 
 mod attribute;
 mod authenticator;
+mod bearer;
 mod cache;
 mod carried;
 mod fingerprint;
+mod identity;
 mod keep_alive;
 mod profile;
 mod subject;
@@ -33,9 +36,11 @@ mod verified;
 
 pub use attribute::claim_of;
 pub use authenticator::{Authenticated, Authenticator, Policy, SessionError, Source, StoreRules, Verdict};
+pub use bearer::BearerIdentity;
 pub use cache::{Bell, SessionCache, Watch};
 pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use identity::{Identity, IdentityRules};
 pub use profile::Profile;
 pub use subject::{SubjectPath, user_id};
 pub use touch::DueTouch;
-pub use verified::{Session, VerifiedSession};
+pub use verified::{Session, VerifiedSession, Voucher};

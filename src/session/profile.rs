@@ -1,12 +1,11 @@
 //! One app's way of keeping sessions, ready to read them.
 
 use crate::codec::Value;
-use crate::config::{AttributeSource, ConfigError, IdleTouch, ProfileId, StoreId};
+use crate::config::{ConfigError, IdleTouch, ProfileId, StoreId};
 use crate::format::{Decoded, Lookup, Reject, SessionFormat, SessionId, Touching};
-use crate::session::attribute::claim_of;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
-use crate::session::subject::{SubjectPath, user_id};
-use crate::session::verified::Session;
+use crate::session::identity::{Identity, IdentityRules};
+use crate::session::verified::{Session, Voucher};
 use std::sync::Arc;
 
 /// A session profile as the authenticator uses it; shared by all workers.
@@ -19,23 +18,9 @@ pub struct Profile {
     pub store: Option<StoreId>,
     /// How to read them.
     pub format: Box<dyn SessionFormat>,
-    subject: Option<SubjectPath>,
-    sub: SubTemplate,
-    attributes: Vec<(Arc<str>, Attribute)>,
+    identity: Identity,
     /// Whether we keep its sessions alive, and how.
     pub idle_touch: IdleTouch,
-}
-
-/// Where an attribute comes from, parsed.
-enum Attribute {
-    Path(SubjectPath),
-    Const(serde_json::Value),
-}
-
-/// The profile's template of `sub`, split at its placeholder.
-struct SubTemplate {
-    before: String,
-    after: String,
 }
 
 impl Profile {
@@ -47,32 +32,13 @@ impl Profile {
         let mut errors = Vec::new();
         let key = |name: &str| format!("sessions.{}.{name}", profile.name);
         let format = crate::format::build(profile).map_err(|found| errors.extend(found)).ok();
-        let mut path = |text: &str, at, name: &str| {
-            let path = SubjectPath::parse(text);
-            if path.is_none() {
-                let found = format!("`{text}` has an empty step");
-                errors.push(ConfigError::new(
-                    at,
-                    key(name),
-                    found,
-                    "names in the session joined by dots, as `user.id`",
-                ));
-            }
-            path
-        };
-        let subject =
-            profile.subject.as_ref().and_then(|subject| path(&subject.value, subject.at, "subject"));
-        let attributes = profile
-            .attributes
-            .iter()
-            .filter_map(|(name, source)| {
-                let attribute = match source {
-                    AttributeSource::Const(value) => Attribute::Const(value.clone()),
-                    AttributeSource::Path(text) => Attribute::Path(path(text, profile.at, "attributes")?),
-                };
-                Some((Arc::from(name.as_str()), attribute))
-            })
-            .collect();
+        let identity = Identity::build(&IdentityRules {
+            table: (format!("sessions.{}", profile.name), profile.at),
+            subject: profile.subject.as_ref(),
+            sub: &profile.sub,
+            attributes: &profile.attributes,
+        });
+        let identity = identity.map_err(|found| errors.extend(found)).ok();
         if profile.subject.is_none()
             && format.as_ref().is_some_and(|format| format.subject_convention().is_none())
         {
@@ -88,29 +54,16 @@ impl Profile {
         }
         let idle_touch = profile.idle_touch.clone().unwrap_or(IdleTouch::Off);
         errors.extend(format.as_deref().and_then(|format| cannot_touch(format, profile)));
-        let sub = SubTemplate::parse(&profile.sub.value).ok_or_else(|| {
-            vec![ConfigError::new(
-                profile.sub.at,
-                key("sub"),
-                "no `{subject}` in the template",
-                "`{subject}` exactly once",
-            )]
-        });
-        match (format, sub) {
-            (Some(format), Ok(sub)) if errors.is_empty() => Ok(Self {
+        match (format, identity) {
+            (Some(format), Some(identity)) if errors.is_empty() => Ok(Self {
                 id,
                 name: profile.name.as_str().into(),
                 store: profile.store,
                 format,
-                subject,
-                sub,
-                attributes,
+                identity,
                 idle_touch,
             }),
-            (_, sub) => {
-                errors.extend(sub.err().into_iter().flatten());
-                Err(errors)
-            }
+            _ => Err(errors),
         }
     }
 
@@ -121,13 +74,13 @@ impl Profile {
 
     /// The configured path of the subject; `None`: the framework's convention.
     pub fn subject_path(&self) -> Option<&str> {
-        self.subject.as_ref().map(SubjectPath::as_str)
+        self.identity.subject_path()
     }
 
     /// The value at the subject's place, by the configured path or by the framework's convention.
     pub fn subject_value(&self, data: &Value) -> Option<Value> {
-        match &self.subject {
-            Some(path) => path.find(data).cloned(),
+        match self.identity.subject_value(data) {
+            Some(value) => value.cloned(),
             None => self.format.subject(data),
         }
     }
@@ -151,30 +104,9 @@ impl Profile {
         decoded: &Decoded,
         sid: Fingerprint,
     ) -> Result<Session<T>, Reject> {
-        let subject = match self.subject_value(&decoded.data) {
-            Some(value) => user_id(&value)?,
-            None => None,
-        };
-        let sub = match &subject {
-            Some(subject) => self.sub.fill(subject),
-            None => format!("guest:{}", sid.as_str()),
-        };
-        let attributes = self.attributes.iter().filter_map(|(name, source)| {
-            let value = match source {
-                Attribute::Const(value) => Some(value.clone()),
-                Attribute::Path(path) => path.find(&decoded.data).and_then(claim_of),
-            };
-            Some((Arc::clone(name), value?))
-        });
-        Ok(Session {
-            profile: self.id,
-            client_id: Arc::clone(&self.name),
-            subject,
-            sub,
-            sid,
-            attributes: attributes.collect(),
-            attached: T::default(),
-        })
+        let subject = self.subject_value(&decoded.data);
+        let by = (Voucher::Profile(self.id), &self.name);
+        self.identity.session(by, subject.as_ref(), &decoded.data, sid)
     }
 }
 
@@ -191,16 +123,5 @@ fn cannot_touch(format: &dyn SessionFormat, profile: &crate::config::Profile) ->
 impl std::fmt::Debug for Profile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Profile({})", self.name)
-    }
-}
-
-impl SubTemplate {
-    fn parse(text: &str) -> Option<Self> {
-        let (before, after) = text.split_once("{subject}")?;
-        (!after.contains("{subject}")).then(|| Self { before: before.to_owned(), after: after.to_owned() })
-    }
-
-    fn fill(&self, subject: &str) -> String {
-        [self.before.as_str(), subject, self.after.as_str()].concat()
     }
 }

@@ -1,18 +1,27 @@
 //! A session that passed every check, as a value.
 
 use crate::clock::UnixMillis;
-use crate::config::ProfileId;
+use crate::config::{IssuerId, ProfileId};
 use crate::session::fingerprint::Fingerprint;
 use crate::session::touch::DueTouch;
 use std::sync::Arc;
+
+/// Who vouches for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voucher {
+    /// The app, by a session cookie.
+    Profile(ProfileId),
+    /// An issuer, by a bearer token.
+    Issuer(IssuerId),
+}
 
 /// What is known of one session while its record's bytes stay the same. `T` is whatever else lives and dies with it: the
 /// minted tokens, which this room need not know.
 #[derive(Debug)]
 pub struct Session<T> {
-    /// Which profile read it.
-    pub profile: ProfileId,
-    /// The profile's name, the `client_id` claim.
+    /// Whose word it is.
+    pub by: Voucher,
+    /// The profile's or issuer's name, the `client_id` claim.
     pub client_id: Arc<str>,
     /// The user id as text; `None` for a live session without a user (a guest).
     pub subject: Option<String>,
@@ -29,7 +38,7 @@ pub struct Session<T> {
 impl<T> Session<T> {
     /// Whether everything that is told of it is the same, so that a token for one is one for the other.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        self.profile == other.profile
+        self.by == other.by
             && self.subject == other.subject
             && self.sub == other.sub
             && self.sid == other.sid
@@ -38,7 +47,7 @@ impl<T> Session<T> {
 }
 
 /// Proof that signature, existence, decoding, expiry and subject were checked at `checked_at`. Only the authenticator
-/// makes one, and no token is minted without.
+/// makes one, or an issuer's keys do, and no token is minted without.
 #[derive(Debug)]
 pub struct VerifiedSession<T> {
     session: Arc<Session<T>>,

@@ -54,6 +54,8 @@ pub struct AccessLine<'a> {
     pub cross_site: Option<bool>,
     /// The session profile that decided.
     pub profile: Option<&'a str>,
+    /// The issuer whose bearer decided.
+    pub issuer: Option<&'a str>,
     /// The session's fingerprint.
     pub sid: Option<&'a str>,
     /// Key id of the token that was sent.
@@ -200,6 +202,7 @@ impl<'a> AccessLine<'a> {
             push_json(out, ",\"cross_site\":", &cross_site);
         }
         push_text(out, ",\"profile\":", self.profile);
+        push_text(out, ",\"issuer\":", self.issuer);
         push_text(out, ",\"sid\":", self.sid);
         push_text(out, ",\"kid\":", self.kid);
         push_text(out, ",\"jti\":", self.jti);
@@ -258,6 +261,7 @@ mod tests {
         session_from: None,
         cross_site: None,
         profile: None,
+        issuer: None,
         sid: None,
         kid: None,
         jti: None,

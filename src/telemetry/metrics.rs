@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
 
 use crate::telemetry::endpoints::{EndpointMetrics, Endpoints, UpstreamMetrics};
+use crate::telemetry::issuers::{IssuerFamilies, IssuerMetrics};
 
 /// Labels of [`Metrics::requests`]'s kind.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -95,6 +96,7 @@ pub struct Metrics {
     epochs: Family<OfStore, Counter>,
     outages_bridged: Family<StoreOutcome, Counter>,
     touches: Family<StoreOutcome, Counter>,
+    issuers: IssuerFamilies,
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
@@ -170,6 +172,7 @@ impl Metrics {
             epochs: Family::default(),
             outages_bridged: Family::default(),
             touches: Family::default(),
+            issuers: IssuerFamilies::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
             connections: Gauge::default(),
@@ -196,6 +199,7 @@ impl Metrics {
         registry.register("store_reads", "Session reads by store and outcome", metrics.store_reads.clone());
         metrics.register_cache(&mut registry);
         metrics.endpoints.register(&mut registry);
+        metrics.issuers.register(&mut registry);
         registry.register(
             "cross_site_logged",
             "Cross-site requests let through by csrf = log",
@@ -283,6 +287,11 @@ impl Metrics {
         states: &'static [&'static str],
     ) -> EndpointMetrics {
         self.endpoints.endpoint(upstream, endpoint, states)
+    }
+
+    /// The handles of an issuer.
+    pub fn issuer(&self, name: &str) -> IssuerMetrics {
+        self.issuers.issuer(name)
     }
 
     /// The handles of an upstream.

@@ -12,9 +12,11 @@
 mod access;
 mod chain;
 mod endpoints;
+mod issuers;
 mod metrics;
 
 pub use access::{AccessLine, AccessLog, AccessSink};
 pub use chain::chain;
 pub use endpoints::{EndpointMetrics, UpstreamMetrics};
+pub use issuers::IssuerMetrics;
 pub use metrics::{Metrics, RouteMetrics, StoreMetrics};

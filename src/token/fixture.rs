@@ -5,7 +5,7 @@ use crate::config::{
     Access, Algorithm, At, Config, CsrfMode, KeySource, Limits, Located, Preflight, ProfileId, Route, Server,
     TokenOptions, Tokens, Txn, UpstreamId,
 };
-use crate::session::{Fingerprint, Session, VerifiedSession};
+use crate::session::{Fingerprint, Session, VerifiedSession, Voucher};
 use crate::token::key::Key;
 use crate::token::keys::KeyRing;
 use crate::token::mint::Minter;
@@ -86,6 +86,7 @@ pub(super) fn route(audience: &str, access: Access) -> Route {
         upstream: UpstreamId(0),
         access,
         sessions: vec![ProfileId(0)],
+        issuers: Vec::new(),
         audience: vec![audience.into()],
         token: TokenOptions::default(),
         freshness: None,
@@ -130,6 +131,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
         internal: None,
         stores: Vec::new(),
         state: None,
+        issuers: Vec::new(),
         profiles: Vec::new(),
         tokens: directory(PathBuf::new(), Algorithm::ES256),
         rates: crate::config::Rates::default(),
@@ -163,7 +165,7 @@ pub(super) fn session_of<T: Default>(
     ends_at: Option<UnixMillis>,
 ) -> VerifiedSession<T> {
     let session = Session {
-        profile: ProfileId(0),
+        by: Voucher::Profile(ProfileId(0)),
         client_id: "shop".into(),
         subject: subject.map(str::to_owned),
         sub: subject.unwrap_or("guest:abcdefghijklmnopqrstuv").to_owned(),

@@ -288,7 +288,7 @@ fn a_jwt_in_the_cookie_is_told_without_a_store_and_without_the_token() {
     assert!(text.contains("profile shop (jwt): the session has ended"), "{text}");
     assert!(text.contains("ends        1 min 0 s ago, by its `exp`"), "{text}");
     let text = told(r#"{"sub":"4711","exp":1700003600,"aud":"x"}"#);
-    assert!(text.contains("it has an `aud`, and the profile names no `audience`"), "{text}");
+    assert!(text.contains("it has an `aud`, and no `audience` is configured"), "{text}");
     assert!(text.contains("compare `issuer`, `audience` and `typ`"), "{text}");
 }
 
@@ -299,4 +299,41 @@ fn a_rate_is_told_where_there_is_one() {
     assert!(text.contains("limit     counted; how much is used up only the running gateway knows"), "{text}");
     assert!(text.contains("client      5/s burst 20 by this address, here"), "{text}");
     assert!(!scene.text("GET", "http://shop.test/api/x").contains("counted"));
+}
+
+#[test]
+fn a_bearer_is_told_with_its_issuer_and_ends_the_look_where_it_is_wrong() {
+    let config = "[sessions.shop]\nframework = \"jwt\"\nsecrets = [{ env = \"APP\" }]\n\
+                  [issuers.mobile]\nissuer = \"https://login.test\"\nsecret = { env = \"SHARED\" }\naudience = \"shop\"\n\
+                  [tokens.keys]\ndirectory = \"no-such-keys\"\n[upstreams.app]\nendpoints = [\"http://h\"]\n\
+                  [[routes]]\npath = \"/*\"\nupstream = \"app\"\naccept = [\"session\", \"bearer\"]\n";
+    let environment = |name: &str| Some(name.to_lowercase());
+    let (config, _) =
+        crate::config::from_text("gateway.toml", config, Path::new("/nonexistent"), &environment).unwrap();
+    let rehearsal = Rehearsal::prepare(config, Clock::manual(UnixMillis::from_secs(1_700_000_000))).unwrap();
+    let token = |secret: &str, claims: &str| {
+        let signed =
+            [r#"{"alg":"HS256"}"#, claims].map(|part| Base64::UrlNoPad.encode(part.as_bytes())).join(".");
+        let tag = MacKey::new(Hash::Sha256, secret.as_bytes()).sign(&[signed.as_bytes()]);
+        format!("{signed}.{}", Base64::UrlNoPad.encode(&tag))
+    };
+    let told = |bearer: &str, cookie: &str| {
+        let (cookie, header) = (format!("token={cookie}"), format!("Authorization: Bearer {bearer}"));
+        let question = Question::new("GET", "http://shop.test/", Some(&cookie), Some(&header)).unwrap();
+        steady(&as_text(&ask(&rehearsal, question, false).unwrap()).join("\n"))
+    };
+    let of =
+        |sub: &str| format!(r#"{{"iss":"https://login.test","aud":"shop","sub":"{sub}","exp":1700003600}}"#);
+    let alice = token("app", r#"{"sub":"alice","exp":1700003600}"#);
+    let text = told(&token("shared", &of("alice")), &alice);
+    assert!(text.contains("bearer    issuer mobile: signature and claims are right"), "{text}");
+    assert!(text.contains("the cookie is the same user's"), "{text}");
+    assert!(text.contains("=> forwarded to `app` with a token"), "{text}");
+    assert!(!text.contains("eyJ") && !text.contains("alice"), "{text}");
+    let text = told(&token("shared", &of("bob")), &alice);
+    assert!(text.contains("two different users'") && text.contains("401 credentials-disagree"), "{text}");
+    let text = told(&token("wrong", &of("alice")), &alice);
+    assert!(text.contains("issuer mobile: its signature is not one of its issuer's keys"), "{text}");
+    assert!(text.contains("=> refused: 401 bearer-rejected (bad-signature)"), "{text}");
+    assert!(!text.contains("profile shop"), "{text}");
 }

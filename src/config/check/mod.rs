@@ -5,6 +5,7 @@
 
 mod given;
 mod http;
+mod issuer;
 mod names;
 mod profile;
 mod rate;
@@ -30,9 +31,11 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     let mut checker = Checker::new(*given);
     let stores = gather(&mut checker, "stores", |raw| &raw.stores);
     let profiles = gather(&mut checker, "sessions", |raw| &raw.sessions);
+    let issuers = gather(&mut checker, "issuers", |raw| &raw.issuers);
     let upstreams = gather(&mut checker, "upstreams", |raw| &raw.upstreams);
     let store_names = Names::of(given, "store", "stores", &stores);
     let profile_names = Names::of(given, "session profile", "sessions", &profiles);
+    let issuer_names = Names::of(given, "issuer", "issuers", &issuers);
     let upstream_names = Names::of(given, "upstream", "upstreams", &upstreams);
 
     let (server, internal) = server::check(&mut checker);
@@ -48,13 +51,18 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
             .iter()
             .map(|entry| profile::check(&mut checker, entry, &store_names, skew))
             .collect(),
+        issuers: issuers
+            .iter()
+            .map(|entry| issuer::check(&mut checker, entry, &profile_names, &tokens.issuer, skew))
+            .collect(),
         tokens,
         trusted_origins: server::trusted_origins(&mut checker),
         rates: rate::check(&mut checker),
         upstreams: upstreams.iter().map(|entry| upstream::check(&mut checker, entry)).collect(),
         routes: Vec::new(),
     };
-    let routes = route::check(&mut checker, &config, &profile_names, &upstream_names);
+    let names = route::Named { profiles: &profile_names, issuers: &issuer_names, upstreams: &upstream_names };
+    let routes = route::check(&mut checker, &config, &names);
     let config = Config { routes, ..config };
     profile::distinct_subjects(&mut checker, &config);
     (config, checker.into_errors())

@@ -87,6 +87,11 @@ impl<'a> Names<'a> {
         Self { word, kind, names: entries.iter().map(|entry| entry.name).collect(), partial }
     }
 
+    /// Whether there is one of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains(&name)
+    }
+
     /// How many there are.
     pub(crate) const fn len(&self) -> usize {
         self.names.len()

@@ -8,6 +8,7 @@ use crate::config::{
     Access, AttributeSource, Config, ConfigError, CookieAttribute, DuplicateCookie, FormatOptions, Framework,
     IdleTouch, Located, Profile, ProfileId, Secret, StoreId,
 };
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A session that may idle for less is none that one could keep alive; a year is longer than any is meant to.
@@ -53,8 +54,8 @@ pub(crate) fn check(
             missing_exp: raw.missing_exp.as_ref().map(|raw| file.located(raw)),
         },
         subject: raw.subject.as_ref().map(|raw| path(&mut table, "subject", raw)),
-        sub: sub(&mut table, raw),
-        attributes: attributes(&mut table, raw),
+        sub: sub(&mut table, raw.sub.as_ref()),
+        attributes: attributes(&mut table, &raw.attributes),
         duplicate_cookie: raw.duplicate_cookie.as_ref().map_or(DuplicateCookie::Reject, |raw| *raw.get()),
         cookie_repair: cookie_repair(&mut table, raw),
         idle_touch: raw.idle_touch.as_ref().map(|raw| idle_touch(&mut table, raw)),
@@ -171,8 +172,9 @@ fn path(table: &mut Table<'_, '_>, key: &str, raw: &Placed<String>) -> Located<S
     table.file.located(raw)
 }
 
-fn sub(table: &mut Table<'_, '_>, raw: &RawProfile) -> Located<String> {
-    let Some(raw) = &raw.sub else { return Located { value: "{subject}".to_owned(), at: table.at } };
+/// The template of `sub`.
+pub(crate) fn sub(table: &mut Table<'_, '_>, raw: Option<&Placed<String>>) -> Located<String> {
+    let Some(raw) = raw else { return Located { value: "{subject}".to_owned(), at: table.at } };
     let (at, text) = (table.file.at(raw), raw.get());
     let accepted = "text with `{subject}` in it, as \"shop:{subject}\"";
     if !text.contains("{subject}") {
@@ -206,8 +208,12 @@ fn idle_touch(table: &mut Table<'_, '_>, raw: &Placed<RawIdleTouch>) -> IdleTouc
     IdleTouch::Gateway { life: Some(life), set_cookie }
 }
 
-fn attributes(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<(String, AttributeSource)> {
-    let mut named: Vec<_> = raw.attributes.iter().collect();
+/// The names that claims and conditions use.
+pub(crate) fn attributes(
+    table: &mut Table<'_, '_>,
+    raw: &BTreeMap<Placed<String>, Placed<RawAttribute>>,
+) -> Vec<(String, AttributeSource)> {
+    let mut named: Vec<_> = raw.iter().collect();
     named.sort_by_key(|(name, _)| name.span().start);
     let mut attributes = Vec::new();
     for (name, source) in named {

@@ -6,20 +6,22 @@ use crate::config::check::http;
 use crate::config::check::names::Names;
 use crate::config::check::table::{Checker, Table};
 use crate::config::check::{rate, token};
-use crate::config::raw::{OneOrMany, Placed, RawRoute};
+use crate::config::raw::{Accept, OneOrMany, Placed, RawRoute};
 use crate::config::suggest::list;
 use crate::config::{
-    Access, At, Config, CsrfMode, Located, Outage, Preflight, ProfileId, Route, StreamEnd, TokenOptions,
-    TokenProfile, UpstreamId,
+    Access, At, AttributeSource, Config, CsrfMode, IssuerId, Located, Outage, Preflight, ProfileId, Route,
+    StreamEnd, TokenOptions, TokenProfile, UpstreamId,
 };
 
+/// What routes refer to.
+pub(crate) struct Named<'n, 'a> {
+    pub(crate) profiles: &'n Names<'a>,
+    pub(crate) issuers: &'n Names<'a>,
+    pub(crate) upstreams: &'n Names<'a>,
+}
+
 /// Checks all routes, in the order of the files. Whether two of them are ambiguous is the route table's to say.
-pub(crate) fn check(
-    checker: &mut Checker<'_>,
-    config: &Config,
-    profiles: &Names<'_>,
-    upstreams: &Names<'_>,
-) -> Vec<Route> {
+pub(crate) fn check(checker: &mut Checker<'_>, config: &Config, named: &Named<'_, '_>) -> Vec<Route> {
     let mut routes = Vec::new();
     // What is wrong with the claims of `[tokens]` is said once, not once a route.
     let mut told = HashSet::new();
@@ -27,7 +29,7 @@ pub(crate) fn check(
         for raw in &document.raw.routes {
             let at = document.file.at(raw);
             let mut table = Table { checker, file: document.file, name: "routes".to_owned(), at };
-            let route = route(&mut table, raw.get(), config, profiles, upstreams);
+            let route = route(&mut table, raw.get(), config, named);
             attributes(&mut table, &route, config, &mut told);
             contradictions(&mut table, raw.get(), &route);
             routes.push(route);
@@ -36,16 +38,10 @@ pub(crate) fn check(
     routes
 }
 
-fn route(
-    table: &mut Table<'_, '_>,
-    raw: &RawRoute,
-    config: &Config,
-    profiles: &Names<'_>,
-    upstreams: &Names<'_>,
-) -> Route {
+fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Named<'_, '_>) -> Route {
     let file = table.file;
     let access = raw.access.as_ref().map_or(Access::Required, |raw| *raw.get());
-    let upstream = upstreams.resolve(table, file.at(&raw.upstream), "upstream", raw.upstream.get());
+    let upstream = named.upstreams.resolve(table, file.at(&raw.upstream), "upstream", raw.upstream.get());
     let given = token::Given {
         profile: raw.profile.as_ref(),
         header: raw.header.as_ref(),
@@ -62,7 +58,8 @@ fn route(
         methods: methods(table, raw),
         upstream: UpstreamId(upstream.unwrap_or(0)),
         access,
-        sessions: sessions(table, raw, access, profiles),
+        sessions: sessions(table, raw, access, named.profiles),
+        issuers: issuers(table, raw, access, named.issuers),
         audience: audience(table, raw),
         token: token_options(table, given, config),
         freshness: raw.freshness.as_ref().map(|raw| *raw.get()),
@@ -182,6 +179,13 @@ fn sessions(
     access: Access,
     profiles: &Names<'_>,
 ) -> Vec<ProfileId> {
+    if !accepts(raw, Accept::Session) && access != Access::Open {
+        if let Some(sessions) = &raw.sessions {
+            let found = "the route does not accept sessions";
+            table.refuse(table.file.at(sessions), "sessions", found, "`session` in `accept`, or no such key");
+        }
+        return Vec::new();
+    }
     let Some(raw) = &raw.sessions else {
         return match access {
             Access::Open => (0..profiles.len()).map(ProfileId).collect(),
@@ -206,6 +210,51 @@ fn sessions(
         let Some(id) = profiles.resolve(table, at, "sessions", name).map(ProfileId) else { continue };
         if ids.contains(&id) {
             table.refuse(at, "sessions", format!("`{name}` is there twice"), "each profile once");
+        } else {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+/// Whether the route takes this as proof of who is calling.
+fn accepts(raw: &RawRoute, what: Accept) -> bool {
+    match &raw.accept {
+        None => what == Accept::Session,
+        Some(accept) => accept.get().contains(&what),
+    }
+}
+
+fn issuers(table: &mut Table<'_, '_>, raw: &RawRoute, access: Access, issuers: &Names<'_>) -> Vec<IssuerId> {
+    let file = table.file;
+    if let Some(accept) = &raw.accept {
+        let at = file.at(accept);
+        if accept.get().is_empty() && access != Access::Open {
+            table.refuse(at, "accept", "an empty list", "`session`, `bearer` or both");
+        } else if access == Access::Open && accepts(raw, Accept::Bearer) {
+            let found = "an open route asks nobody who they are";
+            table.refuse(at, "accept", found, "access = \"optional\" beside it, or stricter");
+        }
+    }
+    if !accepts(raw, Accept::Bearer) {
+        if let Some(named) = &raw.issuers {
+            let found = "the route does not accept bearers";
+            table.refuse(file.at(named), "issuers", found, "accept = [\"session\", \"bearer\"] beside it");
+        }
+        return Vec::new();
+    }
+    let Some(named) = &raw.issuers else {
+        return issuers.only(table, "issuers").map(IssuerId).into_iter().collect();
+    };
+    if named.get().is_empty() {
+        table.refuse(file.at(named), "issuers", "an empty list", "at least one issuer");
+    }
+    let mut ids = Vec::new();
+    for raw in named.get() {
+        let (at, name) = (file.at(raw), raw.get());
+        let Some(id) = issuers.resolve(table, at, "issuers", name).map(IssuerId) else { continue };
+        if ids.contains(&id) {
+            table.refuse(at, "issuers", format!("`{name}` is there twice"), "each issuer once");
         } else {
             ids.push(id);
         }
@@ -277,28 +326,51 @@ fn login(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Located<String> {
     table.file.located(raw)
 }
 
-/// Notes claims and conditions that a profile of the route has no attribute for.
-fn attributes(table: &mut Table<'_, '_>, route: &Route, config: &Config, told: &mut HashSet<(At, usize)>) {
+/// What may have to have the attributes that a route names: a table of its own with names in it.
+struct Holder<'c> {
+    kind: &'static str,
+    word: &'static str,
+    name: &'c str,
+    at: At,
+    attributes: &'c [(String, AttributeSource)],
+}
+
+/// Notes claims and conditions that a profile or issuer of the route has no attribute for.
+fn attributes(table: &mut Table<'_, '_>, route: &Route, config: &Config, told: &mut HashSet<(At, At)>) {
     if route.access == Access::Open {
         return;
     }
+    let profiles = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
+    let profiles = profiles.map(|profile| Holder {
+        kind: "sessions",
+        word: "profile",
+        name: &profile.name,
+        at: profile.at,
+        attributes: &profile.attributes,
+    });
+    let issuers = route.issuers.iter().filter_map(|id| config.issuers.get(id.0));
+    let issuers = issuers.map(|issuer| Holder {
+        kind: "issuers",
+        word: "issuer",
+        name: &issuer.name,
+        at: issuer.at,
+        attributes: &issuer.attributes,
+    });
+    let holders: Vec<Holder<'_>> = profiles.chain(issuers).collect();
     let claims = route.token.claims.iter().map(|claim| ("claims", claim));
     let conditions = route.require.iter().map(|(name, _)| ("require", name));
     for (key, name) in claims.chain(conditions) {
-        for id in &route.sessions {
-            let Some(profile) = config.profiles.get(id.0) else { continue };
-            let known = profile.attributes.iter().any(|(attribute, _)| *attribute == name.value);
-            let taken_out = table.checker.lost("sessions.*.attributes", &name.value);
-            let unsure = profile.attributes.is_empty() && table.checker.damaged(profile.at);
-            if known || taken_out || unsure || !told.insert((name.at, id.0)) {
+        for Holder { kind, word, name: holder, at, attributes } in &holders {
+            let known = attributes.iter().any(|(attribute, _)| *attribute == name.value);
+            let taken_out = table.checker.lost(&format!("{kind}.*.attributes"), &name.value);
+            let unsure = attributes.is_empty() && table.checker.damaged(*at);
+            if known || taken_out || unsure || !told.insert((name.at, *at)) {
                 continue;
             }
-            let found = format!("profile `{}` has no attribute `{}`", profile.name, name.value);
-            let accepted = list(profile.attributes.iter().map(|(attribute, _)| attribute.as_str()));
-            let hint = format!(
-                "add it: [sessions.{}] attributes = {{ {} = \"path.in.session\" }}",
-                profile.name, name.value
-            );
+            let found = format!("{word} `{holder}` has no attribute `{}`", name.value);
+            let accepted = list(attributes.iter().map(|(attribute, _)| attribute.as_str()));
+            let place = if *kind == "sessions" { "path.in.session" } else { "path.in.claims" };
+            let hint = format!("add it: [{kind}.{holder}] attributes = {{ {} = \"{place}\" }}", name.value);
             table.refuse_with(name.at, key, found, accepted, hint);
         }
     }

@@ -4,6 +4,8 @@ use crate::config::At;
 use crate::config::Secret;
 use crate::config::check::table::Table;
 use crate::config::raw::{Placed, SecretRef};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 /// A variable of the process environment; none if it is not UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
@@ -72,6 +74,20 @@ impl Table<'_, '_> {
                 None
             }
             SecretRef::InsecureLiteral(text) => Some(Secret::new(text.get().clone().into_bytes())),
+        }
+    }
+
+    /// The bytes of a PEM file with certificates in it.
+    pub(crate) fn certificates(&mut self, key: &str, path: &Placed<String>) -> Option<Vec<u8>> {
+        let at = self.file.at(path);
+        let bytes = self.read(at, key, path.get())?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => Some(bytes),
+            Ok(_) | Err(_) => {
+                self.refuse(at, key, format!("`{}` holds no certificate", path.get()), "certificates in PEM");
+                None
+            }
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::check::names::Entry;
 use crate::config::check::store_url::{Place, StoreUrl};
@@ -81,7 +81,7 @@ fn backend(table: &mut Table<'_, '_>, raw: &RawStore) -> Backend {
                 })),
             };
             let (ca, client) = if tls || matches!(&topology, Topology::Sentinel(_)) && sentinel_tls {
-                (raw.ca.as_ref().and_then(|raw| certificates(table, "ca", raw)), client(table, raw))
+                (raw.ca.as_ref().and_then(|raw| table.certificates("ca", raw)), client(table, raw))
             } else {
                 without_tls(table, raw, scheme);
                 (None, None)
@@ -113,7 +113,7 @@ fn client(table: &mut Table<'_, '_>, raw: &RawStore) -> Option<(Vec<u8>, Secret)
     let (lone, key, missing) = match (&raw.client_cert, &raw.client_key) {
         (None, None) => return None,
         (Some(certificate), Some(key)) => {
-            let certificate = certificates(table, "client_cert", certificate);
+            let certificate = table.certificates("client_cert", certificate);
             return certificate.zip(private_key(table, "client_key", key));
         }
         (Some(lone), None) => (lone, "client_cert", "client_key"),
@@ -136,19 +136,6 @@ fn without_tls(table: &mut Table<'_, '_>, raw: &RawStore, scheme: &str) {
     for (key, file) in files.iter().filter_map(|(key, file)| file.as_ref().map(|file| (*key, file))) {
         let found = format!("`{scheme}` has no TLS, so `{key}` would not be used");
         table.refuse(table.file.at(file), key, found, "`rediss` instead of `redis` in `url`");
-    }
-}
-
-fn certificates(table: &mut Table<'_, '_>, key: &str, path: &Placed<String>) -> Option<Vec<u8>> {
-    let at = table.file.at(path);
-    let bytes = table.read(at, key, path.get())?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Some(bytes),
-        Ok(_) | Err(_) => {
-            table.refuse(at, key, format!("`{}` holds no certificate", path.get()), "certificates in PEM");
-            None
-        }
     }
 }
 

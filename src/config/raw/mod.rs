@@ -4,6 +4,7 @@
 //! what editors know (`schema`), and the reference, which is the doc comment of each field: what it does, its unit,
 //! its default, when to change it. A key that is not here does not exist.
 
+mod issuer;
 mod rate;
 mod route;
 mod server;
@@ -19,8 +20,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use issuer::RawIssuer;
 pub(crate) use rate::{RateText, RawRates, RawRouteRate};
-pub(crate) use route::RawRoute;
+pub(crate) use route::{Accept, RawRoute};
 pub(crate) use server::{RawCsrf, RawInternal, RawLimits, RawServer};
 pub(crate) use session::{IdleTouchWord, RawAttribute, RawIdleTouch, RawProfile};
 pub(crate) use state::RawState;
@@ -56,6 +58,9 @@ pub(crate) struct RawConfig {
     /// The session profiles, by a name of your own: how each app keeps its sessions.
     #[serde(default)]
     pub(crate) sessions: Named<RawProfile>,
+    /// Who else issues bearer JWTs that routes accept, by a name of your own: it becomes the `client_id` claim.
+    #[serde(default)]
+    pub(crate) issuers: Named<RawIssuer>,
     /// The internal tokens that services get.
     pub(crate) tokens: Option<Placed<RawTokens>>,
     /// How often somebody may ask, over all routes; a route may set more with `rate`. Counted by each gateway for itself.

@@ -27,10 +27,12 @@ pub(crate) struct RawRoute {
     pub(crate) access: Option<Placed<Access>>,
     /// Session profiles to try, in order; the first verified one counts. Default: the only profile there is.
     pub(crate) sessions: Option<Placed<Vec<Placed<String>>>>,
-    /// What is accepted as proof of who is calling. Default: `["session"]`.
-    #[serde(rename = "accept")]
+    /// What is accepted as proof of who is calling: the `session` cookie, a `bearer` token of one of the `issuers`, or both.
+    /// Default: `["session"]`; with both, a bearer goes before the cookie, and a wrong one is 401 whatever the cookie says.
     #[schemars(extend("default" = ["session"]))]
-    pub(crate) _accept: Option<Vec<Accept>>,
+    pub(crate) accept: Option<Placed<Vec<Accept>>>,
+    /// Issuers whose bearers are accepted. Default: the only issuer there is.
+    pub(crate) issuers: Option<Placed<Vec<Placed<String>>>>,
     /// The `aud` claim, one or a list. Default: the upstream's name.
     pub(crate) audience: Option<Placed<OneOrMany<String>>>,
     /// Longest life of a token on this route. Default: as `[tokens]` says.
@@ -101,11 +103,13 @@ pub(crate) struct RawRouteLimits {
 }
 
 /// What is accepted as proof of who is calling.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Accept {
     /// The session cookie.
     Session,
+    /// A bearer token.
+    Bearer,
 }
 
 /// Whether a route's rules are enforced.

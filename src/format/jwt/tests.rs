@@ -1,8 +1,10 @@
 use super::*;
+use crate::clock::UnixMillis;
 use crate::codec::seal::{Base64, Hash, MacKey};
 use crate::config::{FormatOptions, Framework, Located};
 use crate::format::build;
 use crate::format::fixture::{at, profile, secret};
+use std::time::Duration;
 
 const NOW: u64 = 1_800_000_000;
 

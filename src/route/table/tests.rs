@@ -15,6 +15,7 @@ fn route(hosts: &[&str], path: &str, methods: &[Method], access: Access) -> crat
         upstream: UpstreamId(0),
         access,
         sessions: vec![],
+        issuers: vec![],
         audience: vec![],
         token: TokenOptions::default(),
         freshness: None,

@@ -1,0 +1,205 @@
+//! Short HTTP exchanges with an issuer: one connection each, bounded in time and bytes.
+
+use crate::config::{ConfigError, WebAddress};
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// From the name look-up to the last byte of the answer.
+pub(super) const EXCHANGE_MAX: Duration = Duration::from_secs(5);
+/// Longest head of an answer.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// How to reach one URL.
+pub(super) struct Web {
+    host: String,
+    port: u16,
+    authority: HeaderValue,
+    target: String,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// An answer of 200.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) body: Bytes,
+    /// How long it may be kept, if it says so.
+    pub(super) max_age: Option<Duration>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub enum FetchError {
+    /// The connection could not be made, or TLS on it.
+    Connect(io::Error),
+    /// The exchange broke.
+    Exchange(hyper::Error),
+    /// The body broke off, or was too long.
+    Body(Box<dyn std::error::Error + Send + Sync>),
+    /// Another status than 200.
+    Status(StatusCode),
+    /// No answer in time.
+    TimedOut,
+    /// It came, and is not what it should be.
+    Unusable(&'static str),
+}
+
+impl Web {
+    /// # Errors
+    /// A host that cannot be a TLS server's name, certificates that are none, or a system without any.
+    pub(super) fn new(address: &WebAddress, key: &str) -> Result<Self, ConfigError> {
+        let WebAddress { at, text, host, port, target, ca, .. } = address;
+        let mistake = |found: String, accepted: &str| ConfigError::new(*at, key, found, accepted);
+        let tls = match address.tls {
+            false => None,
+            true => {
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|_| mistake(format!("`{host}`"), "a DNS name or an address"))?;
+                let roots = roots(ca.as_deref());
+                if roots.is_empty() {
+                    let found = "an https:// URL, but there are no root certificates";
+                    let accepted = "`ca`, or certificates where the system keeps them (`ca-certificates`)";
+                    return Err(mistake(found.to_owned(), accepted));
+                }
+                Some((TlsConnector::from(Arc::new(client_tls(roots))), name))
+            }
+        };
+        let bare = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let default = if address.tls { 443 } else { 80 };
+        let authority = if *port == default { bare } else { format!("{bare}:{port}") };
+        let authority = HeaderValue::try_from(authority)
+            .map_err(|_| mistake(format!("`{text}`"), "a URL that can be called"))?;
+        Ok(Self { host: host.clone(), port: *port, authority, target: target.clone(), tls })
+    }
+
+    /// GET.
+    ///
+    /// # Errors
+    /// [`FetchError`]; any status but 200 is one, redirects too.
+    pub(super) async fn get(&self, bytes_max: usize) -> Result<Fetched, FetchError> {
+        self.exchange(Request::get(&self.target), Bytes::new(), bytes_max).await
+    }
+
+    async fn exchange(
+        &self,
+        request: http::request::Builder,
+        body: Bytes,
+        bytes_max: usize,
+    ) -> Result<Fetched, FetchError> {
+        let request = request
+            .header(HOST, &self.authority)
+            .header(ACCEPT, "application/json, */*;q=0.1")
+            .header(USER_AGENT, "cloakroom")
+            .header(CONNECTION, "close")
+            .body(Full::new(body))
+            .map_err(|_| FetchError::Unusable("a request that cannot be written"))?;
+        let exchange = async {
+            let stream =
+                TcpStream::connect((self.host.as_str(), self.port)).await.map_err(FetchError::Connect)?;
+            match &self.tls {
+                None => converse(stream, request, bytes_max).await,
+                Some((tls, name)) => {
+                    let stream = tls.connect(name.clone(), stream).await.map_err(FetchError::Connect)?;
+                    converse(stream, request, bytes_max).await
+                }
+            }
+        };
+        tokio::time::timeout(EXCHANGE_MAX, exchange).await.unwrap_or(Err(FetchError::TimedOut))
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> Result<Fetched, FetchError> {
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES_MAX)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(FetchError::Exchange)?;
+    // It ends by itself when the exchange is over or given up: both hold its other end.
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to an issuer broke");
+        }
+    });
+    let response: Response<Incoming> = sender.send_request(request).await.map_err(FetchError::Exchange)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status(response.status()));
+    }
+    let max_age = max_age(response.headers());
+    let body = Limited::new(response.into_body(), bytes_max).collect().await.map_err(FetchError::Body)?;
+    Ok(Fetched { body: body.to_bytes(), max_age })
+}
+
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let seconds = lines
+        .flat_map(|line| line.split(','))
+        .find_map(|part| part.trim().to_ascii_lowercase().strip_prefix("max-age=")?.parse().ok());
+    seconds.map(Duration::from_secs)
+}
+
+fn roots(ca: Option<&[u8]>) -> rustls::RootCertStore {
+    let mut roots = rustls::RootCertStore::empty();
+    let certificates = match ca {
+        None => rustls_native_certs::load_native_certs().certs,
+        Some(pem) => CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect(),
+    };
+    roots.add_parsable_certificates(certificates);
+    roots
+}
+
+fn client_tls(roots: rustls::RootCertStore) -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has ciphers for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls
+}
+
+impl std::fmt::Debug for Web {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Web({}:{}{})", self.host, self.port, self.target)
+    }
+}
+
+impl std::fmt::Display for FetchError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connect(_) => f.write_str("no connection"),
+            Self::Exchange(_) => f.write_str("the exchange broke"),
+            Self::Body(_) => f.write_str("the body broke off or is too long"),
+            Self::Status(status) => write!(f, "the answer is {status}"),
+            Self::TimedOut => write!(f, "no answer within {EXCHANGE_MAX:?}"),
+            Self::Unusable(what) => write!(f, "the answer is of no use: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => Some(error),
+            Self::Exchange(error) => Some(error),
+            Self::Body(error) => Some(&**error),
+            Self::Status(_) | Self::TimedOut | Self::Unusable(_) => None,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! All issuers, and the tokens of theirs that verified.
+
+use crate::clock::UnixMillis;
+use crate::codec::{Value, json};
+use crate::config::{Config, ConfigError, IssuerId};
+use crate::format::Reject;
+use crate::format::jws::Unverified;
+use crate::issuer::bearer::Bearer;
+use crate::issuer::reject::{BearerError, BearerReject};
+use crate::issuer::verifier::{CLAIMS, Sound, Verifier};
+use crate::session::{BearerIdentity, FingerprintKey, VerifiedSession};
+use crate::telemetry::Metrics;
+use aws_lc_rs::digest::{SHA256, digest};
+use futures_util::future::join_all;
+use std::sync::Arc;
+
+/// Memory for tokens that verified, in bytes: some ten thousand of a usual size, with the tokens that we minted for them.
+const WEIGHT_MAX: u64 = 64 * 1024 * 1024;
+/// What is kept of a token weighs so many times what it does itself, on top of a fixed part.
+const WEIGHT_FACTOR: usize = 4;
+const WEIGHT_FIXED: usize = 2 * 1024;
+
+/// Everybody whose bearers are accepted; the same for all workers. `T` is what lives and dies with a token.
+pub struct Issuers<T> {
+    verifiers: Vec<Verifier>,
+    known: moka::sync::Cache<[u8; 32], Arc<Known<T>>>,
+    fingerprints: FingerprintKey,
+}
+
+struct Known<T> {
+    issuer: IssuerId,
+    sound: Sound<T>,
+    weight: u32,
+}
+
+/// What a bearer proves.
+#[derive(Debug)]
+pub struct Judged<T> {
+    /// Whose it says it is, if that is an issuer of the route.
+    pub issuer: Option<IssuerId>,
+    /// Whether it verified before.
+    pub from_memory: bool,
+    /// The session that it is, or why it is none.
+    pub verdict: Result<VerifiedSession<T>, BearerError>,
+}
+
+impl<T: Default + Send + Sync + 'static> Issuers<T> {
+    /// Makes all issuers ready. `own` is the JWK set of our own keys.
+    ///
+    /// # Errors
+    /// Every mistake in them.
+    pub fn build(
+        config: &Config,
+        own: &[u8],
+        fingerprints: FingerprintKey,
+        metrics: &Metrics,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let verifiers = config.issuers.iter().enumerate().filter_map(|(at, issuer)| {
+            let built = Verifier::build(IssuerId(at), issuer, own, metrics);
+            built.map_err(|found| errors.extend(found)).ok()
+        });
+        let verifiers: Vec<Verifier> = verifiers.collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let weigh = |_: &[u8; 32], known: &Arc<Known<T>>| known.weight;
+        let known = moka::sync::Cache::builder().max_capacity(WEIGHT_MAX).weigher(weigh).build();
+        Ok(Self { verifiers, known, fingerprints })
+    }
+
+    /// Its name in the configuration.
+    pub fn name(&self, id: IssuerId) -> Option<&str> {
+        self.verifiers.get(id.0).map(|verifier| verifier.name.as_str())
+    }
+
+    /// Whether [`Issuers::watch`] has something to fetch.
+    pub fn fetch(&self) -> bool {
+        self.verifiers.iter().any(|verifier| verifier.keys.are_fetched())
+    }
+
+    /// Fetches keys and keeps them fresh, for as long as it is polled.
+    pub async fn watch(&self) {
+        join_all(self.verifiers.iter().map(|verifier| verifier.keys.watch())).await;
+    }
+
+    /// What [`Issuers::judge`] would say of a token that verified before, without waiting.
+    pub fn recall(&self, bearer: Bearer<'_>, among: &[IssuerId], now: UnixMillis) -> Option<Judged<T>> {
+        let known = self.known.get(&hash(bearer))?;
+        let verifier = self.verifiers.get(known.issuer.0)?;
+        if !among.contains(&known.issuer) || verifier.keys.generation() != known.sound.generation {
+            return None;
+        }
+        verifier.metrics.count("remembered");
+        let verdict = proof(&known.sound, now).map_err(|reject| BearerError::Rejected(reject.into()));
+        Some(Judged { issuer: Some(known.issuer), from_memory: true, verdict })
+    }
+
+    /// Judges a bearer by the issuer that it names, if that is one of `among`.
+    pub async fn judge(&self, bearer: Bearer<'_>, among: &[IssuerId], now: UnixMillis) -> Judged<T> {
+        let rejected = |reject: BearerReject| Judged {
+            issuer: None,
+            from_memory: false,
+            verdict: Err(BearerError::Rejected(reject)),
+        };
+        let token = match Unverified::read(bearer.expose()) {
+            Ok(token) => token,
+            Err(reject) => return rejected(reject.into()),
+        };
+        let iss = match claimed_issuer(&token) {
+            Ok(iss) => iss,
+            Err(reject) => return rejected(reject.into()),
+        };
+        // Two tables may have one `iss` and differ in audience or keys: the first that verifies counts, else the first's word.
+        let mut first = None;
+        for id in among.iter().copied() {
+            let Some(verifier) = self.verifiers.get(id.0).filter(|verifier| verifier.issuer == iss) else {
+                continue;
+            };
+            let verdict = self.verify(id, verifier, (bearer, &token), now).await;
+            let judged = Judged { issuer: Some(id), from_memory: false, verdict };
+            if judged.verdict.is_ok() {
+                return judged;
+            }
+            first.get_or_insert(judged);
+        }
+        first.unwrap_or_else(|| rejected(BearerReject::UnknownIssuer))
+    }
+
+    async fn verify(
+        &self,
+        id: IssuerId,
+        verifier: &Verifier,
+        (bearer, token): (Bearer<'_>, &Unverified<'_>),
+        now: UnixMillis,
+    ) -> Result<VerifiedSession<T>, BearerError> {
+        let verified = verifier.verify(token, &self.fingerprints).await;
+        let verdict = verified.and_then(|sound| {
+            let proof = proof(&sound, now).map_err(|reject| BearerError::Rejected(reject.into()))?;
+            let weight = WEIGHT_FIXED + WEIGHT_FACTOR * bearer.expose().len();
+            let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+            self.known.insert(hash(bearer), Arc::new(Known { issuer: id, sound, weight }));
+            Ok(proof)
+        });
+        verifier.metrics.count(match &verdict {
+            Ok(_) => "verified",
+            Err(BearerError::Rejected(reject)) => reject.code(),
+            Err(BearerError::Unavailable(_)) => "unavailable",
+        });
+        verdict
+    }
+}
+
+fn hash(bearer: Bearer<'_>) -> [u8; 32] {
+    let digest = digest(&SHA256, bearer.expose());
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+fn proof<T>(sound: &Sound<T>, now: UnixMillis) -> Result<VerifiedSession<T>, Reject> {
+    sound.judge(now)?;
+    Ok(BearerIdentity::proof(Arc::clone(&sound.session), sound.ends_at, now))
+}
+
+/// Whose token it says it is: which issuer's rules it is held to, and nothing more.
+fn claimed_issuer(token: &Unverified<'_>) -> Result<String, Reject> {
+    let claims = json::decode(&token.payload()?, CLAIMS)
+        .map_err(|_| Reject::MalformedCookie("the claims are not a JSON object with each name once"))?;
+    let iss = claims.get("iss").and_then(Value::as_text);
+    iss.map(str::to_owned).ok_or(Reject::ClaimRefused("it has no `iss`"))
+}
+
+impl<T> std::fmt::Debug for Issuers<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.verifiers.iter().map(|verifier| &verifier.name)).finish()
+    }
+}

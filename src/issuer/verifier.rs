@@ -1,0 +1,182 @@
+//! One issuer: its keys, its rules, and how its tokens become sessions.
+
+use crate::clock::UnixMillis;
+use crate::codec::Limits;
+use crate::config::{ConfigError, Issuer, IssuerId, IssuerKeys, JwsAlgorithm};
+use crate::format::Reject;
+use crate::format::claims::{ClaimRules, Claims};
+use crate::format::jwk::{JwkSet, SET_BYTES_MAX};
+use crate::format::jws::{JwsKey, Typ, Unverified};
+use crate::issuer::fetch::Web;
+use crate::issuer::keys::{KeySet, Keys};
+use crate::issuer::reject::{BearerError, BearerReject};
+use crate::session::{BearerIdentity, FingerprintKey, Identity, IdentityRules, Session};
+use crate::telemetry::{IssuerMetrics, Metrics};
+use jsonwebtoken::Algorithm;
+use std::sync::Arc;
+
+/// Claims are shallow, and a header short.
+pub(super) const CLAIMS: Limits = Limits { bytes: 16 * 1024, depth: 16, nodes: 1_000 };
+
+/// An issuer, ready to verify.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    pub(super) name: String,
+    pub(super) issuer: String,
+    pub(super) keys: Keys,
+    pub(super) metrics: IssuerMetrics,
+    algorithms: Vec<Algorithm>,
+    typ: Typ,
+    claims: ClaimRules,
+    identity: BearerIdentity,
+}
+
+/// A token whose signature and claims are right; whether it has begun and not ended changes.
+#[derive(Debug)]
+pub(super) struct Sound<T> {
+    pub(super) session: Arc<Session<T>>,
+    pub(super) generation: u64,
+    pub(super) begins_at: Option<UnixMillis>,
+    pub(super) ends_at: Option<UnixMillis>,
+}
+
+impl Verifier {
+    /// Makes an issuer ready. `own` is the JWK set of our own keys.
+    ///
+    /// # Errors
+    /// Keys that are none, paths and templates that are none.
+    pub(super) fn build(
+        id: IssuerId,
+        config: &Issuer,
+        own: &[u8],
+        metrics: &Metrics,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let metrics = metrics.issuer(&config.name);
+        let keys = keys(id, config, own, &metrics).map_err(|error| vec![error]);
+        let identity = Identity::build(&IdentityRules {
+            table: (format!("issuers.{}", config.name), config.at),
+            subject: Some(&config.subject),
+            sub: &config.sub,
+            attributes: &config.attributes,
+        });
+        let (keys, identity) = match (keys, identity) {
+            (Ok(keys), Ok(identity)) => (keys, identity),
+            (keys, identity) => {
+                let errors = [keys.err(), identity.err()];
+                return Err(errors.into_iter().flatten().flatten().collect());
+            }
+        };
+        Ok(Self {
+            name: config.name.clone(),
+            issuer: config.issuer.clone(),
+            keys,
+            metrics,
+            algorithms: config.algorithms.iter().map(|one| algorithm(*one)).collect(),
+            typ: config.typ.clone().map_or(Typ::Usual, Typ::Exactly),
+            claims: ClaimRules {
+                issuer: Some(config.issuer.clone()),
+                audience: config.audience.clone(),
+                must_end: true,
+                skew: config.leeway,
+            },
+            identity: BearerIdentity::new(id, &config.name, identity),
+        })
+    }
+
+    /// Verifies everything but the time.
+    pub(super) async fn verify<T: Default>(
+        &self,
+        token: &Unverified<'_>,
+        fingerprints: &FingerprintKey,
+    ) -> Result<Sound<T>, BearerError> {
+        let reject = |reject: BearerReject| BearerError::Rejected(reject);
+        let refused = |refused: Reject| BearerError::Rejected(refused.into());
+        if token.brings_key {
+            return Err(reject(BearerReject::KeyInToken));
+        }
+        if !self.algorithms.contains(&token.algorithm) {
+            return Err(reject(BearerReject::AlgorithmRefused));
+        }
+        token.check_typ(&self.typ).map_err(refused)?;
+        let set = self.keys_for(token).await?;
+        if !set.candidates(token.kid.as_deref()).any(|key| token.is_signed_by(key)) {
+            return Err(refused(Reject::BadSignature { secrets: set.len() }));
+        }
+        let payload = token.payload().map_err(refused)?;
+        let Claims { data, ends_at, begins_at } = self.claims.read(&payload, CLAIMS).map_err(refused)?;
+        let session = self.identity.session(&data, token.signed, fingerprints).map_err(refused)?;
+        let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
+        Ok(Sound { session, generation: set.generation, begins_at, ends_at })
+    }
+
+    /// A set with a key that may have signed the token.
+    async fn keys_for(&self, token: &Unverified<'_>) -> Result<Arc<KeySet>, BearerError> {
+        let kid = token.kid.as_deref();
+        let has = |set: &KeySet| set.candidates(kid).next().is_some();
+        let set = self.keys.current().await.map_err(BearerError::Unavailable)?;
+        if has(&set) {
+            return Ok(set);
+        }
+        let newer = self.keys.newer(&set).await.map_err(BearerError::Unavailable)?;
+        newer.filter(|set| has(set)).ok_or(BearerError::Rejected(BearerReject::UnknownKey))
+    }
+}
+
+impl<T> Sound<T> {
+    /// Whether it has begun and not ended.
+    pub(super) fn judge(&self, now: UnixMillis) -> Result<(), Reject> {
+        if self.ends_at.is_none_or(|end| end <= now) {
+            return Err(Reject::Expired);
+        }
+        if self.begins_at.is_some_and(|begin| begin > now) {
+            return Err(Reject::NotYetValid);
+        }
+        Ok(())
+    }
+}
+
+fn keys(id: IssuerId, config: &Issuer, own: &[u8], metrics: &IssuerMetrics) -> Result<Keys, ConfigError> {
+    let key = |name: &str| format!("issuers.{}.{name}", config.name);
+    let set = |bytes: &[u8], at| {
+        let accepted = "a JWK set with public keys of RSA, P-256, P-384 or Ed25519";
+        let told =
+            |what| ConfigError::new(at, key("jwks"), format!("the file is of no use: {what}"), accepted);
+        if bytes.len() > SET_BYTES_MAX {
+            return Err(told("longer than 256 KiB"));
+        }
+        JwkSet::read(bytes).map(|set| Keys::fixed(id, set.keys)).map_err(told)
+    };
+    match &config.keys {
+        IssuerKeys::Own => set(own, config.at),
+        IssuerKeys::File(file) => set(&file.value, file.at),
+        IssuerKeys::Url(address) => {
+            let web = Web::new(address, &key("jwks"))?;
+            Ok(Keys::fetched(id, &config.name, web, metrics.clone()))
+        }
+        IssuerKeys::Secret(secret) => match JwsKey::new(&secret.value) {
+            Ok(shared) if shared.allows(Algorithm::HS256) => Ok(Keys::fixed(id, vec![(None, shared)])),
+            Ok(_) => {
+                let accepted = "an HMAC secret; public keys are `jwks`, a file with a JWK set";
+                Err(ConfigError::new(secret.at, key("secret"), "a public key, which is no secret", accepted))
+            }
+            Err(found) => Err(ConfigError::new(secret.at, key("secret"), found, "an HMAC secret")),
+        },
+    }
+}
+
+const fn algorithm(configured: JwsAlgorithm) -> Algorithm {
+    match configured {
+        JwsAlgorithm::HS256 => Algorithm::HS256,
+        JwsAlgorithm::HS384 => Algorithm::HS384,
+        JwsAlgorithm::HS512 => Algorithm::HS512,
+        JwsAlgorithm::RS256 => Algorithm::RS256,
+        JwsAlgorithm::RS384 => Algorithm::RS384,
+        JwsAlgorithm::RS512 => Algorithm::RS512,
+        JwsAlgorithm::PS256 => Algorithm::PS256,
+        JwsAlgorithm::PS384 => Algorithm::PS384,
+        JwsAlgorithm::PS512 => Algorithm::PS512,
+        JwsAlgorithm::ES256 => Algorithm::ES256,
+        JwsAlgorithm::ES384 => Algorithm::ES384,
+        JwsAlgorithm::EdDSA => Algorithm::EdDSA,
+    }
+}

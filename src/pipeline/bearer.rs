@@ -1,0 +1,107 @@
+//! Requests that bring a bearer: it goes before the cookie, and a wrong one is an end.
+
+use crate::guard::Admitted;
+use crate::issuer::{BearerError, BearerReject, Judged, Presented};
+use crate::pipeline::gateway::Gateway;
+use crate::pipeline::record::Record;
+use crate::pipeline::refusal::{Cause, Refusal};
+use crate::pipeline::{Judgement, Way};
+use crate::request::Inbound;
+use crate::respond::Reason;
+use crate::session::{Verdict, VerifiedSession, Voucher};
+use crate::token::Slots;
+
+/// Whether a bearer speaks for it.
+pub(super) fn is_by_bearer(session: &VerifiedSession<Slots>) -> bool {
+    matches!(session.session().by, Voucher::Issuer(_))
+}
+
+impl Gateway {
+    /// The bearer that decides, if the route accepts any and the request brings one.
+    pub(super) fn bearer<'i, B>(&self, way: Way<'_>, inbound: &'i Inbound<B>) -> Option<Presented<'i>> {
+        if way.route.rules.issuers.is_empty() {
+            return None;
+        }
+        match Presented::of(inbound.headers()) {
+            Presented::Absent => None,
+            presented @ (Presented::Malformed | Presented::Token(_)) => Some(presented),
+        }
+    }
+
+    /// The bearer's word, and whether a cookie agrees with it.
+    pub(super) async fn judge_bearer<B>(
+        &self,
+        way: Way<'_>,
+        inbound: &Inbound<B>,
+        presented: Presented<'_>,
+        record: &mut Record,
+    ) -> Result<Judgement, Refusal> {
+        let (issuers, among) = (self.shared().issuers(), &way.route.rules.issuers);
+        let judged = match presented {
+            Presented::Token(bearer) => match issuers.recall(bearer, among, record.now) {
+                Some(judged) => judged,
+                None => {
+                    let client = inbound.origin().client;
+                    if let Some(limiter) = self.limiter() {
+                        limiter.lookup(client).map_err(|exceeded| self.limited(way.route, exceeded))?;
+                    }
+                    let judged = issuers.judge(bearer, among, record.now).await;
+                    // A made-up token costs as much as a made-up session id, and counts as one.
+                    if let (Some(limiter), Err(BearerError::Rejected(_))) = (self.limiter(), &judged.verdict)
+                    {
+                        limiter.found_none(client);
+                    }
+                    judged
+                }
+            },
+            Presented::Malformed | Presented::Absent => Judged {
+                issuer: None,
+                from_memory: false,
+                verdict: Err(BearerError::Rejected(BearerReject::MalformedBearer)),
+            },
+        };
+        record.bearer(&judged);
+        match judged.verdict {
+            Ok(session) => {
+                let ambient = self.agree(way, inbound, &session, record).await?;
+                Ok(Judgement { admitted: Admitted::Known(session), ambient })
+            }
+            Err(BearerError::Rejected(reject)) => {
+                Err(Refusal::caused(Reason::BearerRejected, Cause::Bearer(reject)))
+            }
+            Err(BearerError::Unavailable(error)) => {
+                Err(Refusal::caused(Reason::IssuerUnavailable, Cause::Issuer(error)))
+            }
+        }
+    }
+
+    /// Refuses a request whose cookie is another user's. A cookie that leads to no user, or about which its store cannot be
+    /// asked, says nothing against the bearer. Whether there is a session cookie.
+    async fn agree<B>(
+        &self,
+        way: Way<'_>,
+        inbound: &Inbound<B>,
+        session: &VerifiedSession<Slots>,
+        record: &Record,
+    ) -> Result<bool, Refusal> {
+        let (cookies, profiles) = (inbound.cookies(), &way.route.rules.sessions);
+        if profiles.is_empty() || cookies.is_empty() {
+            return Ok(false);
+        }
+        let policy = way.state.policy;
+        let judged = match self.authenticator.recall(cookies, profiles, policy, record.now) {
+            Some(judged) => Ok(judged),
+            None => self.authenticator.authenticate(cookies, profiles, policy, record.now).await,
+        };
+        let Ok(judged) = judged else { return Ok(true) };
+        match judged.verdict {
+            Verdict::Absent => Ok(false),
+            Verdict::Rejected(_) => Ok(true),
+            Verdict::Verified(other) => {
+                let (user, other) = (session.session(), other.session());
+                let agree = other.subject.is_none() || other.sub == user.sub;
+                if agree { Ok(true) } else { Err(Reason::CredentialsDisagree.into()) }
+            }
+        }
+    }
+}
