@@ -12,6 +12,7 @@ const HEAD_BYTES: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
@@ -46,9 +47,15 @@ pub(crate) struct Frame {
     kind: u8,
     flags: u8,
     length: u32,
+    first: bool,
 }
 
 impl Frame {
+    /// Whether it stands where settings are due (RFC 9113 §3.4), which hyper does not mind.
+    pub(crate) const fn begins_wrongly(self) -> bool {
+        self.first && self.kind != SETTINGS
+    }
+
     /// Whether it ends a message.
     pub(crate) const fn ends_stream(self) -> bool {
         matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
@@ -112,6 +119,7 @@ impl Frames {
         let length = u32::from_be_bytes([0, a, b, c]);
         let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
         self.left = length;
+        let first = self.count == 0;
         self.kind = kind;
         self.count += 1;
         if kind == HEADERS {
@@ -120,7 +128,7 @@ impl Frames {
         if matches!(kind, HEADERS | CONTINUATION) {
             self.in_block = flags & END_HEADERS == 0;
         }
-        Frame { kind, flags, length }
+        Frame { kind, flags, length, first }
     }
 
     /// Whether nothing but a whole frame may come next.

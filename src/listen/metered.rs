@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use crate::listen::frames::{Budget, Frames};
 
-/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7).
+/// The head of a GOAWAY (RFC 9113 §6.8), and two codes for it (§7).
 const GOAWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
+const PROTOCOL_ERROR: u32 = 1;
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// A client's stream whose frames are counted. `tenant` lives as long as the stream does.
@@ -34,7 +35,8 @@ pub(crate) struct Pulse {
     unfinished_since: Cell<Option<Instant>>,
     /// Since when the client has taken no byte.
     stalled_since: Cell<Option<Instant>>,
-    condemned: Cell<bool>,
+    /// The code to say goodbye with.
+    condemned: Cell<Option<u32>>,
 }
 
 impl Pulse {
@@ -45,7 +47,7 @@ impl Pulse {
             budget: RefCell::new(Budget::new()),
             unfinished_since: Cell::new(Some(since)),
             stalled_since: Cell::new(None),
-            condemned: Cell::new(false),
+            condemned: Cell::new(None),
         })
     }
 
@@ -61,13 +63,15 @@ impl Pulse {
 
     /// The next read says goodbye and fails.
     pub(crate) fn condemn(&self) {
-        self.condemned.set(true);
+        self.condemned.set(Some(ENHANCE_YOUR_CALM));
     }
 
     fn came(&self, bytes: &[u8]) {
         let mut frames = self.read.borrow_mut();
         frames.follow(bytes, |frame| {
-            if frame.is_idle() && !self.budget.borrow_mut().spend() {
+            if frame.begins_wrongly() {
+                self.condemned.set(Some(PROTOCOL_ERROR));
+            } else if frame.is_idle() && !self.budget.borrow_mut().spend() {
                 self.condemn();
             }
         });
@@ -83,12 +87,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Metered<I, T> {
     }
 
     /// Tells the client why, if a frame can be put in here and the socket takes it: it is a courtesy.
-    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+    fn say_goodbye(&mut self, cx: &mut Context<'_>, code: u32) {
         if !self.sent.between() {
             return;
         }
         let mut frame = [0; 17];
-        let words = [self.pulse.read.borrow().last_stream().to_be_bytes(), ENHANCE_YOUR_CALM.to_be_bytes()];
+        let words = [self.pulse.read.borrow().last_stream().to_be_bytes(), code.to_be_bytes()];
         for (to, from) in frame.iter_mut().zip(GOAWAY.iter().chain(words.as_flattened())) {
             *to = *from;
         }
@@ -115,7 +119,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> AsyncRead for Metered<I, T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = into.filled().len();
-        if this.first.is_empty() && !this.pulse.condemned.get() {
+        if this.first.is_empty() && this.pulse.condemned.get().is_none() {
             std::task::ready!(Pin::new(&mut this.io).poll_read(cx, into))?;
         } else {
             let part = this.first.len().min(into.remaining());
@@ -126,8 +130,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> AsyncRead for Metered<I, T> {
             }
         }
         this.pulse.came(into.filled().get(before..).unwrap_or_default());
-        if this.pulse.condemned.get() {
-            this.say_goodbye(cx);
+        if let Some(code) = this.pulse.condemned.get() {
+            this.say_goodbye(cx, code);
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         Poll::Ready(Ok(()))

@@ -44,12 +44,52 @@ impl Case {
 
     /// Text of `raw`, one char a byte, repetitions written out, ids not yet filled in.
     pub(super) fn text(&self) -> String {
+        if self.raw.is_array() {
+            return self.as_http1();
+        }
         let text = self.raw.as_str().unwrap_or_else(|| panic!("{} is no text", self.id));
         let text = match self.proto.as_str() {
             "url" => format!("GET {text} HTTP/1.1\r\nHost: gw.test\r\n\r\n"),
             _ => text.to_owned(),
         };
         repeated(&text)
+    }
+
+    /// The fields of an HTTP/2 case as bytes, pseudo-fields among them; of any other, those that a GET of its target has.
+    pub(super) fn pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let bytes = |text: &str| {
+            let text = repeated(text).replace("{VALID}", VALID.0).replace("{EVIL}", EVIL.0);
+            text.chars()
+                .map(|c| u8::try_from(u32::from(c)).expect("one char is one byte"))
+                .collect::<Vec<u8>>()
+        };
+        let fields = match &self.raw {
+            serde_json::Value::String(target) => [
+                (":method", "GET"),
+                (":scheme", "http"),
+                (":authority", "gw.test"),
+                (":path", target.as_str()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+            raw => serde_json::from_value(raw.clone()).unwrap(),
+        };
+        fields.iter().map(|(name, value)| (bytes(name), bytes(value))).collect()
+    }
+
+    /// An HTTP/2 case as it would be in HTTP/1.1, for what is said of its fields.
+    fn as_http1(&self) -> String {
+        let fields: Vec<(String, String)> = serde_json::from_value(self.raw.clone()).unwrap();
+        let named =
+            |name: &str| fields.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value);
+        let mut text = format!("{} {} HTTP/1.1\r\n", named(":method"), named(":path"));
+        if !named(":authority").is_empty() {
+            text += &format!("Host: {}\r\n", named(":authority"));
+        }
+        for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with(':')) {
+            text += &format!("{name}: {value}\r\n");
+        }
+        text + "\r\n"
     }
 
     /// The exact bytes that a client sends.

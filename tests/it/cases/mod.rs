@@ -4,6 +4,7 @@
 //! recorded is then all that ever was, and belongs to that case.
 
 mod case;
+mod h2;
 mod oracle;
 mod return_to;
 

@@ -1,5 +1,8 @@
 //! HTTP/2 by prior knowledge: the same rules as over HTTP/1.1, and what only HTTP/2 has.
 
+mod conformance;
+mod memory;
+
 use crate::support::h2::{
     CONTINUATION, DATA, END_STREAM, End, GOAWAY, H2, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, frame,
     headers, hello, request,
