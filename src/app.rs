@@ -10,6 +10,7 @@ mod check;
 mod health;
 mod rehearsal;
 mod state;
+mod upstreams;
 
 pub use check::{Bound, Checked, CheckedIssuer, CheckedRoute, check};
 pub use rehearsal::{Rehearsal, Stage};
@@ -118,7 +119,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     };
     running.track(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     running.find_primaries(&mut plans, &leased, &metrics).map_err(StartError::System)?;
-    running.fetch_keys(&draining_seen).map_err(StartError::System)?;
+    running.ask_others(&draining_seen).map_err(StartError::System)?;
     let connections = Connections::new(server.limits.connections);
     let state_watch = StateWatch::new(&shared.config);
     if let Some(internal) = internal {
@@ -249,8 +250,9 @@ impl Running {
         Ok(())
     }
 
-    /// Starts the thread that fetches the keys of issuers, if any are fetched.
-    fn fetch_keys(&mut self, drain: &watch::Receiver<bool>) -> std::io::Result<()> {
+    /// Starts the threads that ask issuers for their keys and endpoints whether they work, if any are asked.
+    fn ask_others(&mut self, drain: &watch::Receiver<bool>) -> std::io::Result<()> {
+        self.threads.extend(upstreams::check(&self.shared, drain)?);
         if self.shared.issuers().fetch() {
             let (shared, mut drain) = (Arc::clone(&self.shared), drain.clone());
             self.threads.push(spawn_worker("issuers", move || async move {
@@ -278,6 +280,7 @@ impl Running {
         let published = Published::new(self.shared.ring(), &tokens.issuer, &jwks_uri);
         let watches: Vec<_> = plans.iter().filter_map(StorePlan::watch).collect();
         let draining = Arc::clone(&self.draining);
+        let asked = Arc::clone(&self.shared);
         let readiness = move || {
             let mut waiting_for = health::waiting_for(&watches, draining.load(Ordering::Relaxed));
             waiting_for.extend(state.iter().filter_map(|state| state.waits()));
@@ -285,6 +288,7 @@ impl Running {
             Readiness {
                 waiting_for,
                 stores: stores.chain(state.iter().map(|state| state.health())).collect(),
+                upstreams: asked.standings().health(),
             }
         };
         let shared = Arc::clone(&self.shared);

@@ -43,7 +43,7 @@ pub use rate::Rate;
 pub use report::render;
 pub use schema::schema;
 pub use secret::Secret;
-pub use upstream::{Ejection, UpstreamLimits};
+pub use upstream::{Ejection, Health, UpstreamLimits};
 pub use words::{
     Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
     JwsAlgorithm, Outage, PathException, Preflight, StreamEnd, TokenProfile,
@@ -415,6 +415,8 @@ pub struct Upstream {
     pub limits: UpstreamLimits,
     /// When an endpoint that fails is left alone.
     pub ejection: Ejection,
+    /// How its endpoints are asked whether they work; `None`: they are not.
+    pub health: Option<Health>,
 }
 
 /// One process of an upstream.
@@ -428,6 +430,8 @@ pub struct Endpoint {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// A Unix socket, instead of host and port.
+    pub socket: Option<PathBuf>,
 }
 
 /// `[[routes]]`

@@ -20,7 +20,6 @@ const KEYS: &[(&str, &str)] = &[
     ("tokens.keys", "rotate_every"),
     ("tokens.keys", "seal"),
     ("tokens.keys", "state"),
-    ("upstreams.*", "health"),
     ("routes", "rollout"),
 ];
 

@@ -291,7 +291,8 @@ fn every_setting_of_the_documented_default_is_accepted() {
 #[test]
 fn the_defaults_of_the_schema_are_those_of_the_code() {
     let minimal = "[internal]\n[state]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
-                   [upstreams.u]\nendpoints = [\"http://h\"]\n[[routes]]\npath = \"/\"\nupstream = \"u\"\n";
+                   [upstreams.u]\nendpoints = [\"http://h\"]\nhealth = { path = \"/h\" }\n\
+                   [[routes]]\npath = \"/\"\nupstream = \"u\"\n";
     let mut full: toml::Value = toml::from_str(minimal).expect("TOML");
     let mut found = Vec::new();
     keys(&SCHEMA, "", &mut found);

@@ -27,8 +27,26 @@ pub struct Ejection {
     pub slow_return: Duration,
 }
 
+/// How its endpoints are asked whether they work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Path and query of the request.
+    pub path: String,
+    /// From the end of one to the next.
+    pub interval: Duration,
+    /// For one, connecting included.
+    pub timeout: Duration,
+    /// Failures in a row that make an endpoint unhealthy.
+    pub failures: u32,
+    /// Passes in a row that make it well again.
+    pub passes: u32,
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(socket) = &self.socket {
+            return write!(f, "unix:{}", socket.display());
+        }
         let scheme = match (self.tls, self.http2) {
             (true, _) => "https",
             (false, true) => "h2c",

@@ -14,6 +14,7 @@
 //! address that only services can reach, and its default is loopback.
 
 use crate::token::Published;
+use crate::upstream::{EndpointHealth, UpstreamHealth};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -32,6 +33,8 @@ pub struct Readiness {
     pub waiting_for: Vec<String>,
     /// Every store, as it is now.
     pub stores: Vec<StoreHealth>,
+    /// Every upstream, as it is now.
+    pub upstreams: Vec<UpstreamHealth>,
 }
 
 /// A store, as it is now.
@@ -102,8 +105,13 @@ impl Internal {
             (None, "/live") => fresh(StatusCode::OK, TEXT, "live\n".into()),
             (None, "/metrics") => fresh(StatusCode::OK, METRICS, (self.metrics)()),
             (None, _) => {
-                let stores = query.split('&').any(|part| part == "stores" || part.starts_with("stores="));
-                ready(&(self.readiness)(), stores)
+                let asks = |name: &str| {
+                    let rest = |part: &'_ str| {
+                        part.strip_prefix(name).map(|rest| rest.is_empty() || rest.starts_with('='))
+                    };
+                    query.split('&').any(|part| rest(part) == Some(true))
+                };
+                ready(&(self.readiness)(), asks("stores"), asks("upstreams"))
             }
         })
     }
@@ -115,10 +123,13 @@ impl std::fmt::Debug for Internal {
     }
 }
 
-/// 200 or 503. With `stores`, a store that cannot be asked makes it 503 too: for alerts, not for load balancers.
-fn ready(readiness: &Readiness, stores: bool) -> Response<Full<Bytes>> {
+/// 200 or 503. With `stores`, a store that cannot be asked makes it 503 too, with `upstreams` one of which no endpoint
+/// serves: for alerts, not for load balancers.
+fn ready(readiness: &Readiness, stores: bool, upstreams: bool) -> Response<Full<Bytes>> {
     let all_reachable = readiness.stores.iter().all(|store| store.reachable);
-    let ready = readiness.waiting_for.is_empty() && (!stores || all_reachable);
+    let all_serve =
+        readiness.upstreams.iter().all(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.serves));
+    let ready = readiness.waiting_for.is_empty() && (!stores || all_reachable) && (!upstreams || all_serve);
     let mut body = serde_json::json!({ "ready": ready, "waiting_for": readiness.waiting_for });
     if let (true, Some(members)) = (stores, body.as_object_mut()) {
         let each = readiness.stores.iter().map(|store| {
@@ -130,6 +141,14 @@ fn ready(readiness: &Readiness, stores: bool) -> Response<Full<Bytes>> {
             each
         });
         members.insert("stores".into(), each.collect());
+    }
+    if let (true, Some(members)) = (upstreams, body.as_object_mut()) {
+        let endpoint = |one: &EndpointHealth| serde_json::json!({ "endpoint": one.endpoint, "state": one.state, "detail": one.detail });
+        let each = readiness.upstreams.iter().map(|upstream| {
+            let endpoints: serde_json::Value = upstream.endpoints.iter().map(endpoint).collect();
+            serde_json::json!({ "name": upstream.name, "endpoints": endpoints })
+        });
+        members.insert("upstreams".into(), each.collect());
     }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     fresh(status, JSON, format!("{body}\n"))

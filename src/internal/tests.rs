@@ -45,7 +45,7 @@ fn json_of(response: Response<Full<Bytes>>) -> Value {
 
 fn store(reachable: bool) -> Readiness {
     let store = StoreHealth { name: "app".into(), reachable, detail: None, primaries: Vec::new() };
-    Readiness { waiting_for: Vec::new(), stores: vec![store] }
+    Readiness { waiting_for: Vec::new(), stores: vec![store], upstreams: Vec::new() }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use std::time::Duration;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::config::{self, At, ConfigError};
 use crate::upstream::error::UpstreamError;
 use crate::upstream::pool::Link;
+use crate::upstream::resolve::Resolver;
 use crate::upstream::sender::Multiplexed;
 use crate::upstream::slots::Slot;
 use crate::upstream::wire::{Stream, Turn, Wire};
@@ -35,11 +36,16 @@ const PONG_WITHIN: Duration = Duration::from_secs(20);
 
 /// How to reach one endpoint.
 pub(crate) struct Connector {
-    host: String,
-    port: u16,
+    place: Place,
     http2: bool,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
+}
+
+/// Where it listens.
+enum Place {
+    Tcp(Resolver),
+    Unix(PathBuf),
 }
 
 impl Connector {
@@ -61,8 +67,19 @@ impl Connector {
                 Some((TlsConnector::from(Arc::clone(tls)), name))
             }
         };
-        let (port, http2) = (endpoint.port, endpoint.http2);
-        Ok(Self { host, port, http2, tls, timeout: upstream.connect_timeout })
+        let place = match &endpoint.socket {
+            Some(path) => Place::Unix(path.clone()),
+            None => Place::Tcp(Resolver::new(&host, endpoint.port)),
+        };
+        Ok(Self { place, http2: endpoint.http2, tls, timeout: upstream.connect_timeout })
+    }
+
+    /// How long a connection may serve.
+    pub(crate) fn age_max(&self) -> Option<Duration> {
+        match &self.place {
+            Place::Tcp(resolver) => resolver.age_max(),
+            Place::Unix(_) => None,
+        }
     }
 
     /// Whether one connection carries many requests.
@@ -94,7 +111,13 @@ impl Connector {
     }
 
     async fn open(&self, end: Instant) -> Result<Stream, UpstreamError> {
-        let stream = self.dial(end).await?;
+        let stream = match &self.place {
+            Place::Tcp(resolver) => dial(resolver, end).await?,
+            Place::Unix(path) => {
+                let stream = UnixStream::connect(path).await;
+                return stream.map(Stream::Unix).map_err(|source| UpstreamError::ConnectFailed { source });
+            }
+        };
         // Heads and bodies leave in separate writes; a delayed one would cost a round trip.
         stream.set_nodelay(true).map_err(|source| UpstreamError::ConnectFailed { source })?;
         let Some((tls, name)) = &self.tls else { return Ok(Stream::Plain(stream)) };
@@ -102,26 +125,34 @@ impl Connector {
             tls.connect(name.clone(), stream).await.map_err(|source| UpstreamError::TlsFailed { source })?;
         Ok(Stream::Tls(Box::new(stream)))
     }
+}
 
-    /// Tries the name's addresses in order, each with an equal share of the time left, so that one black hole among them
-    /// does not use it up.
-    async fn dial(&self, end: Instant) -> Result<TcpStream, UpstreamError> {
-        let addresses: Vec<SocketAddr> = lookup_host((self.host.as_str(), self.port))
-            .await
-            .map_err(|source| UpstreamError::ConnectFailed { source })?
-            .collect();
-        let mut failure = UpstreamError::ConnectFailed { source: io::ErrorKind::NotFound.into() };
-        for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-            let share =
-                end.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
-            match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(source)) => failure = UpstreamError::ConnectFailed { source },
-                Err(_) => failure = UpstreamError::ConnectTimedOut,
-            }
+/// Tries the name's addresses in order, each with an equal share of the time left, so that one black hole among them
+/// does not use it up.
+async fn dial(resolver: &Resolver, end: Instant) -> Result<TcpStream, UpstreamError> {
+    let found = resolver.addresses().await;
+    let addresses = found.map_err(|source| UpstreamError::ConnectFailed { source })?;
+    let mut failure = UpstreamError::ConnectFailed { source: io::ErrorKind::NotFound.into() };
+    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let share = end.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(source)) => failure = UpstreamError::ConnectFailed { source },
+            Err(_) => failure = UpstreamError::ConnectTimedOut,
         }
-        Err(failure)
     }
+    Err(failure)
+}
+
+/// The trust in upstreams' certificates, if one of them has any.
+///
+/// # Errors
+/// As [`system_tls`].
+pub(crate) fn tls_for(
+    upstreams: &[config::Upstream],
+) -> Result<Option<Arc<rustls::ClientConfig>>, ConfigError> {
+    let first = upstreams.iter().find(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.tls));
+    first.map(|upstream| system_tls(upstream.at)).transpose()
 }
 
 /// Begins HTTP/2 by prior knowledge.
@@ -168,7 +199,7 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
 ///
 /// # Errors
 /// If the system has none: then no `https://` upstream could ever be reached.
-pub(crate) fn system_tls(at: At) -> Result<Arc<rustls::ClientConfig>, ConfigError> {
+fn system_tls(at: At) -> Result<Arc<rustls::ClientConfig>, ConfigError> {
     let mut roots = rustls::RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 {

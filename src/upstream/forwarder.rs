@@ -10,7 +10,7 @@ use crate::config::{self, ConfigError, UpstreamId};
 use crate::request::Upgrade;
 use crate::upstream::balanced::{Answer, Balanced, Errand};
 use crate::upstream::body::UpstreamBody;
-use crate::upstream::connect::system_tls;
+use crate::upstream::connect::tls_for;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::Deadlines;
 use crate::upstream::outbound::Outbound;
@@ -38,10 +38,7 @@ impl Forwarder {
         standings: &Standings,
         tunnels: Tunnels,
     ) -> Result<Self, Vec<ConfigError>> {
-        let first_tls =
-            upstreams.iter().find(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.tls));
-        let tls =
-            first_tls.map(|upstream| system_tls(upstream.at)).transpose().map_err(|mistake| vec![mistake])?;
+        let tls = tls_for(upstreams).map_err(|mistake| vec![mistake])?;
         Self::with_tls(upstreams, standings, tunnels, tls)
     }
 

@@ -21,7 +21,8 @@
 //!
 //! One [`Forwarder`] belongs to one worker and never leaves its thread: pools are plain cells, there is no lock. What is
 //! shared by all workers is [`Tunnels`], which a drain waits for, and [`Standings`]: which endpoints fail, and how many
-//! connections there are. A request to an endpoint that is well reads two numbers there and writes none.
+//! connections there are, fed by the requests and by `health`, which has a thread of its own. A request to an endpoint
+//! that is well reads two numbers there and writes none.
 //!
 //! A connection of HTTP/1.1 carries one exchange at a time; one of HTTP/2 (`sender`) as many as the upstream allows, and what
 //! fails there resets its stream and no other.
@@ -40,10 +41,12 @@ mod exchange;
 mod forwarder;
 mod frames;
 mod head_copy;
+mod health;
 mod hygiene;
 mod outbound;
 mod pool;
 mod repeat;
+mod resolve;
 mod sender;
 mod slots;
 mod standing;
@@ -58,6 +61,7 @@ mod tests;
 pub use body::UpstreamBody;
 pub use error::UpstreamError;
 pub use forwarder::Forwarder;
+pub use health::HealthChecks;
 pub use outbound::Outbound;
-pub use standing::Standings;
+pub use standing::{EndpointHealth, Standings, UpstreamHealth};
 pub use tunnel::{Goodbye, Tunnel, Tunnels};

@@ -36,6 +36,7 @@ pub(crate) struct Link {
     /// The deadline of an exchange. It stays in the timer wheel from one to the next and fires too early rather than being
     /// moved each time, so a busy connection does not touch the wheel.
     pub(crate) timer: Pin<Box<Sleep>>,
+    born: Instant,
 }
 
 impl Link {
@@ -49,8 +50,9 @@ impl Link {
     }
 
     fn of(sender: Sender, turn: Arc<Turn>) -> Self {
-        let timer = Box::pin(sleep_until(Instant::now()));
-        Self { sender, turn, copy: HeadCopy::default(), reused: false, timer }
+        let born = Instant::now();
+        let timer = Box::pin(sleep_until(born));
+        Self { sender, turn, copy: HeadCopy::default(), reused: false, timer, born }
     }
 }
 
@@ -65,6 +67,8 @@ pub(crate) struct Endpoint {
     /// Whoever opens one of them, lest a burst open many.
     opening: Mutex<()>,
     idle_timeout: Duration,
+    /// How long a connection may serve: a name may lead elsewhere by then.
+    age_max: Option<Duration>,
     sweeping: Cell<bool>,
     /// Requests of this worker on their way.
     busy: Cell<u32>,
@@ -129,6 +133,7 @@ impl Endpoint {
         waiters: &Rc<Waiters>,
     ) -> Rc<Self> {
         Rc::new(Self {
+            age_max: connector.age_max(),
             connector,
             idle: RefCell::default(),
             multiplexed: RefCell::default(),
@@ -242,14 +247,16 @@ impl Endpoint {
 
     /// Keeps a connection whose response has begun.
     pub(crate) fn put_back(self: &Rc<Self>, link: Link) {
-        if link.sender.is_closed() || matches!(link.sender, Sender::Http2(_)) {
+        let now = Instant::now();
+        let old = self.age_max.is_some_and(|most| now.saturating_duration_since(link.born) >= most);
+        if old || link.sender.is_closed() || matches!(link.sender, Sender::Http2(_)) {
             return;
         }
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= IDLE_MAX {
             idle.remove(0);
         }
-        idle.push(Idle { link, since: Instant::now() });
+        idle.push(Idle { link, since: now });
         drop(idle);
         self.sweep_from_now_on();
     }

@@ -25,6 +25,28 @@ const SHARE_MIN: u64 = 13;
 #[derive(Clone, Debug)]
 pub struct Standings(Arc<[Arc<Standing>]>);
 
+/// An upstream, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamHealth {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its endpoints, in the order of the configuration.
+    pub endpoints: Vec<EndpointHealth>,
+}
+
+/// An endpoint, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointHealth {
+    /// Its URL.
+    pub endpoint: String,
+    /// Whether requests go to it.
+    pub serves: bool,
+    /// The word of metrics.
+    pub state: &'static str,
+    /// Why its health checks fail.
+    pub detail: Option<String>,
+}
+
 /// How an endpoint is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -77,6 +99,8 @@ struct EndpointStanding {
     /// Times it was left alone since it last returned.
     spells: AtomicU32,
     unhealthy: AtomicBool,
+    /// Why its health checks fail.
+    trouble: Mutex<Option<String>>,
     slots: Arc<Slots>,
     metrics: EndpointMetrics,
 }
@@ -92,6 +116,11 @@ impl Standings {
         for upstream in self.0.iter() {
             upstream.show(Instant::now());
         }
+    }
+
+    /// How every upstream is now.
+    pub fn health(&self) -> Vec<UpstreamHealth> {
+        self.0.iter().map(|upstream| upstream.health(Instant::now())).collect()
     }
 
     pub(crate) fn of(&self, upstream: usize) -> Option<&Arc<Standing>> {
@@ -111,6 +140,7 @@ impl Standing {
                 out_until: AtomicU64::new(0),
                 spells: AtomicU32::new(0),
                 unhealthy: AtomicBool::new(false),
+                trouble: Mutex::default(),
                 slots: Slots::new(upstream.limits.connections, Arc::clone(&line)),
             }
         };
@@ -185,6 +215,36 @@ impl Standing {
             State::Returning => self.eject(at, endpoint, now),
             State::Serving | State::Ejected | State::Unhealthy => {}
         }
+    }
+
+    /// What its health checks say: nothing, or why they fail.
+    pub(crate) fn checked(&self, at: usize, trouble: Option<String>) {
+        let Some(endpoint) = self.endpoints.get(at) else { return };
+        let unhealthy = trouble.is_some();
+        let before = endpoint.unhealthy.swap(unhealthy, Ordering::Relaxed);
+        match &trouble {
+            Some(why) if !before => {
+                tracing::warn!(upstream = %self.name, endpoint = %endpoint.label, %why, "health checks fail");
+            }
+            None if before => {
+                tracing::info!(upstream = %self.name, endpoint = %endpoint.label, "health checks pass");
+            }
+            Some(_) | None => {}
+        }
+        *endpoint.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    fn health(&self, now: Instant) -> UpstreamHealth {
+        let endpoints = self.endpoints.iter().enumerate().map(|(at, endpoint)| {
+            let state = self.state(at, now);
+            EndpointHealth {
+                endpoint: endpoint.label.clone(),
+                serves: matches!(state, State::Serving | State::Returning),
+                state: state.word(),
+                detail: endpoint.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            }
+        });
+        UpstreamHealth { name: self.name.clone(), endpoints: endpoints.collect() }
     }
 
     fn eject(&self, at: usize, endpoint: &EndpointStanding, now: Instant) {

@@ -100,7 +100,13 @@ pub(crate) fn to_ports(ports: &[u16]) -> Upstream {
         at: At { file: 0, start: 0, end: 0 },
         endpoints: ports
             .iter()
-            .map(|port| Endpoint { tls: false, http2: false, host: "127.0.0.1".into(), port: *port })
+            .map(|port| Endpoint {
+                tls: false,
+                http2: false,
+                host: "127.0.0.1".into(),
+                port: *port,
+                socket: None,
+            })
             .collect(),
         host: None,
         connect_timeout: Duration::from_secs(10),
@@ -113,6 +119,7 @@ pub(crate) fn to_ports(ports: &[u16]) -> Upstream {
             time: Duration::from_secs(5),
             slow_return: Duration::from_secs(10),
         },
+        health: None,
     }
 }
 

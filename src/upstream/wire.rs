@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use crate::upstream::slots::Slot;
@@ -107,6 +107,8 @@ pub(crate) enum Stream {
     Plain(TcpStream),
     /// `https://`; boxed, since its state is twenty times the size of a socket.
     Tls(Box<TlsStream<TcpStream>>),
+    /// `unix:`
+    Unix(UnixStream),
 }
 
 /// The state of one head, across reads.
@@ -186,6 +188,7 @@ impl AsyncRead for Wire {
         ready!(match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         })?;
         let fresh = buf.filled().get(before..).unwrap_or_default();
         Poll::Ready(this.watch(fresh).map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault)))
@@ -197,6 +200,7 @@ impl AsyncWrite for Wire {
         match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -212,6 +216,7 @@ impl AsyncWrite for Wire {
         match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -219,6 +224,7 @@ impl AsyncWrite for Wire {
         match &self.stream {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Unix(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -226,6 +232,7 @@ impl AsyncWrite for Wire {
         match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -233,6 +240,7 @@ impl AsyncWrite for Wire {
         match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::config::check::http;
 use crate::config::check::names::Entry;
 use crate::config::check::table::{Checker, Table};
-use crate::config::raw::{Placed, RawEjection, RawTimeouts, RawUpstream, RawUpstreamLimits};
-use crate::config::{Balance, Ejection, Endpoint, Upstream, UpstreamLimits};
+use crate::config::raw::{Placed, RawEjection, RawHealth, RawTimeouts, RawUpstream, RawUpstreamLimits};
+use crate::config::{At, Balance, Ejection, Endpoint, Health, Upstream, UpstreamLimits};
 
 /// More would not fit the arithmetic of the queue, and no machine.
 const COUNT_MAX: u32 = 1_000_000;
@@ -15,7 +15,9 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// An hour of failing is no lapse any more; who wants an endpoint out takes it out.
 const EJECTION_MAX: Duration = Duration::from_secs(3600);
 
-const ENDPOINT: &str = "`http://host:port`, `https://host:port` or `h2c://host:port`";
+const ENDPOINT: &str = "`http://host:port`, `https://host:port`, `h2c://host:port` or `unix:/path`";
+/// Linux has 108 bytes for the name of a socket, and needs one of them.
+const SOCKET_BYTES_MAX: usize = 107;
 
 /// Checks one upstream.
 pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -> Upstream {
@@ -68,7 +70,34 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -
         balance: raw.balance.as_ref().map_or(Balance::LeastRequest, |raw| *raw.get()),
         limits: limits(&mut table, raw.limits.as_ref()),
         ejection: ejection(&mut table, raw.ejection.as_ref()),
+        health: raw.health.as_ref().and_then(|raw| health(&mut table, raw.get())),
     }
+}
+
+fn health(table: &mut Table<'_, '_>, raw: &RawHealth) -> Option<Health> {
+    let path = raw.path.get();
+    let good = path.starts_with('/')
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+        && path.parse::<::http::Uri>().is_ok();
+    if !good {
+        let (found, accepted) = (format!("`{path}` is no path"), "a path, as \"/healthz\"");
+        table.refuse(table.file.at(&raw.path), "health.path", found, accepted);
+        return None;
+    }
+    let range = Duration::from_millis(10)..=EJECTION_MAX;
+    let count = |count: usize| u32::try_from(count).unwrap_or(COUNT_MAX);
+    Some(Health {
+        path: path.clone(),
+        interval: table.duration_within(
+            "health.interval",
+            raw.interval.as_ref(),
+            Duration::from_secs(5),
+            range.clone(),
+        ),
+        timeout: table.duration_within("health.timeout", raw.timeout.as_ref(), Duration::from_secs(2), range),
+        failures: count(table.count("health.failures", raw.failures.as_ref(), 2, 1..=1000)),
+        passes: count(table.count("health.passes", raw.passes.as_ref(), 2, 1..=1000)),
+    })
 }
 
 fn limits(table: &mut Table<'_, '_>, raw: Option<&Placed<RawUpstreamLimits>>) -> UpstreamLimits {
@@ -117,10 +146,7 @@ fn endpoint(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<Endpoint>
         "http" => (false, false),
         "https" => (true, false),
         "h2c" => (false, true),
-        "unix" => {
-            table.refuse(at, "endpoints", format!("`{scheme}:` is not in this build yet"), ENDPOINT);
-            return None;
-        }
+        "unix" => return socket(table, at, rest),
         _ => {
             let found = format!("`{text}` has no scheme that is known");
             match http::authority(text) {
@@ -144,5 +170,24 @@ fn endpoint(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<Endpoint>
         table.refuse(at, "endpoints", format!("`{text}` has no valid host and port"), ENDPOINT);
         return None;
     };
-    Some(Endpoint { tls, http2, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
+    Some(Endpoint { tls, http2, host, port: port.unwrap_or(if tls { 443 } else { 80 }), socket: None })
+}
+
+fn socket(table: &mut Table<'_, '_>, at: At, path: &str) -> Option<Endpoint> {
+    if !path.starts_with('/')
+        || path.starts_with("//")
+        || path.contains('\0')
+        || path.len() > SOCKET_BYTES_MAX
+    {
+        let found = format!("`{path}` is no absolute path of at most {SOCKET_BYTES_MAX} bytes");
+        table.refuse(at, "endpoints", found, ENDPOINT);
+        return None;
+    }
+    Some(Endpoint {
+        tls: false,
+        http2: false,
+        host: "localhost".to_owned(),
+        port: 80,
+        socket: Some(path.into()),
+    })
 }

@@ -28,7 +28,7 @@ pub(crate) use session::{IdleTouchWord, RawAttribute, RawIdleTouch, RawProfile};
 pub(crate) use state::RawState;
 pub(crate) use store::RawStore;
 pub(crate) use token::{RawKeys, RawTokens, RawTxn};
-pub(crate) use upstream::{RawEjection, RawTimeouts, RawUpstream, RawUpstreamLimits};
+pub(crate) use upstream::{RawEjection, RawHealth, RawTimeouts, RawUpstream, RawUpstreamLimits};
 pub(crate) use value::{
     DurationText, KnownOutage, OneOrMany, OutageWord, Placed, RawOutage, SecretRef, SizeText, UrlRef,
 };

@@ -10,7 +10,8 @@ use crate::config::raw::value::{DurationText, Placed};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawUpstream {
-    /// Its processes, as `["http://127.0.0.1:3001"]`; `https://` checks the certificate, `h2c://` is HTTP/2. Required.
+    /// Its processes, as `["http://127.0.0.1:3001"]`; `https://` checks the certificate, `h2c://` is HTTP/2,
+    /// `unix:/run/app.sock` is a socket. Required.
     pub(crate) endpoints: Placed<Vec<Placed<String>>>,
     /// Sent as `Host` instead of the client's. Default: the client's Host, unchanged.
     pub(crate) host: Option<Placed<String>>,
@@ -25,6 +26,28 @@ pub(crate) struct RawUpstream {
     pub(crate) limits: Option<Placed<RawUpstreamLimits>>,
     /// When an endpoint that fails is left alone, if there are others; never more than half of them.
     pub(crate) ejection: Option<Placed<RawEjection>>,
+    /// How its endpoints are asked whether they work. Default: they are not.
+    pub(crate) health: Option<Placed<RawHealth>>,
+}
+
+/// How endpoints are asked whether they work.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawHealth {
+    /// What is asked for, by GET without any credentials; 2xx and 3xx pass. Required.
+    pub(crate) path: Placed<String>,
+    /// From one check to the next. Default: 5s.
+    #[schemars(extend("default" = "5s"))]
+    pub(crate) interval: Option<Placed<DurationText>>,
+    /// How long an answer may take, connecting included. Default: 2s.
+    #[schemars(extend("default" = "2s"))]
+    pub(crate) timeout: Option<Placed<DurationText>>,
+    /// Failed checks in a row after which an endpoint gets no requests, unless none passes. Default: 2.
+    #[schemars(extend("default" = 2))]
+    pub(crate) failures: Option<Placed<u32>>,
+    /// Passed checks in a row after which it gets them again. Default: 2.
+    #[schemars(extend("default" = 2))]
+    pub(crate) passes: Option<Placed<u32>>,
 }
 
 /// How much of a service there may be at once.
