@@ -51,7 +51,9 @@ impl UpstreamError {
     pub(crate) fn from_exchange(source: hyper::Error) -> Self {
         match find_cause::<HeadFault>(&source) {
             Some(HeadFault::TooManyInformational) => Self::TooManyInformational,
-            Some(HeadFault::BareLineEnd) | None => Self::BrokenResponse { source },
+            Some(HeadFault::BadStatusLine | HeadFault::BareLineEnd | HeadFault::FramedInterim) | None => {
+                Self::BrokenResponse { source }
+            }
         }
     }
 }

@@ -6,8 +6,8 @@
 //! or what a failure looks like to the client (`respond` has one answer for each [`UpstreamError`]).
 //!
 //! Threat: an upstream may be slow, dead, confused or hostile towards the others that share the gateway. So every wait
-//! has an end until the response's head is there; a head is small, has CRLF line ends, at most eight interim responses
-//! before it and one framing; a connection is used again only after exactly one complete exchange; a byte too many on
+//! has an end until the response's head is there; a head is small, begins with a status line of HTTP/1, has CRLF line
+//! ends, at most eight interim responses before it, none of which claims a body, and one framing; a connection is used again only after exactly one complete exchange; a byte too many on
 //! an idle one closes it. A tunnel opens only on a 101 that was asked for and proves that the upstream read the
 //! handshake, because a client byte sent before that proof would be read as the next request.
 //!

@@ -1,8 +1,9 @@
 //! The bytes between us and an endpoint, watched while a response's head goes by.
 //!
-//! hyper reads heads leniently: a bare LF ends a line, and interim responses are skipped without end. Its callback for
-//! interim responses costs four allocations a request. Here every head passes byte by byte anyway, so the same rules
-//! are kept for the price of one `memchr` per header line, and once the final head is through, for nothing.
+//! hyper reads heads leniently: a bare LF ends a line, empty lines before the status line and interim responses are
+//! skipped without end, an interim response's Content-Length is not looked at, and any three digits are a status. Its
+//! callback for interim responses costs four allocations a request. Here every head passes byte by byte anyway, so
+//! stricter rules are kept for the price of one `memchr` per header line, and once the final head is through, for nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -19,8 +20,10 @@ use crate::upstream::slots::Slot;
 /// Interim responses (103 and the like) before the final one. Servers send one or two.
 const INFORMATIONAL_MAX: u8 = 8;
 
-/// Offset of the status code in `HTTP/1.1 200 OK`.
-const STATUS_AT: usize = 9;
+/// Bytes at the start of a line that are looked at: `HTTP/1.1 200 `, or the name of a field that frames a body.
+const START_BYTES: usize = 20;
+/// Fields that would give an interim response a body: who believed them would read the next head as its content.
+const FRAMING: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 
 const ASKED: u8 = 1;
 const IN_HEAD: u8 = 2;
@@ -51,8 +54,12 @@ impl Turn {
 /// What is wrong with a response's head that hyper would let pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadFault {
+    /// The status line is none of HTTP/1, or something comes before it.
+    BadStatusLine,
     /// A line ends in LF without CR.
     BareLineEnd,
+    /// An interim response that says it has a body.
+    FramedInterim,
     /// More than [`INFORMATIONAL_MAX`] interim responses.
     TooManyInformational,
 }
@@ -60,6 +67,8 @@ pub(crate) enum HeadFault {
 impl std::fmt::Display for HeadFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::BadStatusLine => "the head does not begin with a status line",
+            Self::FramedInterim => "an interim response frames a body",
             Self::BareLineEnd => "a line of the head ends in a bare LF",
             Self::TooManyInformational => "too many interim responses",
         })
@@ -118,10 +127,12 @@ struct HeadWatch {
     line_bytes: usize,
     /// The last of them.
     last: u8,
+    /// The first of them, in the status line and in interim responses.
+    start: [u8; START_BYTES],
     /// Whether the status line is over.
     in_fields: bool,
-    /// The status code's digits.
-    status: [u8; 3],
+    /// Whether it says that another response follows.
+    interim: bool,
     /// Interim responses that went by.
     informational: u8,
 }
@@ -143,35 +154,38 @@ impl HeadWatch {
     }
 
     fn take(&mut self, part: &[u8]) {
-        if !self.in_fields {
-            for (digit, at) in self.status.iter_mut().zip(STATUS_AT..) {
-                if let Some(byte) = at.checked_sub(self.line_bytes).and_then(|at| part.get(at)) {
-                    *digit = *byte;
-                }
-            }
+        if (!self.in_fields || self.interim)
+            && let Some(free) = self.start.get_mut(self.line_bytes..)
+        {
+            free.iter_mut().zip(part).for_each(|(place, byte)| *place = *byte);
         }
         self.line_bytes += part.len();
         self.last = part.last().copied().unwrap_or(self.last);
     }
 
     fn end_line(&mut self) -> Result<bool, HeadFault> {
-        let empty = self.line_bytes == 1;
+        let (empty, start) = (self.line_bytes == 1, self.start);
         if self.last != b'\r' {
             return Err(HeadFault::BareLineEnd);
         }
-        self.line_bytes = 0;
-        self.last = 0;
-        if !empty {
-            self.in_fields = true;
-            return Ok(false);
-        }
+        (self.line_bytes, self.last) = (0, 0);
         if !self.in_fields {
-            // hyper, like most, skips empty lines before a status line.
+            self.interim = is_interim(start).ok_or(HeadFault::BadStatusLine)?;
+            self.in_fields = true;
+            self.start = [0; START_BYTES];
             return Ok(false);
         }
-        if self.status.first() != Some(&b'1') || &self.status == b"101" {
+        if !empty {
+            if self.interim && frames(start) {
+                return Err(HeadFault::FramedInterim);
+            }
+            self.start = [0; START_BYTES];
+            return Ok(false);
+        }
+        if !self.interim {
             return Ok(true);
         }
+        self.start = [0; START_BYTES];
         self.in_fields = false;
         self.informational += 1;
         if self.informational > INFORMATIONAL_MAX {
@@ -179,6 +193,38 @@ impl HeadWatch {
         }
         Ok(false)
     }
+}
+
+/// Whether a status line says that another response follows; `None` if it is none. 101 is the last one of its connection.
+fn is_interim(line: [u8; START_BYTES]) -> Option<bool> {
+    match line {
+        [
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            b'1',
+            b'.',
+            b'0' | b'1',
+            b' ',
+            class,
+            tens,
+            ones,
+            b' ' | b'\r',
+            ..,
+        ] if tens.is_ascii_digit() && ones.is_ascii_digit() => match class {
+            b'1' => Some((tens, ones) != (b'0', b'1')),
+            b'2'..=b'5' => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether a line begins with the name of a field that frames a body.
+fn frames(line: [u8; START_BYTES]) -> bool {
+    FRAMING.iter().any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
 }
 
 impl AsyncRead for Wire {
@@ -286,6 +332,49 @@ mod tests {
     #[test]
     fn bytes_behind_the_final_head_are_not_looked_at() {
         assert_eq!(watch(b"HTTP/1.1 101 Switching\r\n\r\n\n\n\n", 4096), Ok(true));
-        assert_eq!(watch(b"\r\nHTTP/1.1 200 OK\r\n\r\na\nb", 4096), Ok(true));
+        assert_eq!(watch(b"HTTP/1.1 200\r\n\r\na\nb", 4096), Ok(true));
+    }
+
+    #[test]
+    fn a_status_line_is_one_of_http_1_and_comes_first() {
+        for line in [
+            "",
+            " HTTP/1.1 200 OK",
+            "HTTP/2 200 OK",
+            "HTTP/1.2 200 OK",
+            "http/1.1 200 OK",
+            "HTTP/1.1 20 OK",
+            "HTTP/1.1 2000 OK",
+            "HTTP/1.1 099 No",
+            "HTTP/1.1 600 No",
+            "HTTP/1.1  200 OK",
+            "HTTP/1.1 +20 OK",
+            "HTTP/1.1\t200 OK",
+            "HTTP/1.1 200OK",
+            "HTTP/1.1",
+            "ICY 200 OK",
+        ] {
+            let head = format!("{line}\r\nA: b\r\n\r\n");
+            for step in [1, 3, 4096] {
+                assert_eq!(watch(head.as_bytes(), step), Err(HeadFault::BadStatusLine), "{line:?} by {step}");
+            }
+        }
+        for line in ["HTTP/1.0 200 OK", "HTTP/1.1 599 ", "HTTP/1.1 404", "HTTP/1.1 200 \u{e9}"] {
+            assert_eq!(watch(format!("{line}\r\n\r\n").as_bytes(), 2), Ok(true), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_interim_response_has_no_body() {
+        for field in ["Content-Length: 0", "TRANSFER-ENCODING: chunked", "content-length : 5"] {
+            let head = format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n{field}\r\n\r\n");
+            for step in [1, 5, 4096] {
+                assert_eq!(watch(head.as_bytes(), step), Err(HeadFault::FramedInterim), "{field} by {step}");
+            }
+        }
+        let after = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        for step in [1, 5, 4096] {
+            assert_eq!(watch(after.as_bytes(), step), Ok(true));
+        }
     }
 }

@@ -15,6 +15,7 @@ mod cookies;
 mod demo;
 mod drain;
 mod express;
+mod faults;
 mod frameworks;
 mod grpc;
 mod http2;

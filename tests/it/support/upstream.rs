@@ -22,7 +22,8 @@ pub(crate) struct Upstream {
 /// One connection to it, as its script sees it.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    /// Until it is reset.
+    stream: Option<TcpStream>,
     pending: Vec<u8>,
     record: Record,
 }
@@ -46,7 +47,7 @@ impl Upstream {
                 }
                 let record = Record::default();
                 records.lock().unwrap().push(record.clone());
-                let mut wire = Wire { stream, pending: Vec::new(), record };
+                let mut wire = Wire { stream: Some(stream), pending: Vec::new(), record };
                 let script = script.clone();
                 players.lock().unwrap().push(std::thread::spawn(move || {
                     script(&mut wire);
@@ -157,18 +158,29 @@ impl Wire {
 
     /// Sends; a gateway that hung up is its own business.
     pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref());
+        if let Some(stream) = &mut self.stream {
+            let _ = stream.write_all(bytes.as_ref());
+        }
     }
 
     /// Hangs up, both ways.
     pub(crate) fn hang_up(&self) {
-        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        if let Some(stream) = &self.stream {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    /// Resets the connection: what was said and not read yet may be lost.
+    pub(crate) fn reset(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        }
     }
 
     /// The socket itself, for bodies too large to be recorded.
     pub(crate) fn socket(&mut self) -> (&mut TcpStream, Vec<u8>) {
         let pending = std::mem::take(&mut self.pending);
-        (&mut self.stream, pending)
+        (self.stream.as_mut().expect("a connection that was not reset"), pending)
     }
 
     /// Records what comes until the other side hangs up.
@@ -178,7 +190,8 @@ impl Wire {
 
     fn more(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
-        let read = self.stream.read(&mut chunk).unwrap_or(0);
+        let Some(stream) = &mut self.stream else { return false };
+        let read = stream.read(&mut chunk).unwrap_or(0);
         self.record.lock().unwrap().extend_from_slice(&chunk[..read]);
         self.pending.extend_from_slice(&chunk[..read]);
         read > 0
