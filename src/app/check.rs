@@ -6,7 +6,7 @@ pub use issuer::CheckedIssuer;
 
 use crate::clock::Clock;
 use crate::config::{
-    Access, Backend, Config, ConfigError, Freshness, Outage, Profile, Route, Store, Topology,
+    Access, Backend, Config, ConfigError, Freshness, Outage, Profile, Route, Store, SubjectType, Topology,
 };
 use crate::pipeline::Shared;
 use crate::request::Path;
@@ -42,6 +42,10 @@ pub struct CheckedRoute {
     pub upstream: String,
     /// The issuers whose bearers it accepts.
     pub issuers: Vec<String>,
+    /// What kinds of token its service gets; none on an open route.
+    pub tokens: Vec<&'static str>,
+    /// Whether that service knows a user by a `sub` of its own.
+    pub is_pairwise: bool,
     /// How long a revoked session may be honoured; `None` where none is asked for.
     pub bound: Option<Bound>,
 }
@@ -101,6 +105,13 @@ fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
             .filter_map(|id| config.issuers.get(id.0))
             .map(|issuer| issuer.name.clone())
             .collect(),
+        tokens: match route.access {
+            Access::Open => Vec::new(),
+            Access::Optional | Access::Session | Access::Required => {
+                route.token.profiles.iter().map(|profile| profile.word()).collect()
+            }
+        },
+        is_pairwise: route.token.subject_type == SubjectType::Pairwise,
         bound: (route.access != Access::Open).then(|| bound(route, config)),
     }
 }

@@ -1,6 +1,6 @@
 //! `cloakroom check`
 
-use crate::app::{Bound, Checked, CheckedIssuer, check};
+use crate::app::{Bound, Checked, CheckedIssuer, CheckedRoute, check};
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 use crate::config::{ConfigError, Sources};
@@ -47,7 +47,9 @@ fn print(checked: &Checked, printer: &Printer) {
             Some(bound) => in_words(bound),
             None => "open: the store is never asked".to_owned(),
         };
-        printer.line(format!("{:<28} {:<9} -> {:<12} {bound}", route.pattern, route.access, route.upstream));
+        let token = token_in_words(route);
+        let CheckedRoute { pattern, access, upstream, .. } = route;
+        printer.line(format!("{pattern:<28} {access:<9} -> {upstream:<12} {bound}{token}"));
     }
     for issuer in &checked.issuers {
         let CheckedIssuer { name, issuer, keys, audience } = issuer;
@@ -59,6 +61,18 @@ fn print(checked: &Checked, printer: &Printer) {
     }
     let routes = if checked.routes.len() == 1 { "route" } else { "routes" };
     printer.line(format!("fine: {} {routes}", checked.routes.len()));
+}
+
+/// What is not the usual about a route's token.
+fn token_in_words(route: &CheckedRoute) -> String {
+    let mut words = String::new();
+    if !matches!(*route.tokens, [] | ["at+jwt"]) {
+        words = format!("; token: {}", route.tokens.join(" and "));
+    }
+    if route.is_pairwise && !route.tokens.is_empty() {
+        words.push_str("; sub: pairwise");
+    }
+    words
 }
 
 fn in_words(bound: &Bound) -> String {
@@ -99,6 +113,8 @@ fn as_json(checked: &Checked) -> serde_json::Value {
             "access": route.access,
             "upstream": route.upstream,
             "issuers": route.issuers,
+            "tokens": route.tokens,
+            "pairwise": route.is_pairwise,
             "bound_seconds": route
                 .bound
                 .as_ref()

@@ -46,7 +46,7 @@ pub use secret::Secret;
 pub use upstream::{Ejection, Health, UpstreamLimits};
 pub use words::{
     Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
-    JwsAlgorithm, Outage, PathException, Preflight, StreamEnd, TokenProfile,
+    JwsAlgorithm, Outage, PathException, Preflight, StreamEnd, SubjectType, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -265,6 +265,8 @@ pub struct Profile {
     pub subject: Option<Located<String>>,
     /// Template of the `sub` claim.
     pub sub: Located<String>,
+    /// Path of who really acts in the user's name; `None`: nobody ever does.
+    pub act: Option<Located<String>>,
     /// Names that claims and conditions use, with where each comes from.
     pub attributes: Vec<(String, AttributeSource)>,
     /// What two session cookies with different values mean.
@@ -378,6 +380,8 @@ pub struct TokenOptions {
     pub claims: Vec<Located<String>>,
     /// The `scope` claim.
     pub scope: Option<String>,
+    /// Whether all services know a user by one `sub`.
+    pub subject_type: SubjectType,
 }
 
 impl Default for TokenOptions {
@@ -388,6 +392,7 @@ impl Default for TokenOptions {
             ttl: Duration::from_secs(30),
             claims: Vec::new(),
             scope: None,
+            subject_type: SubjectType::Public,
         }
     }
 }

@@ -301,6 +301,16 @@ pub enum StreamEnd {
     Keep,
 }
 
+/// Whether all services know a user by one `sub` (OpenID Connect Core §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubjectType {
+    /// One for each audience, which two services cannot compare.
+    Pairwise,
+    /// The same for all.
+    Public,
+}
+
 /// What kind of JWT a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum TokenProfile {

@@ -187,6 +187,7 @@ impl Candidate {
             duplicate_cookie: DuplicateCookie::Reject,
             cookie_repair: Vec::new(),
             idle_touch: None,
+            act: None,
         };
         crate::format::build(&profile).ok()
     }

@@ -28,6 +28,9 @@ pub(super) fn step(token: &InternalToken, stand_in_keys: bool, now: UnixMillis, 
         return step;
     };
     step.fact("header", found.header.to_string());
+    if token.template().is_pairwise {
+        step.fact("sub", "pairwise: of this audience alone, and no sid");
+    }
     if token.template().is_for_one_request() {
         step.fact("signed", "for this request alone");
     }

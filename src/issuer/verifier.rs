@@ -56,6 +56,7 @@ impl Verifier {
         let identity = Identity::build(&IdentityRules {
             table: (format!("issuers.{}", config.name), config.at),
             subject: Some(&config.subject),
+            act: None,
             sub: &config.sub,
             attributes: &config.attributes,
         });

@@ -29,6 +29,30 @@ pub fn claim_of(value: &Value) -> Option<Json> {
     }
 }
 
+/// Seconds of the year 5138: a larger number of "seconds since 1970" is one of milliseconds, as `Date.now()` has them.
+const SECONDS_MAX: u64 = 100_000_000_000;
+
+/// The value of the attribute `name` as the standards have it, where they have it (OpenID Connect Core §2, which RFC 9068 §2.2.1
+/// takes over): `auth_time` is whole seconds, `acr` a text, `amr` a list of texts. A value that is none of that is no value: a
+/// service would take it for what it is not.
+pub(super) fn as_standard(name: &str, value: Json) -> Option<Json> {
+    match (name, value) {
+        ("auth_time", Json::Number(number)) => {
+            let whole =
+                number.as_u64().or_else(|| number.as_f64().filter(|f| *f >= 0.0).map(|f| f as u64))?;
+            Some(Json::from(if whole < SECONDS_MAX { whole } else { whole / 1000 }))
+        }
+        ("amr", Json::String(method)) => Some(Json::Array(vec![Json::String(method)])),
+        ("amr", Json::Array(methods)) => {
+            let fits = !methods.is_empty() && methods.iter().all(Json::is_string);
+            fits.then_some(Json::Array(methods))
+        }
+        ("acr", Json::String(class)) => Some(Json::String(class)),
+        ("acr" | "amr" | "auth_time", _) => None,
+        (_, value) => Some(value),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +87,37 @@ mod tests {
             claim_of(&Value::BigInt("18446744073709551616".to_owned())),
             Some(json!("18446744073709551616"))
         );
+    }
+
+    #[test]
+    fn a_standard_claim_of_the_wrong_type_is_no_claim() {
+        for (name, value) in [
+            ("auth_time", json!("2026-11-21T09:00:00Z")),
+            ("auth_time", json!("1700000000")),
+            ("auth_time", json!(-1)),
+            ("auth_time", json!(true)),
+            ("acr", json!(2)),
+            ("acr", json!(["a"])),
+            ("amr", json!([])),
+            ("amr", json!(["pwd", 1])),
+            ("amr", json!({"pwd": true})),
+        ] {
+            assert_eq!(as_standard(name, value.clone()), None, "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn a_standard_claim_has_the_standards_type_whatever_the_app_keeps() {
+        for (name, value, claim) in [
+            ("auth_time", json!(1_700_000_000), json!(1_700_000_000)),
+            ("auth_time", json!(1_700_000_000_999_u64), json!(1_700_000_000)),
+            ("auth_time", json!(1_700_000_000.5), json!(1_700_000_000)),
+            ("acr", json!("urn:mace:incommon:iap:silver"), json!("urn:mace:incommon:iap:silver")),
+            ("amr", json!("pwd"), json!(["pwd"])),
+            ("amr", json!(["pwd", "otp"]), json!(["pwd", "otp"])),
+            ("email", json!(7), json!(7)),
+        ] {
+            assert_eq!(as_standard(name, value), Some(claim), "{name}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::codec::Value;
 use crate::config::{At, AttributeSource, ConfigError, Located};
 use crate::format::Reject;
-use crate::session::attribute::claim_of;
+use crate::session::attribute::{as_standard, claim_of};
 use crate::session::fingerprint::Fingerprint;
 use crate::session::subject::{SubjectPath, user_id};
 use crate::session::verified::{Session, Voucher};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Identity {
     subject: Option<SubjectPath>,
+    act: Option<SubjectPath>,
     sub: SubTemplate,
     attributes: Vec<(Arc<str>, Attribute)>,
 }
@@ -24,6 +25,8 @@ pub struct IdentityRules<'c> {
     pub table: (String, At),
     /// Path of the subject; `None`: it is found in some other way.
     pub subject: Option<&'c Located<String>>,
+    /// Path of who really acts; `None`: nobody ever does.
+    pub act: Option<&'c Located<String>>,
     /// Template of `sub`.
     pub sub: &'c Located<String>,
     /// Names and where their values are.
@@ -63,6 +66,7 @@ impl Identity {
             path
         };
         let subject = rules.subject.and_then(|subject| path(&subject.value, subject.at, "subject"));
+        let act = rules.act.and_then(|act| path(&act.value, act.at, "act"));
         let attributes = rules.attributes.iter().filter_map(|(name, source)| {
             let attribute = match source {
                 AttributeSource::Const(value) => Attribute::Const(value.clone()),
@@ -77,7 +81,7 @@ impl Identity {
             errors.push(ConfigError::new(rules.sub.at, key("sub"), found, "`{subject}` exactly once"));
         }
         match sub {
-            Some(sub) if errors.is_empty() => Ok(Self { subject, sub, attributes }),
+            Some(sub) if errors.is_empty() => Ok(Self { subject, act, sub, attributes }),
             _ => Err(errors),
         }
     }
@@ -95,7 +99,7 @@ impl Identity {
     /// The session of whoever `subject` is; nobody: a guest.
     ///
     /// # Errors
-    /// [`Reject::SubjectNotScalar`] if the subject is a list or a map.
+    /// [`Reject::SubjectNotScalar`] if the subject, or who acts for it, is a list or a map.
     pub(super) fn session<T: Default>(
         &self,
         (by, client_id): (Voucher, &Arc<str>),
@@ -111,16 +115,20 @@ impl Identity {
             Some(subject) => self.sub.fill(subject),
             None => format!("guest:{}", sid.as_str()),
         };
+        let actor = match self.act.as_ref().and_then(|path| path.find(data)) {
+            Some(value) => user_id(value)?.map(|actor| self.sub.fill(&actor)),
+            None => None,
+        };
         let attributes = self.attributes.iter().filter_map(|(name, source)| {
             let value = match source {
                 Attribute::Const(value) => Some(value.clone()),
                 Attribute::Path(path) => path.find(data).and_then(claim_of),
             };
-            Some((Arc::clone(name), value?))
+            Some((Arc::clone(name), as_standard(name, value?)?))
         });
         let attributes = attributes.collect();
         let client_id = Arc::clone(client_id);
-        Ok(Session { by, client_id, subject, sub, sid, attributes, attached: T::default() })
+        Ok(Session { by, client_id, subject, sub, actor, sid, attributes, attached: T::default() })
     }
 }
 

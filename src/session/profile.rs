@@ -35,6 +35,7 @@ impl Profile {
         let identity = Identity::build(&IdentityRules {
             table: (format!("sessions.{}", profile.name), profile.at),
             subject: profile.subject.as_ref(),
+            act: profile.act.as_ref(),
             sub: &profile.sub,
             attributes: &profile.attributes,
         });

@@ -27,6 +27,8 @@ pub struct Session<T> {
     pub subject: Option<String>,
     /// The `sub` claim: the profile's template with the subject in it, or `guest:{sid}`.
     pub sub: String,
+    /// Who really acts, as support staff does in a user's name: the `sub` of the `act` claim.
+    pub actor: Option<String>,
     /// The `sid` claim.
     pub sid: Fingerprint,
     /// Attributes by the profile's names; a name without a value is not here.
@@ -41,6 +43,7 @@ impl<T> Session<T> {
         self.by == other.by
             && self.subject == other.subject
             && self.sub == other.sub
+            && self.actor == other.actor
             && self.sid == other.sid
             && self.attributes == other.attributes
     }

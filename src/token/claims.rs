@@ -32,8 +32,7 @@ pub(super) fn push_access_claims<T>(
     // `jti` is base64url and needs no escapes.
     let _ = write!(claims, r#","jti":"{jti}","client_id":"#);
     push_json(claims, &*session.client_id);
-    claims.extend_from_slice(br#","sid":"#);
-    push_json(claims, session.sid.as_str());
+    push_sid(claims, template, session);
     push_attributes(claims, template, session);
 }
 
@@ -57,17 +56,29 @@ pub(super) fn push_transaction_claims<T>(
     let (client, transport) = (transaction.client, transaction.transport());
     let _ = write!(claims, r#"}},"rctx":{{"req_ip":"{client}","transport":"{transport}","client_id":"#);
     push_json(claims, &*session.client_id);
-    claims.extend_from_slice(br#","sid":"#);
-    push_json(claims, session.sid.as_str());
+    push_sid(claims, template, session);
     claims.push(b'}');
 }
 
-/// Closes the claims.
-pub(super) fn close<T>(claims: &mut Vec<u8>, session: &Session<T>) {
+/// What all tokens may have at their end: who really acts (RFC 8693 §4.1), and that nobody is known.
+pub(super) fn close<T>(claims: &mut Vec<u8>, session: &Session<T>, actor: Option<&str>) {
+    if let Some(actor) = actor {
+        claims.extend_from_slice(br#","act":{"sub":"#);
+        push_json(claims, actor);
+        claims.push(b'}');
+    }
     if session.subject.is_none() {
         claims.extend_from_slice(br#","anonymous":true"#);
     }
     claims.push(b'}');
+}
+
+/// Not where services must not compare what they know of a user: one session would be the same at all of them.
+fn push_sid<T>(claims: &mut Vec<u8>, template: &Template, session: &Session<T>) {
+    if !template.is_pairwise {
+        claims.extend_from_slice(br#","sid":"#);
+        push_json(claims, session.sid.as_str());
+    }
 }
 
 fn push_attributes<T>(claims: &mut Vec<u8>, template: &Template, session: &Session<T>) {

@@ -6,6 +6,7 @@ use crate::session::VerifiedSession;
 use crate::token::claims::{begin, close, push_access_claims, push_transaction_claims};
 use crate::token::error::TokenError;
 use crate::token::keys::KeyRing;
+use crate::token::pairwise::PairwiseKey;
 use crate::token::sign;
 use crate::token::slots::Slots;
 use crate::token::template::{RouteTemplates, Template, TemplateId, Templates};
@@ -15,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -88,13 +90,15 @@ impl std::fmt::Debug for InternalToken {
 pub struct Minter {
     ring: Arc<KeyRing>,
     templates: Templates,
+    pairwise: PairwiseKey,
     signatures: [AtomicU64; TokenProfile::ALL.len()],
 }
 
 impl Minter {
     /// A minter of these templates.
-    pub const fn new(ring: Arc<KeyRing>, templates: Templates) -> Self {
-        Self { ring, templates, signatures: [const { AtomicU64::new(0) }; TokenProfile::ALL.len()] }
+    pub fn new(ring: Arc<KeyRing>, templates: Templates) -> Self {
+        let pairwise = PairwiseKey::new(ring.fingerprint_key());
+        Self { pairwise, ring, templates, signatures: [const { AtomicU64::new(0) }; TokenProfile::ALL.len()] }
     }
 
     /// The keys.
@@ -179,7 +183,7 @@ impl Minter {
         let issued_at = UnixMillis::from_secs(now.minus(template.skew).as_secs());
         let session = session.session();
         let mut claims = Vec::with_capacity(CLAIMS_BYTES);
-        begin(&mut claims, template, &session.sub, issued_at, expires_at);
+        begin(&mut claims, template, &self.known_as(template, &session.sub), issued_at, expires_at);
         let jti = match template.profile {
             TokenProfile::AtJwt | TokenProfile::Jwt => {
                 let jti = random_id()?;
@@ -191,7 +195,8 @@ impl Minter {
                 None
             }
         };
-        close(&mut claims, session);
+        let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor));
+        close(&mut claims, session, actor.as_deref());
         let key = self.ring.signer();
         let text = sign::compact(key, template.profile, template.prefix(), &claims, template.max_bytes)?;
         if let Some(made) = self.signatures.get(template.profile as usize) {
@@ -202,6 +207,17 @@ impl Minter {
         value.set_sensitive(true);
         let (template, kid) = (Arc::clone(template), Arc::clone(key.kid()));
         Ok(InternalToken(Arc::new(Minted { template, value, kid, jti, issued_at, expires_at })))
+    }
+}
+
+impl Minter {
+    /// By which name the audience of a template knows a user.
+    fn known_as<'s>(&self, template: &Template, sub: &'s str) -> Cow<'s, str> {
+        if template.is_pairwise {
+            Cow::Owned(self.pairwise.sub(&template.audience, sub))
+        } else {
+            Cow::Borrowed(sub)
+        }
     }
 }
 

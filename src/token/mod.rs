@@ -35,6 +35,7 @@ mod key;
 mod keys;
 mod mint;
 mod pair;
+mod pairwise;
 mod publish;
 mod sign;
 mod slots;

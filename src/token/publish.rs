@@ -86,7 +86,7 @@ impl Published {
             "issuer": issuer,
             "jwks_uri": jwks_uri,
             "response_types_supported": ["none"],
-            "subject_types_supported": ["public"],
+            "subject_types_supported": ["public", "pairwise"],
             "id_token_signing_alg_values_supported": ring.algorithms(),
         });
         Self { jwks: ring.document().clone(), discovery: Document::new(discovery.to_string()) }

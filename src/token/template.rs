@@ -1,6 +1,6 @@
 //! What the token of a route looks like.
 
-use crate::config::{Access, Config, ConfigError, Located, RouteId, TokenProfile};
+use crate::config::{Access, Config, ConfigError, Located, RouteId, SubjectType, TokenProfile};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use std::collections::HashSet;
@@ -57,6 +57,8 @@ pub struct Template {
     pub max_bytes: usize,
     /// `iat` is set back by this.
     pub skew: Duration,
+    /// Whether its audience knows a user by a `sub` of its own.
+    pub is_pairwise: bool,
     /// Attribute names that become claims, in order, each with `,"name":` ready to be written.
     claims: Vec<(String, String)>,
     /// `{"iss":…,"aud":…,"sub":`
@@ -120,6 +122,7 @@ impl Template {
             header,
             max_bytes: config.tokens.max_bytes,
             skew: config.server.skew,
+            is_pairwise: route.token.subject_type == SubjectType::Pairwise,
             claims: claims.map(|name| (name.value.clone(), format!(",{}:", text(&name.value)))).collect(),
             head: format!(r#"{{"iss":{},"aud":{aud},"sub":"#, text(&config.tokens.issuer)),
             fixed,

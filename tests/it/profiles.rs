@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 const ID: &str = "id-for-profiles-5c21";
 
 fn world(upstream: &Upstream, tokens: &str, route: &str) -> Running {
-    let attributes = "attributes = { email = \"user.email\", roles = \"user.roles\" }";
+    let attributes = "act = \"staff.id\"\nattributes = { email = \"user.email\", roles = \"user.roles\", \
+                      auth_time = \"at\", acr = \"level\", amr = \"by\" }";
     let world = World::new()
         .profile("app", &format!("{SESSIONS}\n{attributes}"))
         // The very second of signing, so that `iat` can be compared.
@@ -15,9 +16,22 @@ fn world(upstream: &Upstream, tokens: &str, route: &str) -> Running {
         .tokens(tokens)
         .recorded("app", upstream)
         .route(&format!("path = \"/*\"\nupstream = \"app\"\n{route}"));
-    let record = json!({ "user": { "id": 42, "roles": ["a", "b"], "email": "a@b.test" } });
+    let record = json!({
+        "user": { "id": 42, "roles": ["a", "b"], "email": "a@b.test" },
+        "at": 1_700_000_000_999_u64,
+        "level": "urn:mace:incommon:iap:silver",
+        "by": "pwd",
+    });
     world.redis().set(&format!("sess:{ID}"), &record.to_string());
     world.start()
+}
+
+/// The claims of the access token that a session with this record gets.
+fn access_claims(world: &mut Running, id: &str, record: &Value) -> Value {
+    world.redis().set(&format!("sess:{id}"), &record.to_string());
+    let response = world.ask(&Ask::get("/x").cookie(&format!("sid={id}")));
+    let token = response.echoed("authorization").unwrap_or_else(|| panic!("{}", response.text()));
+    verify(token.strip_prefix("Bearer ").unwrap(), &world.gateway.keys(), "app").unwrap()
 }
 
 /// One request as its service got it.
@@ -137,4 +151,86 @@ fn an_open_route_of_a_gateway_with_transaction_tokens_has_none() {
     let upstream = Upstream::echoing();
     let world = world(&upstream, TXN, "access = \"open\"");
     assert_eq!(send(&world).txn, None);
+}
+
+/// RFC 9068: what it asks of whoever issues the token.
+const ACCESS_MUSTS: [Row; 17] = [
+    ("§2.1: it is signed, and not with `none`", |sent| sent.header["alg"] == "ES256"),
+    ("§2.1: `typ` is `at+jwt`", |sent| sent.header["typ"] == "at+jwt"),
+    ("§2.1: the key is found by `kid`", |sent| sent.header["kid"].is_string()),
+    ("§2.2: `iss` is there", |sent| sent.claims["iss"] == "https://gateway.internal"),
+    ("§2.2: `exp` is there, a number", |sent| sent.claims["exp"].is_u64()),
+    ("§2.2: `aud` is there, and the service alone", |sent| sent.claims["aud"] == "app"),
+    ("§2.2: `sub` is there, a text", |sent| sent.claims["sub"] == "42"),
+    ("§2.2: `client_id` is there, a text", |sent| sent.claims["client_id"] == "app"),
+    ("§2.2: `iat` is there, the time of issuance", |sent| {
+        sent.claims["iat"].as_u64().is_some_and(|iat| iat <= sent.now && iat + 60 > sent.now)
+    }),
+    ("§2.2: `jti` is there, a text", |sent| sent.claims["jti"].is_string()),
+    ("§2.2.1: `auth_time` is whole seconds", |sent| sent.claims["auth_time"] == 1_700_000_000),
+    ("§2.2.1: `acr` is a text", |sent| sent.claims["acr"] == "urn:mace:incommon:iap:silver"),
+    ("§2.2.1: `amr` is a list of texts", |sent| sent.claims["amr"] == json!(["pwd"])),
+    ("§2.2.3: `scope` is a text of words", |sent| sent.claims["scope"] == "orders.read"),
+    ("§2.2.3.1: `roles` is a list", |sent| sent.claims["roles"] == json!(["a", "b"])),
+    ("RFC 6750 §2.1: it travels as Bearer, once", |sent| sent.bearer.is_some() && sent.txn.is_none()),
+    ("§6: it does not hold what the client authenticated with", |sent| {
+        !sent.claims.to_string().contains(ID)
+    }),
+];
+
+#[test]
+fn an_access_token_is_as_rfc_9068_says() {
+    let upstream = Upstream::echoing();
+    let claims = "scope = \"orders.read\"\nclaims = [\"roles\", \"auth_time\", \"acr\", \"amr\"]";
+    let world = world(&upstream, claims, "");
+    let mut sent = send(&world);
+    let token = sent.bearer.clone().unwrap();
+    sent.claims = verify(&token, &world.gateway.keys(), "app").unwrap();
+    sent.header = json!(decode_header(&token).unwrap());
+    let broken: Vec<&str> =
+        ACCESS_MUSTS.iter().filter(|(_, holds)| !holds(&sent)).map(|(sentence, _)| *sentence).collect();
+    assert!(broken.is_empty(), "{broken:#?}\n{}\n{}", sent.header, sent.claims);
+}
+
+#[test]
+fn who_really_acts_is_in_act_and_who_names_nobody_is_refused() {
+    let upstream = Upstream::echoing();
+    let mut world = world(&upstream, "", "");
+    let with = |staff: Value| json!({ "user": { "id": 42 }, "staff": staff });
+    let claims = access_claims(&mut world, "acting", &with(json!({ "id": 7 })));
+    assert_eq!((&claims["sub"], &claims["act"]), (&json!("42"), &json!({ "sub": "7" })));
+    for (id, staff) in [("none", Value::Null), ("left", json!({ "id": null })), ("out", json!({ "id": "" }))]
+    {
+        assert_eq!(access_claims(&mut world, id, &with(staff)).get("act"), None, "{id}");
+    }
+    for (id, staff) in [("list", json!({ "id": [7] })), ("flag", json!({ "id": true }))] {
+        world.redis().set(&format!("sess:{id}"), &with(staff).to_string());
+        let response = world.ask(&Ask::get("/x").cookie(&format!("sid={id}")));
+        assert_eq!((response.status, response.refusal()), (401, Some("login-required")), "{id}");
+    }
+}
+
+#[test]
+fn with_pairwise_subjects_two_services_have_nothing_to_compare() {
+    let upstream = Upstream::echoing();
+    let tokens = "subject_type = \"pairwise\"";
+    let mut world = world(
+        &upstream,
+        tokens,
+        "audience = \"app\"\n[[routes]]\npath = \"/y\"\nupstream = \"app\"\naudience = \"other\"",
+    );
+    let record = json!({ "user": { "id": 42 }, "staff": { "id": 7 } });
+    let one = access_claims(&mut world, "first", &record);
+    assert_eq!(one["sub"], access_claims(&mut world, "second", &record)["sub"], "a user stays the same");
+    let response = world.ask(&Ask::get("/y").cookie("sid=first"));
+    let token = response.echoed("authorization").unwrap();
+    let other = verify(token.strip_prefix("Bearer ").unwrap(), &world.gateway.keys(), "other").unwrap();
+    for (name, value) in one.as_object().unwrap() {
+        let common = ["iss", "client_id", "iat", "exp"].contains(&name.as_str());
+        assert!(common || other.get(name) != Some(value), "`{name}` is the same: {value}");
+    }
+    assert_eq!((one.get("sid"), one["act"].is_object()), (None, true));
+    for claims in [&one, &other] {
+        assert_eq!(claims["sub"].as_str().unwrap().len(), 43);
+    }
 }

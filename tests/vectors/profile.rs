@@ -23,6 +23,7 @@ pub(crate) fn read(block: &Json, duplicate_cookie: DuplicateCookie) -> Result<(P
         duplicate_cookie,
         cookie_repair: Vec::new(),
         idle_touch: None,
+        act: None,
     };
     Ok((profile, block["db"].as_u64().ok_or("no `db`")?))
 }

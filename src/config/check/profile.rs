@@ -54,6 +54,7 @@ pub(crate) fn check(
             missing_exp: raw.missing_exp.as_ref().map(|raw| file.located(raw)),
         },
         subject: raw.subject.as_ref().map(|raw| path(&mut table, "subject", raw)),
+        act: raw.act.as_ref().map(|raw| path(&mut table, "act", raw)),
         sub: sub(&mut table, raw.sub.as_ref()),
         attributes: attributes(&mut table, &raw.attributes),
         duplicate_cookie: raw.duplicate_cookie.as_ref().map_or(DuplicateCookie::Reject, |raw| *raw.get()),

@@ -48,6 +48,7 @@ fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Nam
         ttl: raw.ttl.as_ref(),
         claims: raw.claims.as_deref(),
         scope: raw.scope.as_ref(),
+        subject_type: raw.subject_type.as_ref(),
     };
     let limits = raw.limits.as_ref().map(Placed::get);
     let total = limits.and_then(|limits| limits.total.as_ref()).filter(|raw| raw.get().0 != "none");

@@ -6,7 +6,7 @@ use crate::config::check::http;
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
 use crate::config::raw::{DurationText, OneOrMany, Placed, RawKeys, RawTokens, RawTxn};
-use crate::config::{Algorithm, KeySource, Located, TokenOptions, TokenProfile, Tokens, Txn};
+use crate::config::{Algorithm, KeySource, Located, SubjectType, TokenOptions, TokenProfile, Tokens, Txn};
 
 /// Claims that the gateway sets itself, or that would mean something else to a service than an attribute does.
 const OWN_CLAIMS: &[&str] = &[
@@ -48,6 +48,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
         ttl: raw.ttl.as_ref(),
         claims: raw.claims.as_deref(),
         scope: raw.scope.as_ref(),
+        subject_type: raw.subject_type.as_ref(),
     };
     let issuer = issuer(&mut table, raw);
     Tokens {
@@ -73,6 +74,7 @@ pub(crate) struct Given<'a> {
     pub(crate) ttl: Option<&'a Placed<DurationText>>,
     pub(crate) claims: Option<&'a [Placed<String>]>,
     pub(crate) scope: Option<&'a Placed<String>>,
+    pub(crate) subject_type: Option<&'a Placed<SubjectType>>,
 }
 
 /// What a table says about tokens, and `base` where it says nothing.
@@ -95,6 +97,7 @@ pub(crate) fn options(table: &mut Table<'_, '_>, given: Given<'_>, base: &TokenO
         ttl,
         claims: given.claims.map_or_else(|| base.claims.clone(), |raw| claims(table, raw)),
         scope: given.scope.map_or_else(|| base.scope.clone(), |raw| Some(scope(table, raw))),
+        subject_type: given.subject_type.map_or(base.subject_type, |raw| *raw.get()),
     }
 }
 

@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use crate::config::raw::rate::RawRouteRate;
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, RawOutage, SizeText};
-use crate::config::{Access, CsrfMode, Freshness, PathException, Preflight, StreamEnd, TokenProfile};
+use crate::config::{
+    Access, CsrfMode, Freshness, PathException, Preflight, StreamEnd, SubjectType, TokenProfile,
+};
 
 /// Which requests go to which service, and who may send them.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -43,6 +45,8 @@ pub(crate) struct RawRoute {
     pub(crate) profile: Option<Placed<OneOrMany<TokenProfile>>>,
     /// The `scope` claim on this route: what its requests are for. Default: as `[tokens]` says.
     pub(crate) scope: Option<Placed<String>>,
+    /// Whether this route's service knows a user by the same `sub` as the others. Default: as `[tokens]` says.
+    pub(crate) subject_type: Option<Placed<SubjectType>>,
     /// The header that carries the token on this route. Default: as `[tokens]` says.
     pub(crate) header: Option<Placed<String>>,
     /// Whether Redis is asked on every request (`strict`) or not (`lease`). Default: as the store says; `strict` for

@@ -69,6 +69,9 @@ pub(crate) struct RawProfile {
     /// `"shop:{subject}"`, or user 7 of one app would be user 7 of the other.
     #[schemars(extend("default" = "{subject}"))]
     pub(crate) sub: Option<Placed<String>>,
+    /// Path of the user id of who really acts, where support staff may take a user's part, as `impersonator.id`: the `act`
+    /// claim (RFC 8693), in the template of `sub`. Default: none; sessions without it have no such claim.
+    pub(crate) act: Option<Placed<String>>,
     /// The names that `claims` and `require` use, each with its path in the decoded session; or, as
     /// `{ const = 1 }`, the same value for everybody. Default: none.
     #[serde(default)]

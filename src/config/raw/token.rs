@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, SizeText};
-use crate::config::{Algorithm, TokenProfile};
+use crate::config::{Algorithm, SubjectType, TokenProfile};
 
 /// The internal tokens that services get.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -34,6 +34,10 @@ pub(crate) struct RawTokens {
     /// The `scope` claim: what a request is for, as words with blanks between. Default: none; a transaction token must have
     /// one, and a route that says its own keeps it narrow.
     pub(crate) scope: Option<Placed<String>>,
+    /// Whether all services know a user by one `sub` (`public`), or each audience by another that cannot be traced to it
+    /// (`pairwise`); then tokens have no `sid` either. Default: `"public"`; a route may differ.
+    #[schemars(extend("default" = "public"))]
+    pub(crate) subject_type: Option<Placed<SubjectType>>,
     /// Largest token; a larger one is refused rather than sent to a service that cannot take it. Default: 4KiB.
     #[schemars(extend("default" = "4KiB"))]
     pub(crate) max_bytes: Option<Placed<SizeText>>,

@@ -21,6 +21,7 @@ pub(crate) fn profile(framework: Framework, options: FormatOptions) -> Profile {
         duplicate_cookie: DuplicateCookie::Reject,
         cookie_repair: Vec::new(),
         idle_touch: None,
+        act: None,
     }
 }
 
