@@ -135,11 +135,11 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
         let worker = spawn_worker(&format!("worker-{at}"), move || async move {
             let limits = Arc::new(shared.config.server.limits.clone());
             let stores = open_stores(&shared.config, &plans, &metrics);
-            let gateway = Gateway::new(shared, stores, ids(), AccessLog::new(access))
+            let state = state::open(&shared.config, &plans, &metrics);
+            let gateway = Gateway::new(shared, stores, ids(), AccessLog::new(access), state.clone())
                 .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
             let flusher = tokio::task::spawn_local(flush_log(gateway.clone()));
             let watched = gateway.clone();
-            let state = state::open(&gateway.shared().config, &plans, &metrics);
             if at == 0 {
                 if let Some((watch, state)) = state_watch.zip(state) {
                     tokio::task::spawn_local(watch.look(state));

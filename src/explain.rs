@@ -25,6 +25,7 @@ pub use question::{Question, QuestionError};
 pub use step::{Answer, Explanation, Fact, Mark, Step};
 
 use crate::config::StoreId;
+use crate::door::Endpoint;
 use crate::pipeline::{Gateway, Rehearsed};
 use crate::request::{Inbound, RequestIds};
 use crate::respond::{Form, Reason};
@@ -64,15 +65,22 @@ pub async fn explain(look: &Look<'_>, question: Question) -> Explanation {
         }
     };
     steps.push(rules::request(&inbound));
-    let preflight = inbound.preflight_method();
-    let method = preflight.clone().unwrap_or_else(|| inbound.method().clone());
-    let found = shared.routes().find(inbound.host().name(), inbound.path(), &method);
-    steps.push(rules::route(shared, &inbound, &method, &found));
-    if let Found::Route(route) = found
-        && inbound.path().needs().beyond(route.allowed).is_none()
-    {
-        steps.extend(rules::limits(shared, route));
-        judge(look, &inbound, route, preflight.is_some(), &mut steps).await;
+    if Endpoint::is_ours(inbound.path().as_str()) {
+        steps.push(Step::skipped(
+            "route",
+            "paths below /.cloakroom/ are the gateway's own and are never routed",
+        ));
+    } else {
+        let preflight = inbound.preflight_method();
+        let method = preflight.clone().unwrap_or_else(|| inbound.method().clone());
+        let found = shared.routes().find(inbound.host().name(), inbound.path(), &method);
+        steps.push(rules::route(shared, &inbound, &method, &found));
+        if let Found::Route(route) = found
+            && inbound.path().needs().beyond(route.allowed).is_none()
+        {
+            steps.extend(rules::limits(shared, route));
+            judge(look, &inbound, route, preflight.is_some(), &mut steps).await;
+        }
     }
     let form = Form::of(inbound.method(), inbound.headers());
     let before = inbound.headers().clone();
@@ -82,6 +90,7 @@ pub async fn explain(look: &Look<'_>, question: Question) -> Explanation {
             steps.truncate(1);
             Answer::Published
         }
+        Rehearsed::Own(endpoint) => Answer::Own(endpoint),
         Rehearsed::Refused { reason, why, allow, login } => {
             let login = login.filter(|_| form == Form::Page);
             refusal(reason, why, allow, login.and_then(|to| to.to_str().ok().map(str::to_owned)))

@@ -13,6 +13,7 @@
 //! issuer      bearer tokens of others, to the same verdict
 //! guard       access rule, conditions, cross-site requests
 //! token       verified session and template to a signed token; the key ring
+//! door        our own endpoints below /.cloakroom/
 //! upstream    sends, streams, tunnels
 //! respond     refusals from one table, and the last touch on answers
 //! ```
@@ -21,7 +22,7 @@
 //! metrics for services), [`explain`] (why a request would pass or not), [`detect`] (which framework wrote a store), [`demo`]
 //! (everything on one machine), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
 //!
-//! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → detect, explain → pipeline, internal →
+//! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → detect, explain → pipeline, internal → door →
 //! respond → guard → upstream → token, issuer → session, limit → format, state → store, codec, route, listen → request, telemetry → config,
 //! clock`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed.
 //! A test (`tidy`) holds us to it.
@@ -35,6 +36,7 @@ pub mod codec;
 pub mod config;
 pub mod demo;
 pub mod detect;
+pub mod door;
 pub mod explain;
 pub mod format;
 pub mod guard;

@@ -8,6 +8,7 @@
 mod bearer;
 mod gateway;
 mod keep_alive;
+mod own;
 mod own_cookies;
 mod places;
 mod record;
@@ -23,6 +24,7 @@ pub use rehearsed::Rehearsed;
 pub use route_state::RouteState;
 
 use crate::config::{Outage, StreamEnd};
+use crate::door::Endpoint;
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
 use crate::listen::Handler;
 use crate::request::{Conn, Cookies, Inbound, ParseError, StripRules, exception_text};
@@ -113,6 +115,9 @@ impl Gateway {
         record.read(&inbound);
         if let Some(response) = self.publish(&inbound) {
             return response;
+        }
+        if Endpoint::is_ours(inbound.path().as_str()) {
+            return Box::pin(self.own(inbound, record)).await;
         }
         let form = Form::of(inbound.method(), inbound.headers());
         let origin =
@@ -281,6 +286,12 @@ impl Gateway {
         if self.publish(&inbound).is_some() {
             return Rehearsed::Published;
         }
+        if Endpoint::is_ours(inbound.path().as_str()) {
+            return match self.call(&inbound) {
+                Ok(calling) => Rehearsed::Own(calling.endpoint.word()),
+                Err(refusal) => refusal.rehearsed(),
+            };
+        }
         match self.decide(&inbound, &mut record).await {
             Ok((way, caller)) => {
                 let (head, _, _) = inbound.strip(&self.strip_rules(way, &caller)).into_parts();
@@ -294,11 +305,7 @@ impl Gateway {
                     },
                 }
             }
-            Err(refusal) => {
-                let Refusal { reason, cause, allow, login } = self.offer_login(refusal, &inbound, &record);
-                let why = cause.map(|cause| cause.text());
-                Rehearsed::Refused { reason, why, allow, login: login.map(|login| login.location().clone()) }
-            }
+            Err(refusal) => self.offer_login(refusal, &inbound, &record).rehearsed(),
         }
     }
 

@@ -6,7 +6,8 @@ pub use issuer::CheckedIssuer;
 
 use crate::clock::Clock;
 use crate::config::{
-    Access, Backend, Config, ConfigError, Freshness, Outage, Profile, Route, Store, SubjectType, Topology,
+    Access, Backend, Config, ConfigError, Freshness, IdleTouch, Outage, Profile, Route, Store, SubjectType,
+    Topology,
 };
 use crate::pipeline::Shared;
 use crate::request::Path;
@@ -80,6 +81,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(config.profiles.iter().filter(|profile| profile.store.is_none()).flat_map(carried));
     warnings.extend(config.stores.iter().filter_map(lone_server));
     warnings.extend(unstated_touches(&config));
+    warnings.extend(idle_pairs(&config));
     warnings.extend(one_address_for_all(&config));
     warnings.extend(issuer::warnings(&config));
     let issuers = config.issuers.iter().map(issuer::checked).collect();
@@ -227,6 +229,24 @@ fn one_address_for_all(config: &Config) -> Option<String> {
          a proxy in front count as one"
             .to_owned()
     })
+}
+
+/// Profiles whose sessions idle out although their pairs are refreshed.
+fn idle_pairs(config: &Config) -> Vec<String> {
+    let ids = config.pair.iter().flat_map(|pair| &pair.sessions);
+    let profiles = ids.filter_map(|id| config.profiles.get(id.0));
+    let idling = profiles.filter(|profile| {
+        profile.framework.value.slides() && !matches!(profile.idle_touch, Some(IdleTouch::Gateway { .. }))
+    });
+    idling
+        .map(|profile| {
+            format!(
+                "profile `{}`: a refresh of a token pair does not keep its session alive, and the pair ends with it; say \
+                 `idle_touch = \"gateway\"`, and it does",
+                profile.name
+            )
+        })
+        .collect()
 }
 
 /// Upstreams that get the session cookie on some of their routes only: what they set on the others is dropped.

@@ -1,7 +1,7 @@
 //! A gateway that is made ready and serves nobody, to look at its decisions.
 
 use crate::app::health::StoreWatch;
-use crate::app::{StorePlan, open_stores, plan_stores, request_ids, surveyor};
+use crate::app::{StorePlan, open_stores, plan_stores, request_ids, state, surveyor};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, StoreId};
 use crate::listen::spawn_worker;
@@ -65,7 +65,9 @@ impl Rehearsal {
             let fetching = Arc::clone(&shared);
             tokio::task::spawn_local(async move { fetching.issuers().watch().await });
             let stores = open_stores(&shared.config, &plans, &metrics);
-            let gateway = Gateway::new(shared, stores.clone(), ids(), AccessLog::new(AccessSink::none()))
+            let state = state::open(&shared.config, &plans, &metrics);
+            let log = AccessLog::new(AccessSink::none());
+            let gateway = Gateway::new(shared, stores.clone(), ids(), log, state)
                 .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
             let watches = plans.iter().map(StorePlan::watch).collect();
             Ok(play(Stage { gateway, stores, stand_in_keys, watches }).await)

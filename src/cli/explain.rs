@@ -68,7 +68,7 @@ impl Explain {
                     as_text(&explanation).iter().for_each(|line| printer.line(line));
                 }
                 match explanation.answer {
-                    Answer::Forwarded { .. } | Answer::Published => Outcome::Fine,
+                    Answer::Forwarded { .. } | Answer::Published | Answer::Own(_) => Outcome::Fine,
                     Answer::Refused { .. } => Outcome::CouldNot,
                 }
             }
@@ -127,6 +127,9 @@ fn as_text(explanation: &Explanation) -> Vec<String> {
         Answer::Forwarded { upstream, with_token: false } => {
             format!("=> forwarded to `{upstream}` without a token")
         }
+        Answer::Own(endpoint) => {
+            format!("=> answered by the gateway's own `{endpoint}`, which judges the session then")
+        }
         Answer::Published => "=> answered with a document of the gateway's own (`publish_jwks`)".to_owned(),
         Answer::Refused { status, code, why, allow, login } => {
             let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
@@ -160,6 +163,7 @@ fn as_json(explanation: &Explanation) -> serde_json::Value {
         Answer::Forwarded { upstream, with_token } => {
             serde_json::json!({ "forwarded": true, "upstream": upstream, "with_token": with_token })
         }
+        Answer::Own(endpoint) => serde_json::json!({ "forwarded": false, "own": endpoint }),
         Answer::Published => serde_json::json!({ "forwarded": false, "published": true }),
         Answer::Refused { status, code, why, allow, login } => serde_json::json!({
             "forwarded": false, "status": status, "code": code, "reason": why, "allow": allow, "login": login,

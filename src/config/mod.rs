@@ -15,6 +15,7 @@ mod error;
 mod issuer;
 mod load;
 mod meant;
+mod pair;
 mod pending;
 mod place;
 mod rate;
@@ -39,6 +40,7 @@ pub(crate) use check::process_environment as environment;
 pub use error::{At, ConfigError, Located, Sources};
 pub use issuer::{Issuer, IssuerKeys, WebAddress};
 pub use load::{from_text, load, load_with};
+pub use pair::Pair;
 pub use rate::Rate;
 pub use report::render;
 pub use schema::schema;
@@ -46,7 +48,7 @@ pub use secret::Secret;
 pub use upstream::{Ejection, Health, UpstreamLimits};
 pub use words::{
     Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
-    JwsAlgorithm, Outage, PathException, Preflight, StreamEnd, SubjectType, TokenProfile,
+    JwsAlgorithm, Outage, PathException, Preflight, RefreshPlace, StreamEnd, SubjectType, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -66,6 +68,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// `[tokens]`
     pub tokens: Tokens,
+    /// `[pair]`; `None` if the table is absent: then there are none.
+    pub pair: Option<Pair>,
     /// `[csrf] trusted_origins`: `scheme://host[:port]`, lower case, no default port.
     pub trusted_origins: Vec<String>,
     /// `[limits]`

@@ -9,7 +9,6 @@ const KEYS: &[(&str, &str)] = &[
     ("", "clients"),
     ("", "log"),
     ("", "metrics"),
-    ("", "pair"),
     ("", "traces"),
     ("server", "certificates"),
     ("server", "proxy_protocol"),

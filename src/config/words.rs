@@ -29,6 +29,16 @@ impl Access {
     }
 }
 
+/// Where refresh tokens go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefreshPlace {
+    /// Into the answer's body, and from there into a store of the client's own.
+    Body,
+    /// Into a cookie that no script can read.
+    Cookie,
+}
+
 /// Signature algorithm of internal tokens (RFC 7518, RFC 8037).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Algorithm {

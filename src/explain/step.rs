@@ -58,6 +58,8 @@ pub enum Answer {
     },
     /// `publish_jwks`: the answer is a document of the gateway's own.
     Published,
+    /// One of the gateway's own endpoints answers: its name.
+    Own(&'static str),
     /// We answer ourselves.
     Refused {
         /// The status.

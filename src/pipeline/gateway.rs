@@ -1,7 +1,8 @@
 //! What the path works with: what the process shares, and what a worker has of its own.
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId, TokenProfile};
+use crate::config::{Config, ConfigError, CsrfMode, Outage, RefreshPlace, StoreId, TokenProfile};
+use crate::door::{Door, REFRESH_COOKIE};
 use crate::guard::TrustedOrigins;
 use crate::issuer::Issuers;
 use crate::limit::{Exceeded, Limiter};
@@ -18,6 +19,7 @@ use crate::route::{Grant, Route, RouteTable};
 use crate::session::{
     Authenticator, FingerprintKey, Policy, Profile, SessionCache, SessionError, StoreRules,
 };
+use crate::state::State;
 use crate::store::Store;
 use crate::telemetry::{AccessLine, AccessLog, Metrics};
 use crate::token::{InternalToken, KeyRing, Minter, Published, Slots, Templates};
@@ -95,7 +97,7 @@ impl Shared {
         session_cookies.sort_unstable();
         session_cookies.dedup();
         let state = |route: &Route| {
-            let kept_here = if route.rules.forward_cookie { Vec::new() } else { session_cookies.clone() };
+            let kept_here = kept_here(route, &config, &session_cookies);
             RouteState::new(route, &config, &profiles, kept_here, (&minter, &metrics))
         };
         let states = routes.routes().iter().map(state).collect();
@@ -223,6 +225,15 @@ fn published(config: &Config, ring: &KeyRing) -> Published {
     Published::new(ring, issuer, &jwks_uri)
 }
 
+/// The cookies that a route's upstream neither gets nor sets: sessions', and always that of our refresh tokens.
+fn kept_here(route: &Route, config: &Config, session_cookies: &[String]) -> Vec<String> {
+    let mut kept = if route.rules.forward_cookie { Vec::new() } else { session_cookies.to_vec() };
+    if config.pair.as_ref().is_some_and(|pair| pair.refresh == RefreshPlace::Cookie) {
+        kept.push(REFRESH_COOKIE.to_owned());
+    }
+    kept
+}
+
 /// Headers that tokens travel in, so that no client can set one.
 fn token_headers<'a>(config: &'a Config, routes: &'a RouteTable) -> impl Iterator<Item = &'a str> {
     let of_routes = routes.routes().iter().map(|route| route.rules.token.header.as_str());
@@ -242,6 +253,8 @@ pub struct Worker {
     pub(super) log: AccessLog,
     pub(super) streams: Streams,
     pub(super) places: Places,
+    /// Who answers below `/.cloakroom/`, if there is anywhere to keep what that takes.
+    pub(super) door: Option<Door>,
 }
 
 impl std::ops::Deref for Gateway {
@@ -253,7 +266,7 @@ impl std::ops::Deref for Gateway {
 }
 
 impl Gateway {
-    /// A worker's gateway. `stores` are the worker's own, indexed by [`crate::config::StoreId`].
+    /// A worker's gateway. `stores` are the worker's own, indexed by [`crate::config::StoreId`]; so is `state`.
     ///
     /// # Errors
     /// As [`Forwarder::new`]; not if `shared` was built.
@@ -262,6 +275,7 @@ impl Gateway {
         stores: Vec<Store>,
         ids: RequestIds,
         log: AccessLog,
+        state: Option<State>,
     ) -> Result<Self, Vec<ConfigError>> {
         let forwarder = Forwarder::new(&shared.config.upstreams, &shared.standings, shared.tunnels.clone())?;
         let rules = shared.config.stores.iter();
@@ -275,7 +289,8 @@ impl Gateway {
         );
         let streams = Streams::default();
         let places = Places::new(shared.config.server.limits.requests);
-        Ok(Self(Rc::new(Worker { shared, authenticator, forwarder, ids, log, streams, places })))
+        let door = state.map(Door::new);
+        Ok(Self(Rc::new(Worker { shared, authenticator, forwarder, ids, log, streams, places, door })))
     }
 }
 
@@ -431,7 +446,12 @@ impl Worker {
             host: AccessLine::clip(&host),
             path: AccessLine::clip(record.target.as_ref().map_or("", |target| target.path())),
             route: pattern,
-            decision: if record.refusal.is_some() { "refused" } else { "forwarded" },
+            decision: match (&record.refusal, record.forwarded) {
+                (Some(_), _) => "refused",
+                (None, true) => "forwarded",
+                (None, false) => "answered",
+            },
+            own: record.own,
             verdict: record.verdict,
             refusal: record.refusal.as_ref().map(|(reason, _)| reason.answer().code),
             reason,

@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub(super) sid: Option<Fingerprint>,
     pub(super) tokens: Option<Tokens>,
     pub(super) forwarded: bool,
+    /// What one of our own endpoints did.
+    pub(super) own: Option<&'static str>,
     pub(super) cross_site_logged: bool,
     /// The policy that let it pass while its store could not be asked.
     pub(super) outage: Option<&'static str>,
@@ -58,6 +60,7 @@ impl Record {
             sid: None,
             tokens: None,
             forwarded: false,
+            own: None,
             cross_site_logged: false,
             outage: None,
             session_from: None,

@@ -1,8 +1,10 @@
 //! What goes wrong on the way, as a value.
 
+use crate::door::Turned;
 use crate::format::Reject;
 use crate::issuer::{BearerReject, Unavailable};
 use crate::limit::Exceeded;
+use crate::pipeline::rehearsed::Rehearsed;
 use crate::request::ParseError;
 use crate::respond::{LoginRedirect, Reason};
 use crate::session::SessionError;
@@ -38,6 +40,8 @@ pub(super) enum Cause {
     Store(SessionError),
     /// The token could not be made.
     Token(TokenError),
+    /// One of our own endpoints turned it away.
+    Turned(Turned),
     /// The upstream did not answer, or the client broke its body.
     Upstream(UpstreamError),
 }
@@ -49,6 +53,13 @@ impl Refusal {
 
     pub(super) fn caused(reason: Reason, cause: Cause) -> Self {
         Self { cause: Some(Box::new(cause)), ..reason.into() }
+    }
+
+    /// As `explain` is told of it.
+    pub(super) fn rehearsed(self) -> Rehearsed {
+        let Self { reason, cause, allow, login } = self;
+        let why = cause.map(|cause| cause.text());
+        Rehearsed::Refused { reason, why, allow, login: login.map(|login| login.location().clone()) }
     }
 
     pub(super) fn upstream(error: UpstreamError) -> Self {
@@ -92,6 +103,7 @@ impl Cause {
             | Self::Reject(_)
             | Self::Store(_)
             | Self::Token(_)
+            | Self::Turned(_)
             | Self::Upstream(_) => None,
         }
     }
@@ -106,7 +118,23 @@ impl Cause {
             Self::Reject(reject) => reject.code().to_owned(),
             Self::Store(error) => chain(error),
             Self::Token(error) => chain(error),
+            Self::Turned(turned) => turned.text(),
             Self::Upstream(error) => chain(error),
+        }
+    }
+
+    /// What the metrics of our own endpoints count.
+    pub(super) const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Turned(turned) => turned.outcome(),
+            Self::Bearer(_)
+            | Self::Condition(_)
+            | Self::Issuer(_)
+            | Self::Limit(_)
+            | Self::Reject(_)
+            | Self::Store(_)
+            | Self::Token(_)
+            | Self::Upstream(_) => "refused",
         }
     }
 }

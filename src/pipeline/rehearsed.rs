@@ -11,6 +11,8 @@ use http::request::Parts;
 pub enum Rehearsed {
     /// We answer with a document of our own: `publish_jwks`.
     Published,
+    /// One of our own endpoints would answer: its name.
+    Own(&'static str),
     /// It would go to an upstream.
     Forwarded {
         /// The stripped head; the gateway's own fields below are not in it yet.

@@ -340,6 +340,7 @@ impl Gateway {
             path: AccessLine::clip(request.target.as_ref().map_or("", |target| target.path())),
             route: pattern,
             decision: "closed",
+            own: None,
             verdict: None,
             refusal: None,
             reason: Some(why.code()),

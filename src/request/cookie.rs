@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::COOKIE;
+use memchr::memchr;
 
 /// All Cookie lines of one request, joined with `; ` where there are several (RFC 9113 §8.2.3 for HTTP/2; frameworks
 /// read several HTTP/1.1 lines the same way). Nothing is unescaped here: how a name or value is spelled means
@@ -39,10 +40,44 @@ impl Cookies {
         segments(&self.0)
     }
 
+    /// Those of these names, byte for byte.
+    pub fn only(&self, names: &[String]) -> Self {
+        let mut kept = Vec::new();
+        for pair in self.segments().filter(|pair| is_named(pair, names)) {
+            if !kept.is_empty() {
+                kept.push(b';');
+            }
+            kept.extend_from_slice(pair);
+        }
+        Self(kept.into())
+    }
+
+    /// The values of exactly this name.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.segments().filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+    }
+
     /// The whole line.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Whether a pair's name is one of `names` in any framework's reading: blanks around it, PHP's `.`, blank and unclosed `[`
+/// as `_`, and `name[...]` as an array.
+pub(super) fn is_named(pair: &[u8], names: &[String]) -> bool {
+    let name = pair.get(..memchr(b'=', pair).unwrap_or(pair.len())).unwrap_or_default().trim_ascii();
+    let base = name.get(..memchr(b'[', name).unwrap_or(name.len())).unwrap_or_default();
+    names.iter().any(|candidate| is_same(candidate, base) || is_same(candidate, name))
+}
+
+fn is_same(candidate: &str, name: &[u8]) -> bool {
+    candidate.len() == name.len()
+        && candidate.bytes().zip(name).all(|(ours, theirs)| {
+            ours == *theirs
+                || (ours == b'_' && matches!(theirs, b'.' | b' ' | b'['))
+                || (ours == b'.' && *theirs == b'_')
+        })
 }
 
 /// What stands between the semicolons of a Cookie line.
@@ -50,7 +85,7 @@ pub(super) fn segments(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
         let line = rest?;
-        let end = memchr::memchr(b';', line);
+        let end = memchr(b';', line);
         rest = end.and_then(|at| line.get(at + 1..));
         line.get(..end.unwrap_or(line.len()))
     })

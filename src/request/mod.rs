@@ -161,6 +161,11 @@ impl<B> Inbound<B> {
         navigation::preflight_method(&self.head)
     }
 
+    /// Takes it apart, for an answer of our own.
+    pub fn into_message(self) -> (http::HeaderMap, B) {
+        (self.head.headers, self.body)
+    }
+
     /// Drops everything but the body, so that it can be drained before a refusal is written; `None` if the client waits
     /// for a 100 before it sends one, which reading would promise.
     pub fn into_body(self) -> Option<B> {

@@ -1,6 +1,6 @@
 //! The proof that nothing a client sent can pass for something the gateway says.
 
-use crate::request::cookie::segments;
+use crate::request::cookie::{is_named, segments};
 use crate::request::header::{Kept, Reserved, remove_foreign};
 use crate::request::navigation::is_safe;
 use bytes::Bytes;
@@ -9,7 +9,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use memchr::memchr;
 
 pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -109,23 +108,6 @@ fn without(line: &HeaderValue, names: &[String]) -> Option<HeaderValue> {
         left.extend_from_slice(if left.is_empty() { pair.trim_ascii_start() } else { pair });
     }
     HeaderValue::from_maybe_shared(Bytes::from(left)).ok().filter(|value| !value.is_empty())
-}
-
-/// Whether a pair's name is one of `names` in any framework's reading: blanks around it, PHP's `.`, blank and unclosed `[`
-/// as `_`, and `name[...]` as an array.
-fn is_named(pair: &[u8], names: &[String]) -> bool {
-    let name = pair.get(..memchr(b'=', pair).unwrap_or(pair.len())).unwrap_or_default().trim_ascii();
-    let base = name.get(..memchr(b'[', name).unwrap_or(name.len())).unwrap_or_default();
-    names.iter().any(|candidate| is_same(candidate, base) || is_same(candidate, name))
-}
-
-fn is_same(candidate: &str, name: &[u8]) -> bool {
-    candidate.len() == name.len()
-        && candidate.bytes().zip(name).all(|(ours, theirs)| {
-            ours == *theirs
-                || (ours == b'_' && matches!(theirs, b'.' | b' ' | b'['))
-                || (ours == b'.' && *theirs == b'_')
-        })
 }
 
 /// W3C Trace Context §3.2: version, trace id, parent id and flags in lower-case hexadecimal.

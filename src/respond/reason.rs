@@ -27,6 +27,10 @@ pub enum Reason {
     Forbidden,
     /// A bug of ours: the handling of the request panicked.
     Internal,
+    /// A refresh token that is no good any more, or never was.
+    InvalidGrant,
+    /// One of our own endpoints was not told what is wanted.
+    InvalidRequest,
     /// The keys of the bearer's issuer could not be had.
     IssuerUnavailable,
     /// No session that the route accepts.
@@ -93,7 +97,8 @@ impl Reason {
             Self::Forbidden => {
                 row(StatusCode::FORBIDDEN, "forbidden", "Your account does not have access to this.", Client)
             }
-            Self::Internal => row(StatusCode::INTERNAL_SERVER_ERROR, "internal", OUR_FAULT, Gateway),
+            Self::Internal => ours("internal"),
+            Self::InvalidGrant | Self::InvalidRequest => invalid(self),
             Self::LoginRequired => {
                 row(StatusCode::UNAUTHORIZED, "login-required", "Please log in and try again.", Client)
             }
@@ -121,10 +126,8 @@ impl Reason {
                 "Sessions cannot be checked right now. You are still logged in; please try again.",
                 Gateway,
             ),
-            Self::TokenFailed => row(StatusCode::INTERNAL_SERVER_ERROR, "token-failed", OUR_FAULT, Gateway),
-            Self::TokenTooLarge => {
-                row(StatusCode::INTERNAL_SERVER_ERROR, "token-too-large", OUR_FAULT, Gateway)
-            }
+            Self::TokenFailed => ours("token-failed"),
+            Self::TokenTooLarge => ours("token-too-large"),
             Self::UpstreamBroken => row(
                 StatusCode::BAD_GATEWAY,
                 "upstream-broken",
@@ -149,6 +152,15 @@ impl Reason {
                 "The service behind this page cannot be reached.",
                 Upstream,
             ),
+        }
+    }
+
+    /// What OAuth calls it (RFC 6749 §5.2), for clients that look for that.
+    pub const fn oauth_error(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidGrant => Some("invalid_grant"),
+            Self::InvalidRequest => Some("invalid_request"),
+            _ => None,
         }
     }
 
@@ -180,6 +192,20 @@ const ISSUER_UNAVAILABLE: Answer = row(
 
 const fn row(status: StatusCode, code: &'static str, sentence: &'static str, side: Side) -> Answer {
     Answer { status, code, sentence, side }
+}
+
+/// A fault of ours.
+const fn ours(code: &'static str) -> Answer {
+    row(StatusCode::INTERNAL_SERVER_ERROR, code, OUR_FAULT, Side::Gateway)
+}
+
+/// What our own endpoints say of what they were sent.
+const fn invalid(reason: Reason) -> Answer {
+    let (code, sentence) = match reason {
+        Reason::InvalidGrant => ("invalid-grant", "This login is over. Please log in again."),
+        _ => ("invalid-request", "This request does not say what it wants."),
+    };
+    row(StatusCode::BAD_REQUEST, code, sentence, Side::Client)
 }
 
 const fn malformed(error: ParseError) -> Answer {
@@ -239,7 +265,7 @@ const fn malformed(error: ParseError) -> Answer {
 }
 
 /// Every reason once, for the README's table and the tests.
-pub const TABLE: [Reason; 46] = {
+pub const TABLE: [Reason; 48] = {
     use ParseError as P;
     [
         Reason::LoginRequired,
@@ -248,6 +274,8 @@ pub const TABLE: [Reason; 46] = {
         Reason::Forbidden,
         Reason::CrossSite,
         Reason::PreflightRefused,
+        Reason::InvalidGrant,
+        Reason::InvalidRequest,
         Reason::NotFound,
         Reason::MethodNotAllowed,
         Reason::RateLimited,

@@ -116,7 +116,7 @@ fn problem(reason: Reason, answer: &Answer, id: RequestId) -> Response<ResponseB
         }
         _ => answer.sentence.to_owned(),
     };
-    let body = serde_json::json!({
+    let mut body = serde_json::json!({
         "type": "about:blank",
         "title": answer.status.canonical_reason().unwrap_or("Refused"),
         "status": answer.status.as_u16(),
@@ -124,6 +124,9 @@ fn problem(reason: Reason, answer: &Answer, id: RequestId) -> Response<ResponseB
         "code": answer.code,
         "request_id": id.to_string(),
     });
+    if let (Some(error), Some(members)) = (reason.oauth_error(), body.as_object_mut()) {
+        members.insert("error".into(), error.into());
+    }
     own(answer.status, "application/problem+json", body.to_string())
 }
 

@@ -14,8 +14,10 @@
 //!
 //! The folder is a *roof*.
 
+mod families;
 mod fitness;
 
+pub use families::{FamilyName, Lives, NewFamily, Rotated, Rotation};
 pub use fitness::Unfit;
 
 use crate::config;

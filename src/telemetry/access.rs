@@ -40,6 +40,8 @@ pub struct AccessLine<'a> {
     /// `forwarded`, `refused`, `answered` (by ourselves, without a refusal), or `closed`: a second line of a stream that ended with
     /// its session.
     pub decision: &'a str,
+    /// What one of our own endpoints did, as `rotated`.
+    pub own: Option<&'a str>,
     /// `open`, `absent`, `rejected`, `verified` or `unknown` (the store could not be asked).
     pub verdict: Option<&'a str>,
     /// The refusal's code.
@@ -193,6 +195,7 @@ impl<'a> AccessLine<'a> {
         push_text(out, ",\"path\":", Some(self.path));
         push_text(out, ",\"route\":", self.route);
         push_text(out, ",\"decision\":", Some(self.decision));
+        push_text(out, ",\"own\":", self.own);
         push_text(out, ",\"verdict\":", self.verdict);
         push_text(out, ",\"refusal\":", self.refusal);
         push_text(out, ",\"reason\":", self.reason);
@@ -254,6 +257,7 @@ mod tests {
         path: "/",
         route: None,
         decision: "forwarded",
+        own: None,
         verdict: None,
         refusal: None,
         reason: None,

@@ -35,6 +35,13 @@ struct RouteLimit {
     limit: &'static str,
 }
 
+/// Labels of a request to an endpoint of our own.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OwnOutcome {
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
 /// Labels of a session that was not accepted.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ProfileReject {
@@ -100,6 +107,7 @@ pub struct Metrics {
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
+    own: Family<OwnOutcome, Counter>,
     connections: Gauge,
     /// Streams that are looked after.
     pub streams_open: Gauge,
@@ -175,6 +183,7 @@ impl Metrics {
             issuers: IssuerFamilies::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
+            own: Family::default(),
             connections: Gauge::default(),
             streams_open: Gauge::default(),
             streams_closed: Family::default(),
@@ -222,6 +231,11 @@ impl Metrics {
     }
 
     fn register_streams(&self, registry: &mut Registry) {
+        registry.register(
+            "own_endpoints",
+            "Requests to the gateway's own endpoints, by endpoint and outcome",
+            self.own.clone(),
+        );
         registry.register(
             "streams_open",
             "WebSockets, event streams and other long answers that end with their session",
@@ -354,6 +368,11 @@ impl Metrics {
     /// Counts a request that exceeded a rate.
     pub fn count_limited(&self, route: &str, limit: &'static str) {
         self.rate_limited.get_or_create_owned(&RouteLimit { route: route.to_owned(), limit }).inc();
+    }
+
+    /// Counts a request to an endpoint of our own; both are of closed lists.
+    pub fn count_own(&self, endpoint: &'static str, outcome: &'static str) {
+        self.own.get_or_create_owned(&OwnOutcome { endpoint, outcome }).inc();
     }
 
     /// Counts a stream that ended with its session; `code` is one of a closed list.

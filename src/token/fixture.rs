@@ -132,6 +132,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
         stores: Vec::new(),
         state: None,
         issuers: Vec::new(),
+        pair: None,
         profiles: Vec::new(),
         tokens: directory(PathBuf::new(), Algorithm::ES256),
         rates: crate::config::Rates::default(),

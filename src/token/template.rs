@@ -1,6 +1,6 @@
 //! What the token of a route looks like.
 
-use crate::config::{Access, Config, ConfigError, Located, RouteId, SubjectType, TokenProfile};
+use crate::config::{Access, Config, ConfigError, Located, RouteId, SubjectType, TokenOptions, TokenProfile};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use std::collections::HashSet;
@@ -99,12 +99,12 @@ impl Template {
         if self.header == AUTHORIZATION { "Bearer " } else { "" }
     }
 
-    fn of(config: &Config, route: &crate::config::Route, profile: TokenProfile) -> Self {
+    fn of(config: &Config, (audiences, token): (&[String], &TokenOptions), profile: TokenProfile) -> Self {
         let text = |value: &str| serde_json::Value::from(value).to_string();
         let mut fixed =
-            route.token.scope.iter().fold(String::new(), |all, scope| all + r#","scope":"# + &text(scope));
+            token.scope.iter().fold(String::new(), |all, scope| all + r#","scope":"# + &text(scope));
         let (audience, header) = match profile {
-            TokenProfile::AtJwt | TokenProfile::Jwt => (route.audience.clone(), route.token.header.clone()),
+            TokenProfile::AtJwt | TokenProfile::Jwt => (audiences.to_vec(), token.header.clone()),
             TokenProfile::Txn => {
                 fixed = fixed + r#","req_wl":"# + &text(&config.tokens.txn.workload);
                 (vec![config.tokens.txn.trust_domain.clone()], TXN_TOKEN.clone())
@@ -114,15 +114,15 @@ impl Template {
             [one] => text(one),
             several => serde_json::Value::from(several.to_vec()).to_string(),
         };
-        let claims = route.token.claims.iter();
+        let claims = token.claims.iter();
         Self {
             audience,
-            ttl: route.token.ttl,
+            ttl: token.ttl,
             profile,
             header,
             max_bytes: config.tokens.max_bytes,
             skew: config.server.skew,
-            is_pairwise: route.token.subject_type == SubjectType::Pairwise,
+            is_pairwise: token.subject_type == SubjectType::Pairwise,
             claims: claims.map(|name| (name.value.clone(), format!(",{}:", text(&name.value)))).collect(),
             head: format!(r#"{{"iss":{},"aud":{aud},"sub":"#, text(&config.tokens.issuer)),
             fixed,
@@ -148,6 +148,8 @@ pub struct RouteTemplates {
 pub struct Templates {
     distinct: Vec<Arc<Template>>,
     by_route: Vec<Option<RouteTemplates>>,
+    /// That of `[pair]`'s access tokens.
+    pair: Option<TemplateId>,
 }
 
 impl Templates {
@@ -161,16 +163,20 @@ impl Templates {
             return Err(errors);
         }
         let mut distinct: Vec<Arc<Template>> = Vec::new();
+        let mut place = |template: Template| {
+            let known = distinct.iter().position(|known| **known == template);
+            TemplateId(known.unwrap_or_else(|| {
+                distinct.push(Arc::new(template));
+                distinct.len() - 1
+            }))
+        };
         let mut by_route = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
-            let mut templates = route.token.profiles.iter().map(|profile| {
-                let template = Template::of(config, route, *profile);
-                let known = distinct.iter().position(|known| **known == template);
-                TemplateId(known.unwrap_or_else(|| {
-                    distinct.push(Arc::new(template));
-                    distinct.len() - 1
-                }))
-            });
+            let mut templates = route
+                .token
+                .profiles
+                .iter()
+                .map(|profile| place(Template::of(config, (&route.audience, &route.token), *profile)));
             by_route.push(match route.access {
                 Access::Open => None,
                 Access::Optional | Access::Session | Access::Required => {
@@ -178,12 +184,21 @@ impl Templates {
                 }
             });
         }
-        Ok(Self { distinct, by_route })
+        let pair = config.pair.as_ref().map(|pair| {
+            let profile = pair.token.profiles.first().copied().unwrap_or(TokenProfile::AtJwt);
+            place(Template::of(config, (&pair.audience, &pair.token), profile))
+        });
+        Ok(Self { distinct, by_route, pair })
     }
 
     /// The templates of a route; `None` for an open one.
     pub fn of(&self, route: RouteId) -> Option<RouteTemplates> {
         self.by_route.get(route.0).copied().flatten()
+    }
+
+    /// The template of `[pair]`'s access tokens, if there is that table.
+    pub const fn of_pair(&self) -> Option<TemplateId> {
+        self.pair
     }
 
     /// The template itself.
@@ -205,7 +220,8 @@ impl Templates {
 /// Mistakes in `[tokens] claims` and in every route's; a route that inherits them does not repeat the report.
 fn claim_errors(config: &Config) -> Vec<ConfigError> {
     let lists = std::iter::once(("tokens.claims", &config.tokens.defaults.claims))
-        .chain(config.routes.iter().map(|route| ("routes.claims", &route.token.claims)));
+        .chain(config.routes.iter().map(|route| ("routes.claims", &route.token.claims)))
+        .chain(config.pair.iter().map(|pair| ("pair.claims", &pair.token.claims)));
     let mut errors: Vec<ConfigError> = Vec::new();
     for (key, claims) in lists {
         for error in list_errors(key, claims) {

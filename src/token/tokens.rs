@@ -24,3 +24,9 @@ impl Tokens {
         std::iter::once(&self.first).chain(&self.second)
     }
 }
+
+impl From<InternalToken> for Tokens {
+    fn from(one: InternalToken) -> Self {
+        Self::new(one, None)
+    }
+}

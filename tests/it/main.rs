@@ -23,6 +23,7 @@ mod internal;
 mod jwt;
 mod limits;
 mod outage;
+mod pair;
 mod premises;
 mod profiles;
 mod rate;

@@ -7,6 +7,7 @@ mod given;
 mod http;
 mod issuer;
 mod names;
+mod pair;
 mod profile;
 mod rate;
 mod route;
@@ -56,6 +57,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
             .map(|entry| issuer::check(&mut checker, entry, &profile_names, &tokens.issuer, skew))
             .collect(),
         tokens,
+        pair: None,
         trusted_origins: server::trusted_origins(&mut checker),
         rates: rate::check(&mut checker),
         upstreams: upstreams.iter().map(|entry| upstream::check(&mut checker, entry)).collect(),
@@ -63,7 +65,8 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     };
     let names = route::Named { profiles: &profile_names, issuers: &issuer_names, upstreams: &upstream_names };
     let routes = route::check(&mut checker, &config, &names);
-    let config = Config { routes, ..config };
+    let pair = pair::check(&mut checker, &config, &profile_names);
+    let config = Config { routes, pair, ..config };
     profile::distinct_subjects(&mut checker, &config);
     (config, checker.into_errors())
 }

@@ -195,15 +195,22 @@ fn sessions(
             }
         };
     };
-    if raw.get().is_empty() && access != Access::Open {
+    if raw.get().is_empty() && access == Access::Open {
+        return Vec::new();
+    }
+    profiles_named(table, raw, profiles, "nobody needs one: access = \"open\"")
+}
+
+/// Profiles by their names, at least one.
+pub(crate) fn profiles_named(
+    table: &mut Table<'_, '_>,
+    raw: &Placed<Vec<Placed<String>>>,
+    profiles: &Names<'_>,
+    hint: &str,
+) -> Vec<ProfileId> {
+    if raw.get().is_empty() {
         let at = table.file.at(raw);
-        table.refuse_with(
-            at,
-            "sessions",
-            "an empty list",
-            "at least one profile",
-            "nobody needs one: access = \"open\"",
-        );
+        table.refuse_with(at, "sessions", "an empty list", "at least one profile", hint);
     }
     let mut ids = Vec::new();
     for raw in raw.get() {
@@ -265,9 +272,17 @@ fn issuers(table: &mut Table<'_, '_>, raw: &RawRoute, access: Access, issuers: &
 
 fn audience(table: &mut Table<'_, '_>, raw: &RawRoute) -> Vec<String> {
     let Some(audience) = &raw.audience else { return vec![raw.upstream.get().clone()] };
+    audiences(table, audience, "at least one audience; leave it out for the upstream's name")
+}
+
+/// One audience or several.
+pub(crate) fn audiences(
+    table: &mut Table<'_, '_>,
+    audience: &Placed<OneOrMany<String>>,
+    accepted: &str,
+) -> Vec<String> {
     let elements = elements(table, audience);
     if elements.is_empty() {
-        let accepted = "at least one audience; leave it out for the upstream's name";
         table.refuse(table.file.at(audience), "audience", "an empty list", accepted);
     }
     for (text, at) in &elements {

@@ -5,6 +5,7 @@
 //! its default, when to change it. A key that is not here does not exist.
 
 mod issuer;
+mod pair;
 mod rate;
 mod route;
 mod server;
@@ -21,6 +22,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use issuer::RawIssuer;
+pub(crate) use pair::RawPair;
 pub(crate) use rate::{RateText, RawRates, RawRouteRate};
 pub(crate) use route::{Accept, RawRoute};
 pub(crate) use server::{RawCsrf, RawInternal, RawLimits, RawServer};
@@ -65,6 +67,9 @@ pub(crate) struct RawConfig {
     pub(crate) tokens: Option<Placed<RawTokens>>,
     /// How often somebody may ask, over all routes; a route may set more with `rate`. Counted by each gateway for itself.
     pub(crate) limits: Option<Placed<RawRates>>,
+    /// Token pairs for single-page and mobile apps, below `/.cloakroom/`: `token` trades a live session for an access and a
+    /// refresh token, `refresh` renews the pair, `revoke` ends it. Takes `[state]`; without this table it is off.
+    pub(crate) pair: Option<Placed<RawPair>>,
     /// What counts as the same site.
     pub(crate) csrf: Option<Placed<RawCsrf>>,
     /// The services behind the gateway, by a name of your own; also the default `aud` claim.

@@ -1,0 +1,245 @@
+//! A session for a pair of tokens, the pair for the next one, and its end.
+
+use crate::clock::UnixMillis;
+use crate::config::{Freshness, Outage, Pair, RefreshPlace};
+use crate::door::answer::{self, Into, REFRESH_COOKIE};
+use crate::door::endpoint::Endpoint;
+use crate::door::fields::Fields;
+use crate::door::refresh_token::RefreshToken;
+use crate::door::turned::{Dead, Turned};
+use crate::request::Cookies;
+use crate::respond::ResponseBody;
+use crate::session::{Authenticated, Authenticator, Policy, SessionError, Verdict, VerifiedSession};
+use crate::state::{Lives, NewFamily, Rotated, Rotation, State};
+use crate::token::{InternalToken, Minter, Slots, TemplateId, TokenError, Transaction};
+use aws_lc_rs::{digest, rand};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Response;
+use std::time::Duration;
+
+/// A nonce is as hard to guess as a token.
+const NONCE_BYTES: usize = 32;
+/// What is handed out for weeks is worth a question, whatever routes do.
+const ASK: Policy =
+    Policy { freshness: Some(Freshness::Strict), outage: Some(Outage::Deny), ahead: Duration::ZERO };
+
+/// A worker's endpoints for pairs.
+#[derive(Debug)]
+pub struct Door {
+    state: State,
+}
+
+/// What a request brings, and what it is answered with.
+pub struct Visit<'a> {
+    /// `[pair]`.
+    pub pair: &'a Pair,
+    /// What access tokens look like.
+    pub template: TemplateId,
+    /// Who reads sessions.
+    pub authenticator: &'a Authenticator<Slots>,
+    /// Who makes tokens.
+    pub minter: &'a Minter,
+    /// The names of session cookies.
+    pub session_cookies: &'a [String],
+    /// The request's cookies.
+    pub cookies: &'a Cookies,
+    /// The request's body.
+    pub fields: &'a Fields,
+    /// What it is called and whence it comes.
+    pub transaction: Transaction<'a>,
+    /// The time.
+    pub now: UnixMillis,
+}
+
+/// Hears what is found out on the way, for the log.
+pub trait Witness {
+    /// What the cookies proved.
+    fn judged(&mut self, judged: Authenticated<Slots>) -> Verdict<Slots>;
+    /// Whose session could not be looked up.
+    fn unknown(&mut self, error: &SessionError);
+    /// A token was made.
+    fn minted(&mut self, token: &InternalToken);
+}
+
+/// An answer, and in a word what was done.
+#[derive(Debug)]
+pub struct Done {
+    /// For the client.
+    pub response: Response<ResponseBody>,
+    /// For the log and the metrics.
+    pub outcome: &'static str,
+}
+
+impl Door {
+    /// Endpoints that keep families there.
+    pub const fn new(state: State) -> Self {
+        Self { state }
+    }
+
+    /// Does what is asked for.
+    ///
+    /// # Errors
+    /// [`Turned`]
+    pub async fn answer(
+        &self,
+        endpoint: Endpoint,
+        visit: &Visit<'_>,
+        witness: &mut impl Witness,
+    ) -> Result<Done, Turned> {
+        match endpoint {
+            Endpoint::Token => self.trade(visit, witness).await,
+            Endpoint::Refresh => self.refresh(visit, witness).await,
+            Endpoint::Revoke => self.revoke(visit).await,
+        }
+    }
+
+    /// A live session for a pair.
+    async fn trade(&self, visit: &Visit<'_>, witness: &mut impl Witness) -> Result<Done, Turned> {
+        let session = match visit.session(visit.cookies, witness).await? {
+            Verdict::Verified(session) => session,
+            Verdict::Absent => return Err(Turned::NoSession(None)),
+            Verdict::Rejected(reject) => return Err(Turned::NoSession(Some(reject))),
+        };
+        let user = user(&session).ok_or(Turned::NoSession(None))?;
+        let access = visit.mint(&session, witness)?;
+        let random = || Turned::Token(TokenError::RandomFailed);
+        let refresh = RefreshToken::first(session.session().sid.as_str()).ok_or_else(random)?;
+        let sealed = refresh.seal(&visit.cookies.only(visit.session_cookies)).ok_or_else(random)?;
+        let (key_hash, token_hash) = (refresh.key_hash(), refresh.hash());
+        let new = NewFamily { key_hash: &key_hash, token_hash: &token_hash, user: &user, sealed: &sealed };
+        let lives = visit.lives();
+        self.state.open_family(&refresh.name(), &new, lives).await.map_err(Turned::State)?;
+        let idle = lives.idle.min(lives.absolute);
+        let response = answer::pair(&access, &refresh, (visit.place(), idle), visit.now);
+        Ok(Done { response, outcome: "opened" })
+    }
+
+    /// A pair for the next one. The session is judged before the token is used up: an outage must cost nothing.
+    async fn refresh(&self, visit: &Visit<'_>, witness: &mut impl Witness) -> Result<Done, Turned> {
+        if visit.fields.get("grant_type").is_some_and(|kind| kind != "refresh_token") {
+            return Err(Turned::Unclear("grant_type is not refresh_token"));
+        }
+        let shown = visit.shown("refresh_token")?.ok_or(Turned::Unclear("there is no refresh token"))?;
+        let shown = RefreshToken::parse(&shown).ok_or(Turned::Dead(Dead::Malformed))?;
+        let name = shown.name();
+        let sealed = self.state.sealed(&name).await.map_err(Turned::State)?;
+        let cookies = sealed.and_then(|sealed| shown.open(sealed)).ok_or(Turned::Dead(Dead::Unknown))?;
+        let session = match visit.session(&cookies, witness).await? {
+            Verdict::Verified(session) => session,
+            Verdict::Absent | Verdict::Rejected(_) => {
+                return self.bury(&shown, Dead::SessionOver).await;
+            }
+        };
+        let Some(user) = user(&session) else { return self.bury(&shown, Dead::SessionOver).await };
+        let access = visit.mint(&session, witness)?;
+        let nonce = nonce().ok_or(Turned::Token(TokenError::RandomFailed))?;
+        let (key_hash, hash) = (shown.key_hash(), shown.hash());
+        let successor = shown.successor(&nonce).hash();
+        let rotation =
+            Rotation { key_hash: &key_hash, shown: &hash, user: &user, nonce: &nonce, successor: &successor };
+        match self.state.rotate(&name, &rotation, visit.lives()).await.map_err(Turned::State)? {
+            Rotated::Followed { nonce, again, idle } => {
+                if let Some(due) = session.due_touch() {
+                    visit.authenticator.touch(due);
+                }
+                let next = shown.successor(&nonce);
+                let response = answer::pair(&access, &next, (visit.place(), idle), visit.now);
+                Ok(Done { response, outcome: if again { "repeated" } else { "rotated" } })
+            }
+            Rotated::OtherUser => Err(Turned::Dead(Dead::OtherUser)),
+            Rotated::Over => Err(Turned::Dead(Dead::Over)),
+            Rotated::Reused => Err(Turned::Dead(Dead::Reused)),
+            Rotated::Unknown => Err(Turned::Dead(Dead::Unknown)),
+        }
+    }
+
+    /// The end of a family; for RFC 7009 it is no mistake if there is none.
+    async fn revoke(&self, visit: &Visit<'_>) -> Result<Done, Turned> {
+        let shown = visit.shown("token")?.ok_or(Turned::Unclear("there is no token"))?;
+        let ended = match RefreshToken::parse(&shown) {
+            Some(token) => {
+                self.state.end_family(&token.name(), &token.key_hash()).await.map_err(Turned::State)?
+            }
+            None => false,
+        };
+        let mut response = answer::done();
+        if let Into::Cookie = visit.place() {
+            answer::forget(&mut response);
+        }
+        Ok(Done { response, outcome: if ended { "ended" } else { "nothing-to-end" } })
+    }
+
+    /// What has no session has no family.
+    async fn bury(&self, shown: &RefreshToken, dead: Dead) -> Result<Done, Turned> {
+        self.state.end_family(&shown.name(), &shown.key_hash()).await.map_err(Turned::State)?;
+        Err(Turned::Dead(dead))
+    }
+}
+
+impl Visit<'_> {
+    async fn session(&self, cookies: &Cookies, witness: &mut impl Witness) -> Result<Verdict<Slots>, Turned> {
+        let asked = self.authenticator.authenticate(cookies, &self.pair.sessions, ASK, self.now).await;
+        match asked {
+            Ok(judged) => Ok(witness.judged(judged)),
+            Err(error) => {
+                witness.unknown(&error);
+                Err(Turned::Session(error))
+            }
+        }
+    }
+
+    fn mint(
+        &self,
+        session: &VerifiedSession<Slots>,
+        witness: &mut impl Witness,
+    ) -> Result<InternalToken, Turned> {
+        let token =
+            self.minter.mint(session, self.template, &self.transaction, self.now).map_err(Turned::Token)?;
+        witness.minted(&token);
+        Ok(token)
+    }
+
+    /// The token that is shown: in the cookie, or in the body under `field`.
+    fn shown(&self, field: &str) -> Result<Option<Vec<u8>>, Turned> {
+        match self.place() {
+            Into::Body => Ok(self.fields.get(field).map(|text| text.as_bytes().to_vec())),
+            Into::Cookie => {
+                let mut found = self.cookies.values(REFRESH_COOKIE);
+                let first = found.next();
+                match found.all(|other| Some(other) == first) {
+                    true => Ok(first.map(<[u8]>::to_vec)),
+                    false => Err(Turned::Unclear("there are two refresh cookies")),
+                }
+            }
+        }
+    }
+
+    const fn place(&self) -> Into {
+        match self.pair.refresh {
+            RefreshPlace::Body => Into::Body,
+            RefreshPlace::Cookie => Into::Cookie,
+        }
+    }
+
+    const fn lives(&self) -> Lives {
+        Lives { idle: self.pair.idle, absolute: self.pair.absolute, grace: self.pair.grace }
+    }
+}
+
+/// Whose session it is, as a hash; `None` for a guest.
+fn user(session: &VerifiedSession<Slots>) -> Option<String> {
+    let session = session.session();
+    session.subject.as_ref()?;
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(session.client_id.as_bytes());
+    context.update(b"\0");
+    context.update(session.sub.as_bytes());
+    Some(URL_SAFE_NO_PAD.encode(context.finish()))
+}
+
+fn nonce() -> Option<String> {
+    let mut bytes = [0; NONCE_BYTES];
+    rand::fill(&mut bytes).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(bytes))
+}

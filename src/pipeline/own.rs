@@ -1,0 +1,177 @@
+//! Requests to the gateway itself: what is below `/.cloakroom/` goes no further, whatever the routes say.
+
+use crate::clock::UnixMillis;
+use crate::config::{Pair, RefreshPlace, RouteId};
+use crate::door::{self, BODY_BYTES_MAX, Door, Endpoint, Fields, Turned, Visit, Witness};
+use crate::pipeline::gateway::{Gateway, Worker};
+use crate::pipeline::record::Record;
+use crate::pipeline::refusal::{Cause, Refusal};
+use crate::request::{Cookies, Inbound, ParseError};
+use crate::respond::{Form, Reason, ResponseBody, drain};
+use crate::session::{Authenticated, SessionError, Verdict};
+use crate::token::{InternalToken, Slots, TemplateId, Transaction};
+use bytes::Bytes;
+use http::header::{CONNECTION, ORIGIN};
+use http::{HeaderValue, Method, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A few hundred bytes come at once or not at all.
+const BODY_WAIT: Duration = Duration::from_secs(10);
+
+/// What is counted for no route is counted over all of them only.
+const NO_ROUTE: RouteId = RouteId(usize::MAX);
+
+/// Who answers, and by which rules.
+#[derive(Clone, Copy)]
+pub(super) struct Calling<'a> {
+    pub(super) endpoint: Endpoint,
+    door: &'a Door,
+    pair: &'a Pair,
+    template: TemplateId,
+}
+
+impl Gateway {
+    /// Answers a request to one of our own endpoints.
+    pub(super) async fn own(&self, mut inbound: Box<Inbound>, record: &mut Record) -> Response<ResponseBody> {
+        let form = Form::of(inbound.method(), inbound.headers());
+        let origin =
+            inbound.headers().get(ORIGIN).filter(|origin| self.trusted_origins().contains(origin)).cloned();
+        let client = inbound.origin().client;
+        let called = self.call(&inbound).and_then(|calling| self.limit_own(client).map(|()| calling));
+        let calling = match (called, &origin) {
+            (Err(Refusal { reason: Reason::MethodNotAllowed, .. }), Some(origin))
+                if inbound.preflight_method() == Some(Method::POST) =>
+            {
+                return door::preflight(origin.clone());
+            }
+            (Err(refusal), _) => {
+                let mut response = self.refuse(refusal, form, origin, record);
+                if !drain(inbound.into_body()).await {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                return response;
+            }
+            (Ok(calling), _) => calling,
+        };
+        let word = calling.endpoint.word();
+        let id = record.id;
+        let transaction = Transaction { id: id.as_str(), client, https: inbound.origin().https };
+        let cookies = inbound.take_cookies();
+        let (headers, body) = inbound.into_message();
+        let done = match read(body).await {
+            Err(fault) => Err(Refusal::malformed(fault)),
+            Ok(body) => match Fields::read(&headers, &body) {
+                Err(turned) => Err(Refusal::turned(turned)),
+                Ok(fields) => {
+                    let visit = self.visit(calling, (&cookies, &fields), (transaction, record.now));
+                    calling.door.answer(calling.endpoint, &visit, record).await.map_err(Refusal::turned)
+                }
+            },
+        };
+        let (response, outcome) = match done {
+            Ok(mut done) => {
+                if let Some(origin) = origin {
+                    door::permit(&mut done.response, origin);
+                }
+                (done.response, done.outcome)
+            }
+            Err(refusal) => {
+                if let (Some(limiter), Some("unknown-session")) = (self.limiter(), record.reject) {
+                    limiter.found_none(client);
+                }
+                let outcome = refusal.cause.as_ref().map_or("unclear", |cause| cause.outcome());
+                let over = refusal.reason == Reason::InvalidGrant;
+                let mut response = self.refuse(refusal, form, origin, record);
+                if over && calling.pair.refresh == RefreshPlace::Cookie {
+                    door::forget(&mut response);
+                }
+                (response, outcome)
+            }
+        };
+        record.own = Some(outcome);
+        self.metrics().count_own(word, outcome);
+        response
+    }
+}
+
+impl Worker {
+    /// Whom a request calls: an endpoint that is configured, by POST, and not from another site's page.
+    pub(super) fn call<B>(&self, inbound: &Inbound<B>) -> Result<Calling<'_>, Refusal> {
+        let endpoint = Endpoint::at(inbound.path().as_str());
+        let pair = self.shared.config.pair.as_ref();
+        let template = self.minter().templates().of_pair();
+        let (Some(endpoint), Some(pair), Some(template), Some(door)) =
+            (endpoint, pair, template, self.door.as_ref())
+        else {
+            return Err(Reason::NotFound.into());
+        };
+        if inbound.method() != Method::POST {
+            return Err(Refusal { allow: Some("POST".to_owned()), ..Reason::MethodNotAllowed.into() });
+        }
+        self.trusted_origins().judge(inbound).map_err(|_| Reason::CrossSite)?;
+        Ok(Calling { endpoint, door, pair, template })
+    }
+
+    /// How often a client may ask, over all routes; and whether too many of its sessions were none.
+    fn limit_own(&self, client: IpAddr) -> Result<(), Refusal> {
+        let Some(limiter) = self.limiter() else { return Ok(()) };
+        let counted = limiter.request(NO_ROUTE, client).and_then(|()| limiter.lookup(client));
+        counted.map_err(|exceeded| {
+            self.metrics().count_limited("own", exceeded.limit);
+            exceeded.into()
+        })
+    }
+
+    fn visit<'a>(
+        &'a self,
+        calling: Calling<'a>,
+        (cookies, fields): (&'a Cookies, &'a Fields),
+        (transaction, now): (Transaction<'a>, UnixMillis),
+    ) -> Visit<'a> {
+        Visit {
+            pair: calling.pair,
+            template: calling.template,
+            authenticator: &self.authenticator,
+            minter: self.minter(),
+            session_cookies: self.shared.session_cookies(),
+            cookies,
+            fields,
+            transaction,
+            now,
+        }
+    }
+}
+
+impl Refusal {
+    fn turned(turned: Turned) -> Self {
+        Self::caused(turned.reason(), Cause::Turned(turned))
+    }
+}
+
+impl Witness for Record {
+    fn judged(&mut self, judged: Authenticated<Slots>) -> Verdict<Slots> {
+        Self::judged(self, judged)
+    }
+
+    fn unknown(&mut self, error: &SessionError) {
+        Self::unknown(self, error.profile, &error.sid);
+    }
+
+    fn minted(&mut self, token: &InternalToken) {
+        self.tokens = Some(token.clone().into());
+    }
+}
+
+/// The whole of a short body.
+async fn read(body: Incoming) -> Result<Bytes, ParseError> {
+    let whole = tokio::time::timeout(BODY_WAIT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    match whole {
+        Err(_) => Err(ParseError::BodyTimedOut),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ParseError::BodyTooLarge),
+        Ok(Err(_)) => Err(ParseError::BodyIncomplete),
+    }
+}
