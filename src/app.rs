@@ -8,6 +8,7 @@
 
 mod check;
 mod health;
+mod prepared;
 mod rehearsal;
 mod state;
 mod upstreams;
@@ -18,7 +19,7 @@ pub use rehearsal::{Rehearsal, Stage};
 use crate::clock::Clock;
 use crate::config::{Access, Backend, Config, ConfigError, Freshness, Limits, Outage, StoreId};
 use crate::internal::{Internal, Readiness};
-use crate::listen::{BindError, Connections, Handler, Listener, serve, spawn_worker};
+use crate::listen::{BindError, Connections, Handler, Listener, Terms, serve, spawn_worker};
 use crate::pipeline::{Gateway, Shared};
 use crate::request::{Conn, ParseError, RequestIds};
 use crate::store::{
@@ -69,6 +70,8 @@ pub enum StartError {
 pub struct Running {
     /// Public addresses, with the ports that were bound.
     pub addresses: Vec<SocketAddr>,
+    /// Whether they speak TLS.
+    pub secure: bool,
     /// Address of the internal listener.
     pub internal: Option<SocketAddr>,
     shared: Arc<Shared>,
@@ -95,21 +98,15 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let mut plans = plan_stores(&config, &start.clock).map_err(StartError::Config)?;
     let leased = leased_stores(&config);
-    for warning in check::unstated_touches(&config) {
-        tracing::warn!("{warning}");
-    }
-    let shared = Shared::build(config, start.clock, Arc::clone(&metrics)).map_err(StartError::Config)?;
-    let shared = Arc::new(shared);
-    for warning in shared.ring().warnings() {
-        tracing::warn!("{warning}");
-    }
-    let server = &shared.config.server;
+    let (shared, tls) = prepared::prepare(config, start.clock, &metrics)?;
+    let (server, secure) = (&shared.config.server, tls.is_some());
     let listener = Listener::bind(&server.listen, server.workers).map_err(StartError::Bind)?;
     let internal = shared.config.internal.as_ref().map(|internal| Listener::bind(&[internal.listen], 1));
     let internal = internal.transpose().map_err(StartError::Bind)?;
     let (drain, draining_seen) = watch::channel(false);
     let mut running = Running {
         addresses: listener.addresses().to_vec(),
+        secure,
         internal: internal.as_ref().and_then(|internal| internal.addresses().first().copied()),
         memory: plans.iter().map(StorePlan::memory).collect(),
         shared: Arc::clone(&shared),
@@ -122,6 +119,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     running.ask_others(&draining_seen).map_err(StartError::System)?;
     let connections = Connections::new(server.limits.connections);
     let state_watch = StateWatch::new(&shared.config);
+    let terms = Terms::new(server.limits.clone(), tls).posted();
     if let Some(internal) = internal {
         let seen = (Arc::clone(&metrics), Arc::clone(&connections));
         let watched = (plans.as_slice(), state_watch.clone());
@@ -130,10 +128,10 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     for (at, sockets) in listener.into_workers().into_iter().enumerate() {
         let (shared, plans, access) = (Arc::clone(&shared), plans.clone(), start.access.clone());
         let (connections, drain) = (Arc::clone(&connections), draining_seen.clone());
+        let terms = Arc::clone(&terms);
         let (metrics, ids) = (Arc::clone(&metrics), request_ids().map_err(StartError::System)?);
         let state_watch = state_watch.clone();
         let worker = spawn_worker(&format!("worker-{at}"), move || async move {
-            let limits = Arc::new(shared.config.server.limits.clone());
             let stores = open_stores(&shared.config, &plans, &metrics);
             let state = state::open(&shared.config, &plans, &metrics);
             let gateway = Gateway::new(shared, stores, ids(), AccessLog::new(access), state.clone())
@@ -148,7 +146,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
                 tokio::task::spawn_local(async move { trying.try_touches().await });
             }
             let watcher = tokio::task::spawn_local(async move { watched.watch_streams().await });
-            let served = serve(sockets, limits, connections, gateway.clone(), drain).await;
+            let served = serve(sockets, terms, connections, gateway.clone(), drain).await;
             flusher.abort();
             watcher.abort();
             gateway.log().flush();
@@ -307,7 +305,14 @@ impl Running {
         let sockets = listener.into_workers().into_iter().flatten().collect();
         self.threads.push(spawn_worker("internal", move || async move {
             let connections = Connections::new(INTERNAL_CONNECTIONS);
-            serve(sockets, Arc::new(limits), connections, InternalHandler(Rc::new(internal)), drain).await
+            serve(
+                sockets,
+                Terms::new(limits, None).posted(),
+                connections,
+                InternalHandler(Rc::new(internal)),
+                drain,
+            )
+            .await
         })?);
         Ok(())
     }

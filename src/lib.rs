@@ -23,8 +23,8 @@
 //! (everything on one machine), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
 //!
 //! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → detect, explain → pipeline, internal → door →
-//! respond → guard → upstream → token, issuer → session, limit → format, state → store, codec, route, listen → request, telemetry → config,
-//! clock`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed.
+//! respond → guard → upstream → token, issuer → session, limit → format, state → store, codec, route, listen → request, telemetry → tls
+//! → config, clock`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot be printed.
 //! A test (`tidy`) holds us to it.
 
 #![forbid(unsafe_code)]
@@ -52,5 +52,6 @@ pub mod session;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod token;
 pub mod upstream;

@@ -4,6 +4,7 @@ mod issuer;
 
 pub use issuer::CheckedIssuer;
 
+use crate::app::prepared::both;
 use crate::clock::Clock;
 use crate::config::{
     Access, Backend, Config, ConfigError, Freshness, IdleTouch, Outage, Profile, Route, Store, SubjectType,
@@ -13,6 +14,7 @@ use crate::pipeline::Shared;
 use crate::request::Path;
 use crate::route::Found;
 use crate::telemetry::Metrics;
+use crate::tls;
 use http::Method;
 use http::uri::PathAndQuery;
 use std::sync::Arc;
@@ -86,7 +88,10 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(issuer::warnings(&config));
     let issuers = config.issuers.iter().map(issuer::checked).collect();
     config.tokens.stand_in = true;
-    Shared::build(config, Clock::System, Arc::new(Metrics::new())).map(|shared| {
+    let tls = tls::Server::build(&config.server.certificates, None);
+    let shared = Shared::build(config, Clock::System, Arc::new(Metrics::new()));
+    both(shared, tls).map(|(shared, tls)| {
+        warnings.extend(tls.iter().flat_map(|tls| tls.warnings(Clock::System.now())));
         warnings.extend(dead_ends(&shared));
         warnings.extend(shared.ring().warnings().iter().map(ToString::to_string));
         Checked { routes, issuers, warnings }

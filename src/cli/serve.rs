@@ -49,7 +49,8 @@ impl Serve {
             }
         };
         for address in &running.addresses {
-            tracing::info!("listening on http://{address}");
+            let scheme = if running.secure { "https" } else { "http" };
+            tracing::info!("listening on {scheme}://{address}");
         }
         if let Some(internal) = running.internal {
             tracing::info!("internal listener on http://{internal}");

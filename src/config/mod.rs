@@ -109,8 +109,19 @@ pub struct Server {
     pub reserved_headers: Vec<String>,
     /// `iat` is set back by this.
     pub skew: Duration,
+    /// `[[server.certificates]]`, in the order of the file; none: no TLS.
+    pub certificates: Vec<Certificate>,
     /// `[server.limits]`
     pub limits: Limits,
+}
+
+/// `[[server.certificates]]`: one of the public listener's.
+#[derive(Debug)]
+pub struct Certificate {
+    /// PEM of the chain, the certificate itself first; located where the file is named.
+    pub chain: Located<Vec<u8>>,
+    /// PEM of the key; located likewise.
+    pub key: Located<Secret>,
 }
 
 /// `[server.limits]`
@@ -122,6 +133,8 @@ pub struct Limits {
     pub headers: usize,
     /// From the first byte of a head to its last.
     pub header_timeout: Duration,
+    /// From accepting a connection to the end of its TLS handshake.
+    pub handshake_timeout: Duration,
     /// How long a connection may wait between two requests.
     pub idle_timeout: Duration,
     /// How long a request body may stand still.

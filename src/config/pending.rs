@@ -10,7 +10,6 @@ const KEYS: &[(&str, &str)] = &[
     ("", "log"),
     ("", "metrics"),
     ("", "traces"),
-    ("server", "certificates"),
     ("server", "proxy_protocol"),
     ("server.limits", "memory"),
     ("sessions.*", "user_record"),

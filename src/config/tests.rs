@@ -281,6 +281,7 @@ fn every_setting_of_the_documented_default_is_accepted() {
         "does not accept bearers",
         "has no TLS",
         "there are no sentinels",
+        "cannot read `tls/",
         "`directory` is there too",
     ];
     for block in told.split("\n\n").filter(|block| block.starts_with("error")) {

@@ -1,10 +1,9 @@
 //! A server of the demo's own, over the machinery that the gateway listens with.
 
 use crate::config::Limits;
-use crate::listen::{BindError, Connections, Handler, Listener, serve, spawn_worker};
+use crate::listen::{BindError, Connections, Handler, Listener, Terms, serve, spawn_worker};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::watch;
 
@@ -38,7 +37,7 @@ impl Site {
         let sockets = self.listener.into_workers().into_iter().flatten().collect();
         spawn_worker(name, move || async move {
             let connections = Connections::new(limits.connections);
-            serve(sockets, Arc::new(limits), connections, make(), drain).await
+            serve(sockets, Terms::new(limits, None).posted(), connections, make(), drain).await
         })
     }
 }

@@ -75,6 +75,7 @@ fn limits() -> Limits {
         header_bytes: HEADER_BYTES,
         headers: HEADERS,
         header_timeout: second,
+        handshake_timeout: Duration::from_secs(5),
         idle_timeout: second,
         body_rate: None,
         requests: 1000,

@@ -8,10 +8,10 @@
 //! Threat: request smuggling, and exhaustion by slow or many clients. hyper's parser takes a bare LF for a line end, reads
 //! only the last Transfer-Encoding token, drops a Content-Length that came with one, and cuts a target at `#`;
 //! nothing of that shows in a `Request`. So no byte of HTTP/1 reaches hyper before this room has judged it: the `Guard`
-//! sits between the socket and hyper, and its `Sieve` tells message from message by itself. A head that is
+//! sits between the stream, decrypted where it is, and hyper, and its `Sieve` tells message from message by itself. A head that is
 //! refused is replaced by a harmless one which carries `Connection: close`, and nothing behind it is read.
 //!
-//! HTTP/2 comes by prior knowledge: `opening` reads until the first bytes tell. Its frames are hyper's to judge, and what they
+//! HTTP/2 comes by prior knowledge or, in TLS, agreed by ALPN: `opening` reads until the first bytes tell. Its frames are hyper's to judge, and what they
 //! carry is `request`'s; here they are only counted as they go by (`metered`, `frames`), because a client can make us work with
 //! frames that ask for nothing, or hold a connection with half of one. A stream is a task; the client's share of its deadlines is
 //! kept in `tasks`, the connection's in `http2`.
@@ -22,7 +22,7 @@
 //! clean end. Whatever refuses, closes.
 //!
 //! Life of a connection: `bind` opened the socket on every worker; `serve` accepts it, takes a permit, and spawns one
-//! local task, in which hyper polls the guard. The permit lives in the guard, and so in the tunnel that may come of
+//! local task, in which TLS is agreed where the [`Terms`] ask for it, and hyper polls the guard. The permit lives in the guard, and so in the tunnel that may come of
 //! it. On drain the worker empties its backlog, lets running exchanges end with `Connection: close`, closes idle
 //! connections at once, and waits for tunnels as long as `drain_timeout` allows. A panic costs its connection.
 //!
@@ -45,11 +45,14 @@ mod pace;
 mod roster;
 mod serve;
 mod sieve;
+mod stream;
 mod tasks;
+mod terms;
 mod worker;
 
 pub use bind::{BindError, Listener};
 pub use connections::Connections;
 pub use handler::Handler;
 pub use serve::serve;
+pub use terms::Terms;
 pub use worker::spawn_worker;

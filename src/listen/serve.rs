@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
@@ -23,22 +24,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
-use crate::config::Limits;
 use crate::listen::connections::{Connections, Permit};
 use crate::listen::guard::Guard;
 use crate::listen::handler::Handler;
-use crate::listen::head::FIELDS_INLINE;
 use crate::listen::http2;
 use crate::listen::ledger::{Exchange, Ledger};
 use crate::listen::opening::{Opening, Protocol, open};
 use crate::listen::roster::{Entry, Roster};
+use crate::listen::stream::Stream;
+use crate::listen::terms::Terms;
 use crate::request::{Conn, ParseError};
 
 /// Pauses after a failed accept (no descriptor left, most often): doubled from the first to the last.
 const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
-
-/// hyper's buffers hold at least this much; a longer head asks for more.
-const BUFFER_BYTES_MIN: usize = 64 * 1024;
 
 /// Serves one worker's sockets until `drain` becomes true or its sender is gone, and then until every connection and
 /// tunnel of this worker has ended, but no longer than `drain_timeout`. Must run on the worker's own local runtime
@@ -48,7 +46,7 @@ const BUFFER_BYTES_MIN: usize = 64 * 1024;
 /// Only before the first accept: a socket that the runtime cannot register. A failing accept is waited out.
 pub async fn serve<H: Handler>(
     sockets: Vec<TcpListener>,
-    limits: Arc<Limits>,
+    terms: Arc<ArcSwap<Terms>>,
     connections: Arc<Connections>,
     handler: H,
     mut drain: watch::Receiver<bool>,
@@ -57,9 +55,8 @@ pub async fn serve<H: Handler>(
         sockets.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<_>>()?;
     let (alive, mut gone) = mpsc::channel(1);
     let roster = Rc::new(Roster::default());
-    let drain_timeout = limits.drain_timeout;
-    let http = http(&limits);
-    let port = Rc::new(Port { limits, connections, handler, http, roster: Rc::clone(&roster), alive });
+    let port = Port { terms: Arc::clone(&terms), connections, handler, roster: Rc::clone(&roster), alive };
+    let port = Rc::new(port);
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| spawn_local(accept_all(listener, Rc::clone(&port), drain.clone())))
@@ -73,6 +70,7 @@ pub async fn serve<H: Handler>(
         }
     }
     // Nothing is ever sent: the channel closes with the last connection, which is the news.
+    let drain_timeout = terms.load().limits.drain_timeout;
     if tokio::time::timeout(drain_timeout, gone.recv()).await.is_err() {
         tracing::warn!("connections were cut after `drain_timeout`");
     }
@@ -81,30 +79,15 @@ pub async fn serve<H: Handler>(
 
 /// What every connection of a worker needs.
 struct Port<H> {
-    limits: Arc<Limits>,
+    terms: Arc<ArcSwap<Terms>>,
     connections: Arc<Connections>,
     handler: H,
-    http: http1::Builder,
     roster: Rc<Roster>,
     alive: mpsc::Sender<Infallible>,
 }
 
 /// What lives as long as a client's stream, tunnel or not.
 type Tenant = (Permit, mpsc::Sender<Infallible>);
-
-fn http(limits: &Limits) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    // The guard keeps all deadlines: hyper's own needs a timer and knows neither idle time nor a held-back head.
-    http.header_read_timeout(None)
-        .half_close(false)
-        .keep_alive(true)
-        .pipeline_flush(false)
-        .max_buf_size(BUFFER_BYTES_MIN.max(limits.header_bytes.saturating_mul(2)));
-    if limits.headers > FIELDS_INLINE {
-        http.max_headers(limits.headers);
-    }
-    http
-}
 
 async fn accept_all<H: Handler>(
     listener: tokio::net::TcpListener,
@@ -156,24 +139,46 @@ fn welcome<H: Handler>(stream: TcpStream, peer: SocketAddr, port: &Rc<Port<H>>) 
         tracing::debug!(%error, "nodelay could not be set");
     }
     let tenant = (permit, port.alive.clone());
-    let conn = Conn { peer, local, tls: false };
-    spawn_local(attend(stream, conn, tenant, Rc::clone(port)));
+    // The one look at what a reload may replace.
+    let terms = port.terms.load_full();
+    let conn = Conn { peer, local, tls: terms.tls.is_some() };
+    let port = Rc::clone(port);
+    if conn.tls {
+        spawn_local(async move {
+            if let Some(stream) = Box::pin(shake_hands(stream, peer, &terms)).await {
+                attend(stream, conn, tenant, terms, port).await;
+            }
+        });
+    } else {
+        spawn_local(attend(Stream::Plain(stream), conn, tenant, terms, port));
+    }
+}
+
+/// The encrypted stream over an accepted connection, if the client is able to one in time. It holds its place meanwhile.
+async fn shake_hands(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<Stream> {
+    let tls = terms.tls.as_ref()?;
+    match tokio::time::timeout(terms.limits.handshake_timeout, tls.accept(stream)).await {
+        Ok(Ok(stream)) => return Some(Stream::Tls(stream)),
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+    }
+    None
 }
 
 /// One connection, from its first byte to its last or to the tunnel that it becomes.
-async fn attend<H, I>(mut stream: I, conn: Conn, tenant: Tenant, port: Rc<Port<H>>)
+async fn attend<H, I>(mut stream: I, conn: Conn, tenant: Tenant, terms: Arc<Terms>, port: Rc<Port<H>>)
 where
     H: Handler,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut entry = port.roster.join();
-    let deadline = Instant::now() + port.limits.header_timeout;
+    let deadline = Instant::now() + terms.limits.header_timeout;
     let Some(opening) = open(&mut stream, &mut entry, deadline).await else { return };
     match opening.protocol {
-        Protocol::Http1 => attend_http1(stream, opening, conn, tenant, port, entry).await,
+        Protocol::Http1 => attend_http1(stream, opening, conn, tenant, (terms, port), entry).await,
         Protocol::Http2 => {
-            let (handler, limits) = (port.handler.clone(), Arc::clone(&port.limits));
-            drop(port);
+            let (handler, limits) = (port.handler.clone(), Arc::clone(&terms.limits));
+            drop((port, terms));
             // Boxed: its state is the larger, and most connections are not of its kind.
             Box::pin(http2::attend(stream, opening, conn, tenant, (handler, &limits), entry)).await;
         }
@@ -185,14 +190,14 @@ async fn attend_http1<H, I>(
     opening: Opening,
     conn: Conn,
     tenant: Tenant,
-    port: Rc<Port<H>>,
+    (terms, port): (Arc<Terms>, Rc<Port<H>>),
     entry: Entry,
 ) where
     H: Handler,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let ledger = Ledger::new();
-    let guard = Guard::new(stream, opening, Arc::clone(&ledger), Arc::clone(&port.limits), tenant);
+    let guard = Guard::new(stream, opening, Arc::clone(&ledger), Arc::clone(&terms.limits), tenant);
     let handler = port.handler.clone();
     let service = {
         let ledger = Arc::clone(&ledger);
@@ -202,8 +207,8 @@ async fn attend_http1<H, I>(
             answer(handler.clone(), conn, verdict.map(|()| request), exchange, Rc::clone(&roster))
         })
     };
-    let connection = port.http.serve_connection(guard, service).with_upgrades();
-    drop(port);
+    let connection = terms.http.serve_connection(guard, service).with_upgrades();
+    drop((port, terms));
     match drive(pin!(connection), &ledger, entry).await {
         Some(Err(error)) => tracing::debug!(peer = %conn.peer, %error, "a connection ended early"),
         Some(Ok(())) => {}

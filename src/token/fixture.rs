@@ -114,10 +114,12 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
             trusted_proxies: Vec::new(),
             reserved_headers: Vec::new(),
             skew: Duration::from_secs(5),
+            certificates: Vec::new(),
             limits: Limits {
                 header_bytes: 1,
                 headers: 1,
                 header_timeout: second,
+                handshake_timeout: Duration::from_secs(5),
                 idle_timeout: second,
                 body_rate: None,
                 requests: 1000,

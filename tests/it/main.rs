@@ -35,6 +35,7 @@ mod state;
 mod streaming;
 mod streams;
 mod support;
+mod tls;
 mod tokens;
 mod topology;
 mod touch;

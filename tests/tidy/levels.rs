@@ -19,7 +19,7 @@ const LEVELS: [&[&str]; 14] = [
     &["format", "state"],
     &["store", "codec", "route", "listen"],
 ];
-const LOWER: [&[&str]; 2] = [&["request", "telemetry"], &["config", "clock"]];
+const LOWER: [&[&str]; 3] = [&["request", "telemetry"], &["tls"], &["config", "clock"]];
 
 fn level(room: &str) -> Option<usize> {
     LEVELS.iter().chain(&LOWER).position(|rooms| rooms.contains(&room))

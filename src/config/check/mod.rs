@@ -8,6 +8,7 @@ mod http;
 mod issuer;
 mod names;
 mod pair;
+mod pem;
 mod profile;
 mod rate;
 mod route;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::check::http;
+use crate::config::check::pem;
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
-use crate::config::raw::{Placed, RawInternal, RawLimits, RawServer};
-use crate::config::{At, Internal, Limits, Server};
+use crate::config::raw::{Placed, RawCertificate, RawInternal, RawLimits, RawServer};
+use crate::config::{At, Certificate, Internal, Limits, Located, Server};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const INTERNAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9900);
@@ -105,13 +106,25 @@ fn server(table: &mut Table<'_, '_>, raw: &RawServer, taken: &mut Vec<(SocketAdd
     let names = raw.reserved_headers.iter().flatten();
     let reserved_headers = names.filter_map(|raw| reserved(table, raw)).collect();
     let skew = table.duration_or_zero("skew", raw.skew.as_ref(), Duration::from_secs(5));
+    let certificates = raw.certificates.iter().filter_map(|raw| certificate(table, raw)).collect();
     let absent = RawLimits::default();
     let limits = raw.limits.as_ref().map_or(&absent, Placed::get);
     let limits = self::limits(
         &mut Table { checker: table.checker, file, name: "server.limits".to_owned(), at: table.at },
         limits,
     );
-    Server { listen, workers, trusted_proxies, reserved_headers, skew, limits }
+    Server { listen, workers, trusted_proxies, reserved_headers, skew, certificates, limits }
+}
+
+fn certificate(table: &mut Table<'_, '_>, raw: &Placed<RawCertificate>) -> Option<Certificate> {
+    let (file, at, raw) = (table.file, table.file.at(raw), raw.get());
+    let mut table = Table { checker: table.checker, file, name: "server.certificates".to_owned(), at };
+    let chain = table.certificates("cert", &raw.cert);
+    let key = pem::private_key(&mut table, "key", &raw.key);
+    Some(Certificate {
+        chain: Located { value: chain?, at: file.at(&raw.cert) },
+        key: Located { value: key?, at: file.at(&raw.key) },
+    })
 }
 
 fn limits(table: &mut Table<'_, '_>, raw: &RawLimits) -> Limits {
@@ -120,6 +133,7 @@ fn limits(table: &mut Table<'_, '_>, raw: &RawLimits) -> Limits {
         header_bytes: table.size("header_bytes", raw.header_bytes.as_ref(), 32 * KIB, KIB..=KIB * KIB),
         headers: table.count("headers", raw.headers.as_ref(), 100, 1..=1000),
         header_timeout: table.duration("header_timeout", raw.header_timeout.as_ref(), seconds(10)),
+        handshake_timeout: table.duration("handshake_timeout", raw.handshake_timeout.as_ref(), seconds(5)),
         idle_timeout: table.duration("idle_timeout", raw.idle_timeout.as_ref(), seconds(60)),
         body_timeout: table.duration("body_timeout", raw.body_timeout.as_ref(), seconds(30)),
         body_rate: match raw.body_rate.as_ref() {

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
-
 use crate::config::check::names::Entry;
+use crate::config::check::pem::private_key;
 use crate::config::check::store_url::{Place, StoreUrl};
 use crate::config::check::table::{Checker, Table};
-use crate::config::raw::{Placed, RawStore, UrlRef};
+use crate::config::raw::{RawStore, UrlRef};
 use crate::config::{Backend, Freshness, Outage, Secret, SentinelGroup, Store, Topology};
 
 const KIB: u64 = 1024;
@@ -137,14 +135,4 @@ fn without_tls(table: &mut Table<'_, '_>, raw: &RawStore, scheme: &str) {
         let found = format!("`{scheme}` has no TLS, so `{key}` would not be used");
         table.refuse(table.file.at(file), key, found, "`rediss` instead of `redis` in `url`");
     }
-}
-
-fn private_key(table: &mut Table<'_, '_>, key: &str, path: &Placed<String>) -> Option<Secret> {
-    let at = table.file.at(path);
-    let bytes = table.read(at, key, path.get())?;
-    if PrivateKeyDer::from_pem_slice(&bytes).is_err() {
-        table.refuse(at, key, format!("`{}` holds no private key", path.get()), "a private key in PEM");
-        return None;
-    }
-    Some(Secret::new(bytes))
 }

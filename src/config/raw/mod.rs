@@ -25,7 +25,7 @@ pub(crate) use issuer::RawIssuer;
 pub(crate) use pair::RawPair;
 pub(crate) use rate::{RateText, RawRates, RawRouteRate};
 pub(crate) use route::{Accept, RawRoute};
-pub(crate) use server::{RawCsrf, RawInternal, RawLimits, RawServer};
+pub(crate) use server::{RawCertificate, RawCsrf, RawInternal, RawLimits, RawServer};
 pub(crate) use session::{IdleTouchWord, RawAttribute, RawIdleTouch, RawProfile};
 pub(crate) use state::RawState;
 pub(crate) use store::RawStore;

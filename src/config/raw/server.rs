@@ -27,8 +27,22 @@ pub(crate) struct RawServer {
     /// How far `iat` is set back in tokens, for services whose clocks are behind. Default: 5s.
     #[schemars(extend("default" = "5s"))]
     pub(crate) skew: Option<Placed<DurationText>>,
+    /// The certificates to show to clients; with any, all addresses of `listen` speak TLS.
+    #[serde(default)]
+    pub(crate) certificates: Vec<Placed<RawCertificate>>,
     /// How much a client may ask for.
     pub(crate) limits: Option<Placed<RawLimits>>,
+}
+
+/// A certificate of the public listener. Clients choose it by the name they ask for, exact before `*.`; the first also serves those
+/// that ask for none or for a name that nobody has.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCertificate {
+    /// The PEM file with the certificate and, behind it, its chain. Required; its DNS names are those that it is chosen for.
+    pub(crate) cert: Placed<String>,
+    /// The PEM file with the private key of `cert`. Required; PKCS#8, PKCS#1 and SEC1 are read.
+    pub(crate) key: Placed<String>,
 }
 
 /// How much a client may ask for.
@@ -44,6 +58,9 @@ pub(crate) struct RawLimits {
     /// From the first byte of a request head to its last. Default: 10s.
     #[schemars(extend("default" = "10s"))]
     pub(crate) header_timeout: Option<Placed<DurationText>>,
+    /// From accepting a connection to the end of its TLS handshake. Default: 5s.
+    #[schemars(extend("default" = "5s"))]
+    pub(crate) handshake_timeout: Option<Placed<DurationText>>,
     /// How long a client's connection may wait between two requests. Default: 60s; keep it above the idle timeout of
     /// a load balancer in front.
     #[schemars(extend("default" = "60s"))]

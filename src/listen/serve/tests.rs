@@ -8,6 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::config::Limits;
 use crate::listen::{Listener, spawn_worker};
 
 mod deadlines;
@@ -18,6 +19,7 @@ fn limits() -> Limits {
         header_bytes: 32 * 1024,
         headers: 100,
         header_timeout: Duration::from_secs(10),
+        handshake_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(60),
         body_rate: None,
         requests: 1000,
@@ -137,9 +139,10 @@ impl World {
         let (drain, draining) = watch::channel(false);
         let handler = Recorder { seen: Arc::clone(&seen), release: released };
         let shared = Arc::clone(&connections);
-        let worker =
-            spawn_worker("test", move || serve(sockets, Arc::new(limits), shared, handler, draining))
-                .unwrap();
+        let worker = spawn_worker("test", move || {
+            serve(sockets, Terms::new(limits, None).posted(), shared, handler, draining)
+        })
+        .unwrap();
         Self { address, seen, connections, release, drain, worker: Some(worker) }
     }
 

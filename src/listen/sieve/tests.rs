@@ -9,6 +9,7 @@ pub(crate) fn limits() -> Limits {
         header_bytes: 32 * 1024,
         headers: 100,
         header_timeout: Duration::from_secs(10),
+        handshake_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(60),
         body_rate: None,
         requests: 1000,

@@ -48,7 +48,8 @@ fn run(case: &Case, place: Place, redis: &Redis) -> Outcome {
     drop(client);
     assert!(gateway.stop().success(), "{}: the gateway did not end well", case.id);
     let lookups = lookups(redis);
-    Outcome { place, responses, upstream: upstream.finish(), lines: gateway.lines(), lookups, keys }
+    let (upstream, lines) = (upstream.finish(), gateway.lines());
+    Outcome { place, scheme: "http", responses, upstream, lines, lookups, keys }
 }
 
 /// What a case sends: its fields on stream 1, and what its note says besides.

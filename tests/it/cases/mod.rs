@@ -8,7 +8,7 @@ mod h2;
 mod oracle;
 mod return_to;
 
-use crate::support::{Client, Redis, Upstream, World, answer_with};
+use crate::support::{Authority, Client, Redis, Upstream, World, answer_with};
 use case::{Case, EVIL, Place, VALID};
 use oracle::{MARKER, Outcome, judge};
 use std::io::Write;
@@ -19,6 +19,18 @@ const LANES: usize = 3;
 
 #[test]
 fn every_case_of_the_catalogue_holds() {
+    hold_all(None);
+}
+
+#[test]
+fn every_case_of_the_catalogue_holds_inside_tls() {
+    let authority = Authority::new();
+    authority.issue("gw", &["gw.test"]);
+    hold_all(Some(&authority));
+}
+
+/// Runs all cases; in TLS where there is somebody who signed for it.
+fn hold_all(authority: Option<&Authority>) {
     let all = Case::all();
     let cases: Vec<&Case> = all.iter().filter(|case| matches!(case.proto.as_str(), "h1" | "url")).collect();
     let runs: Vec<(&Case, Place)> = cases.iter().flat_map(|case| places(case)).collect();
@@ -29,7 +41,7 @@ fn every_case_of_the_catalogue_holds() {
                 let redis = with_two_sessions();
                 loop {
                     let Some((case, place)) = next.lock().unwrap().next() else { return };
-                    let outcome = run(case, *place, &redis);
+                    let outcome = run(case, *place, &redis, authority);
                     let broken = judge(case, &outcome);
                     violations.lock().unwrap().extend(
                         broken.into_iter().map(|why| format!("{} ({}, {place:?}): {why}", case.id, case.row)),
@@ -42,9 +54,10 @@ fn every_case_of_the_catalogue_holds() {
     // Past the capture of the test harness: this line is for whoever reads the log.
     let _ = writeln!(
         std::io::stdout(),
-        "cases: {} run in {} worlds, {} violations; {} of other protocols are not for this gateway",
+        "cases: {} run in {} worlds{}, {} violations; {} of other protocols are not for this gateway",
         cases.len(),
         runs.len(),
+        if authority.is_some() { " of TLS" } else { "" },
         violations.len(),
         all.len() - cases.len()
     );
@@ -69,17 +82,22 @@ fn with_two_sessions() -> Redis {
 }
 
 /// One case in a world of its own.
-fn run(case: &Case, place: Place, redis: &Redis) -> Outcome {
+fn run(case: &Case, place: Place, redis: &Redis, authority: Option<&Authority>) -> Outcome {
     let upstream = Upstream::playing(|wire| {
         while let Some(request) = wire.request() {
             let body = format!("{} {}", request.method, request.target);
             wire.say(answer_with(&request, body.as_bytes()));
         }
     });
-    let mut gateway = world(place, &upstream).start_beside(redis);
+    let world = world(place, &upstream);
+    let world = authority.into_iter().fold(world, |world, authority| world.table(&authority.entry("gw")));
+    let mut gateway = world.start_beside(redis);
     let keys = gateway.keys();
     redis.command::<()>(&["CONFIG", "RESETSTAT"]);
-    let mut client = Client::connect(gateway.public);
+    let mut client = match authority {
+        None => Client::connect(gateway.public),
+        Some(authority) => Client::secure(gateway.public, "gw.test", &authority.client()),
+    };
     client.send(case.bytes());
     let mut responses = Vec::new();
     let first = if case.text().starts_with("HEAD ") { "HEAD" } else { "GET" };
@@ -91,7 +109,8 @@ fn run(case: &Case, place: Place, redis: &Redis) -> Outcome {
     drop(client);
     assert!(gateway.stop().success(), "{}: the gateway did not end well", case.id);
     let lookups = lookups(redis);
-    Outcome { place, responses, upstream: upstream.finish(), lines: gateway.lines(), lookups, keys }
+    let scheme = if authority.is_some() { "https" } else { "http" };
+    Outcome { place, scheme, responses, upstream: upstream.finish(), lines: gateway.lines(), lookups, keys }
 }
 
 fn world(place: Place, upstream: &Upstream) -> World {

@@ -15,6 +15,8 @@ pub(super) const MARKER: &str = "/public/mark";
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     pub(super) place: Place,
+    /// What the client spoke: `http` or `https`.
+    pub(super) scheme: &'static str,
     /// The answers on the case's connection, the marker's included.
     pub(super) responses: Vec<Response>,
     /// All bytes that the upstream got, by connection.
@@ -152,7 +154,7 @@ fn rule_3_no_client_bytes_in_our_names(
             // Rule 2 has judged its value.
             "authorization" => name.eq_ignore_ascii_case("authorization"),
             "x-forwarded-for" => value == "127.0.0.1",
-            "x-forwarded-proto" => value == "http",
+            "x-forwarded-proto" => value == outcome.scheme,
             "x-forwarded-host" => is_host(case, value),
             "forwarded" => value.contains("for=127.0.0.1") && !value.contains("evil"),
             "x-request-id" => outcome.lines.iter().any(|line| line["request_id"] == value.as_str()),

@@ -43,6 +43,7 @@ fn sound() -> Outcome {
     let answer = Response { status: 200, headers: Vec::new(), body: b"GET /p".to_vec() };
     Outcome {
         place: Place::Required,
+        scheme: "http",
         responses: vec![answer],
         upstream: vec![forwarded(&in_the_name_of(VALID.1))],
         lines: vec![json!({ "method": "GET", "path": "/p", "upstream": "recorder", "request_id": "1" })],

@@ -1,12 +1,22 @@
 //! A client that sends exactly the bytes it is given.
 
 use crate::support::PATIENCE;
-use std::io::{BufRead, BufReader, Read, Write};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
 /// A connection to the gateway.
 #[derive(Debug)]
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<Link>);
+
+/// What its bytes go over.
+#[derive(Debug)]
+enum Link {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
 
 /// An answer.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +36,14 @@ pub(crate) struct Ask {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(BufReader::new(stream))
+        Self(BufReader::new(Link::Plain(dial(address))))
+    }
+
+    /// A connection in TLS to the server `name`, whose handshake is made with the first bytes.
+    pub(crate) fn secure(address: SocketAddr, name: &str, config: &Arc<ClientConfig>) -> Self {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let session = ClientConnection::new(Arc::clone(config), name).unwrap();
+        Self(BufReader::new(Link::Tls(Box::new(StreamOwned::new(session, dial(address))))))
     }
 
     /// Sends; a gateway that hung up already shows in what is read.
@@ -83,14 +97,17 @@ impl Client {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest) {
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => {}
             Err(error) => panic!("the connection hangs: {error}"),
         }
         rest
     }
 
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
-        self.0.get_mut()
+        match self.0.get_mut() {
+            Link::Plain(stream) => stream,
+            Link::Tls(stream) => &mut stream.sock,
+        }
     }
 
     pub(crate) fn reader(&mut self) -> &mut impl BufRead {
@@ -201,5 +218,37 @@ impl Ask {
     /// Sends it over a connection of its own.
     pub(crate) fn at(&self, address: SocketAddr) -> Response {
         Client::connect(address).ask(self)
+    }
+}
+
+fn dial(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+impl Read for Link {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(into),
+            Self::Tls(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
     }
 }

@@ -29,7 +29,7 @@ impl Gateway {
             let found = process.err.wait_for(before, |text| address(text, before));
             found.unwrap_or_else(|| panic!("{}\n{}", config, process.err.text()))
         };
-        let (public, internal) = (find("\"listening on http://"), find("internal listener on http://"));
+        let (public, internal) = (find("\"listening on "), find("internal listener on "));
         Self { public, internal, process, dir }
     }
 
@@ -83,5 +83,6 @@ impl Gateway {
 
 fn address(text: &str, before: &str) -> Option<SocketAddr> {
     let rest = &text[text.find(before)? + before.len()..];
-    rest[..rest.find('"')?].parse().ok()
+    let (_, address) = rest[..rest.find('"')?].split_once("://")?;
+    address.parse().ok()
 }

@@ -2,6 +2,7 @@
 //!
 //! Waiting is always for a condition, with one deadline that only a hang reaches; how long anything takes is never judged.
 
+mod authority;
 mod client;
 mod cluster;
 mod fake_redis;
@@ -19,6 +20,7 @@ mod wire;
 mod wire_fault;
 mod world;
 
+pub(crate) use authority::Authority;
 pub(crate) use client::{Ask, Client, Response};
 pub(crate) use cluster::Cluster;
 pub(crate) use fake_redis::{FakeRedis, bulk};

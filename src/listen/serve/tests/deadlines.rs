@@ -15,9 +15,8 @@ impl Memory {
     pub(super) fn new(limits: Limits) -> Self {
         let (release, released) = watch::channel(false);
         let port = Port {
-            http: http(&limits),
             connections: Connections::new(limits.connections),
-            limits: Arc::new(limits),
+            terms: Terms::new(limits, None).posted(),
             handler: Recorder { seen: Arc::default(), release: released },
             roster: Rc::default(),
             alive: mpsc::channel(1).0,
@@ -30,7 +29,7 @@ impl Memory {
         let address = "127.0.0.1:1".parse().unwrap();
         let conn = Conn { peer: address, local: address, tls: false };
         let tenant = (self.port.connections.admit().unwrap(), self.port.alive.clone());
-        spawn_local(attend(far, conn, tenant, Rc::clone(&self.port)));
+        spawn_local(attend(far, conn, tenant, self.port.terms.load_full(), Rc::clone(&self.port)));
         near
     }
 

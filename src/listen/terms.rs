@@ -1,0 +1,47 @@
+//! On what terms clients are received.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hyper::server::conn::http1;
+
+use crate::config::Limits;
+use crate::listen::head::FIELDS_INLINE;
+use crate::tls;
+
+/// hyper's buffers hold at least this much; a longer head asks for more.
+const BUFFER_BYTES_MIN: usize = 64 * 1024;
+
+/// Limits and certificates. A reload replaces them as a whole, and a connection keeps those that it came under.
+#[derive(Debug)]
+pub struct Terms {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) http: http1::Builder,
+    pub(crate) tls: Option<tls::Server>,
+}
+
+impl Terms {
+    /// These limits; TLS if there is any.
+    pub fn new(limits: Limits, tls: Option<tls::Server>) -> Self {
+        Self { http: http(&limits), limits: Arc::new(limits), tls }
+    }
+
+    /// The same, to be shared by workers and replaced.
+    pub fn posted(self) -> Arc<ArcSwap<Self>> {
+        Arc::new(ArcSwap::from_pointee(self))
+    }
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // The guard keeps all deadlines: hyper's own needs a timer and knows neither idle time nor a held-back head.
+    http.header_read_timeout(None)
+        .half_close(false)
+        .keep_alive(true)
+        .pipeline_flush(false)
+        .max_buf_size(BUFFER_BYTES_MIN.max(limits.header_bytes.saturating_mul(2)));
+    if limits.headers > FIELDS_INLINE {
+        http.max_headers(limits.headers);
+    }
+    http
+}
