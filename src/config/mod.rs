@@ -28,6 +28,7 @@ mod suggest;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod units;
 mod upstream;
 mod words;
@@ -45,6 +46,7 @@ pub use rate::Rate;
 pub use report::render;
 pub use schema::schema;
 pub use secret::Secret;
+pub use tokens::{KeySource, TokenOptions, Tokens, Txn};
 pub use upstream::{Ejection, Health, UpstreamLimits};
 pub use words::{
     Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
@@ -340,78 +342,6 @@ pub struct FormatOptions {
     pub typ: Option<Located<String>>,
     /// What a JWT without `exp` is.
     pub missing_exp: Option<Located<String>>,
-}
-
-/// `[tokens]`
-#[derive(Debug)]
-pub struct Tokens {
-    /// The `iss` claim.
-    pub issuer: String,
-    /// `jwks_uri` in the discovery document; `None`: made from the internal listener's address.
-    pub jwks_uri: Option<String>,
-    /// Defaults of every route's token.
-    pub defaults: TokenOptions,
-    /// Signature algorithm.
-    pub algorithm: Located<Algorithm>,
-    /// Largest token, in bytes.
-    pub max_bytes: usize,
-    /// What is the same in all transaction tokens.
-    pub txn: Txn,
-    /// Where the keys are.
-    pub keys: KeySource,
-    /// Whether the public port serves the JWKS and discovery too.
-    pub publish_jwks: bool,
-    /// Whether keys that are missing are made for this process alone and written nowhere: who only looks at a configuration
-    /// must not leave files behind, least of all ones that the gateway's own user cannot read.
-    pub stand_in: bool,
-}
-
-/// `[tokens.keys]`
-#[derive(Debug)]
-pub enum KeySource {
-    /// Generated into and read from this directory.
-    Directory(Located<PathBuf>),
-    /// PEM files; the first signs, all are published.
-    Files(Vec<Located<PathBuf>>),
-}
-
-/// `[tokens.txn]`
-#[derive(Debug)]
-pub struct Txn {
-    /// The `aud` claim of transaction tokens.
-    pub trust_domain: String,
-    /// The `req_wl` claim.
-    pub workload: String,
-}
-
-/// What a route's token looks like.
-#[derive(Clone, Debug)]
-pub struct TokenOptions {
-    /// `typ` and conformance of the route's token, or of both.
-    pub profiles: Vec<TokenProfile>,
-    /// The header it travels in, lower case. A transaction token has one of its own.
-    pub header: http::HeaderName,
-    /// Longest life.
-    pub ttl: Duration,
-    /// Attribute names to copy into claims.
-    pub claims: Vec<Located<String>>,
-    /// The `scope` claim.
-    pub scope: Option<String>,
-    /// Whether all services know a user by one `sub`.
-    pub subject_type: SubjectType,
-}
-
-impl Default for TokenOptions {
-    fn default() -> Self {
-        Self {
-            profiles: vec![TokenProfile::AtJwt],
-            header: http::header::AUTHORIZATION,
-            ttl: Duration::from_secs(30),
-            claims: Vec::new(),
-            scope: None,
-            subject_type: SubjectType::Public,
-        }
-    }
 }
 
 /// `[upstreams.X]`
