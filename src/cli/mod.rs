@@ -3,6 +3,7 @@
 //! Nothing else in the crate prints. Human output by default, `--json` where a machine may read; exit 0 fine, 1 could not, 2
 //! bad configuration or usage. No secret is ever taken from argv or printed.
 
+mod attest;
 mod check;
 mod completions;
 mod demo;
@@ -41,6 +42,8 @@ enum Command {
     Demo(demo::Demonstrate),
     /// Say what would happen to a request, stage by stage, and why.
     Explain(explain::Explain),
+    /// Attack a service's validation of tokens, and say what it wrongly accepts.
+    Attest(attest::Attest),
     /// Look at tokens.
     #[command(subcommand)]
     Token(token::Token),
@@ -81,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Init(init) => init.run(&printer),
         Command::Demo(demo) => demo.run(&printer),
         Command::Explain(explain) => explain.run(&printer),
+        Command::Attest(attest) => attest.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
         Command::Completions(completions) => completions.run(&printer),

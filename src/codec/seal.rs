@@ -18,6 +18,8 @@ pub enum Hash {
     Sha1,
     /// SHA-256.
     Sha256,
+    /// SHA-384.
+    Sha384,
     /// SHA-512.
     Sha512,
 }
@@ -101,6 +103,7 @@ pub fn derive_pbkdf2(hash: Hash, rounds: NonZeroU32, salt: &[u8], secret: &[u8],
     let algorithm = match hash {
         Hash::Sha1 => pbkdf2::PBKDF2_HMAC_SHA1,
         Hash::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
+        Hash::Sha384 => pbkdf2::PBKDF2_HMAC_SHA384,
         Hash::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
     };
     let mut out = vec![0; length];
@@ -113,6 +116,7 @@ pub fn derive_hkdf(hash: Hash, salt: &[u8], secret: &[u8], info: &[u8], length: 
     let algorithm = match hash {
         Hash::Sha1 => hkdf::HKDF_SHA1_FOR_LEGACY_USE_ONLY,
         Hash::Sha256 => hkdf::HKDF_SHA256,
+        Hash::Sha384 => hkdf::HKDF_SHA384,
         Hash::Sha512 => hkdf::HKDF_SHA512,
     };
     let mut out = vec![0; length];
@@ -137,6 +141,7 @@ pub fn digest(hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
     let mut context = digest::Context::new(match hash {
         Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
         Hash::Sha256 => &digest::SHA256,
+        Hash::Sha384 => &digest::SHA384,
         Hash::Sha512 => &digest::SHA512,
     });
     for part in parts {
@@ -193,6 +198,7 @@ impl Hash {
         match self {
             Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => hmac::HMAC_SHA256,
+            Self::Sha384 => hmac::HMAC_SHA384,
             Self::Sha512 => hmac::HMAC_SHA512,
         }
     }

@@ -1,6 +1,6 @@
 //! `[issuers.X]`, resolved.
 
-use crate::config::{At, AttributeSource, JwsAlgorithm, Located, Secret};
+use crate::config::{At, AttributeSource, JwsAlgorithm, Located, Secret, WebAddress};
 use std::time::Duration;
 
 /// `[issuers.X]`: whose bearer JWTs are accepted.
@@ -41,23 +41,19 @@ pub enum IssuerKeys {
     Url(WebAddress),
     /// A secret that it shares with us.
     Secret(Located<Secret>),
+    /// None: it is asked about each token.
+    Introspection(Introspection),
 }
 
-/// An `http://` or `https://` URL that the gateway itself calls.
+/// `introspection`: where an issuer is asked about tokens that only it can read (RFC 7662).
 #[derive(Debug)]
-pub struct WebAddress {
-    /// Where it was written.
-    pub at: At,
-    /// As it was written, for a person.
-    pub text: String,
-    /// `https://`
-    pub tls: bool,
-    /// Host name or address, lower case; an IPv6 address without its brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Path and query.
-    pub target: String,
-    /// PEM of the certificate authorities to trust instead of the system's.
-    pub ca: Option<Vec<u8>>,
+pub struct Introspection {
+    /// The endpoint.
+    pub address: WebAddress,
+    /// Our name there.
+    pub client_id: String,
+    /// Our secret there.
+    pub client_secret: Secret,
+    /// How long an answer counts.
+    pub hold: Duration,
 }

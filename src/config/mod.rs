@@ -31,6 +31,7 @@ mod tests;
 mod tokens;
 mod units;
 mod upstream;
+mod web_address;
 mod words;
 
 use std::net::SocketAddr;
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 pub(crate) use check::process_environment as environment;
 pub use error::{At, ConfigError, Located, Sources};
-pub use issuer::{Issuer, IssuerKeys, WebAddress};
+pub use issuer::{Introspection, Issuer, IssuerKeys};
 pub use load::{from_text, load, load_with};
 pub use pair::Pair;
 pub use rate::Rate;
@@ -48,6 +49,7 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use tokens::{KeySource, TokenOptions, Tokens, Txn};
 pub use upstream::{Ejection, Health, UpstreamLimits};
+pub use web_address::WebAddress;
 pub use words::{
     Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
     JwsAlgorithm, Outage, PathException, Preflight, RefreshPlace, StreamEnd, SubjectType, TokenProfile,

@@ -2,7 +2,7 @@
 
 use crate::config::{ConfigError, WebAddress};
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, HOST, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -23,7 +23,7 @@ pub(super) const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 /// How to reach one URL.
-pub(super) struct Web {
+pub struct Web {
     host: String,
     port: u16,
     authority: HeaderValue,
@@ -57,9 +57,11 @@ pub enum FetchError {
 }
 
 impl Web {
+    /// For this address, which the key `key` of the configuration holds.
+    ///
     /// # Errors
     /// A host that cannot be a TLS server's name, certificates that are none, or a system without any.
-    pub(super) fn new(address: &WebAddress, key: &str) -> Result<Self, ConfigError> {
+    pub fn new(address: &WebAddress, key: &str) -> Result<Self, ConfigError> {
         let WebAddress { at, text, host, port, target, ca, .. } = address;
         let mistake = |found: String, accepted: &str| ConfigError::new(*at, key, found, accepted);
         let tls = match address.tls {
@@ -92,6 +94,34 @@ impl Web {
         self.exchange(Request::get(&self.target), Bytes::new(), bytes_max).await
     }
 
+    /// POST of a form.
+    ///
+    /// # Errors
+    /// As [`Web::get`].
+    pub(super) async fn post(
+        &self,
+        authorization: &HeaderValue,
+        form: Bytes,
+        bytes_max: usize,
+    ) -> Result<Fetched, FetchError> {
+        let request = Request::post(&self.target)
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.exchange(request, form, bytes_max).await
+    }
+
+    /// The status of the answer to any request for this host; of its body nothing is read.
+    ///
+    /// # Errors
+    /// [`FetchError`] where there is no answer.
+    pub async fn status(&self, mut request: Request<Full<Bytes>>) -> Result<StatusCode, FetchError> {
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.authority.clone());
+        headers.insert(USER_AGENT, HeaderValue::from_static("cloakroom"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        self.in_time(request, async |response| Ok(response.status())).await
+    }
+
     async fn exchange(
         &self,
         request: http::request::Builder,
@@ -105,16 +135,26 @@ impl Web {
             .header(CONNECTION, "close")
             .body(Full::new(body))
             .map_err(|_| FetchError::Unusable("a request that cannot be written"))?;
+        self.in_time(request, async |response| read(response, bytes_max).await).await
+    }
+
+    /// Sends, and has `take` read the answer.
+    async fn in_time<T>(
+        &self,
+        request: Request<Full<Bytes>>,
+        take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
         let exchange = async {
-            let stream =
-                TcpStream::connect((self.host.as_str(), self.port)).await.map_err(FetchError::Connect)?;
-            match &self.tls {
-                None => converse(stream, request, bytes_max).await,
+            let place = (self.host.as_str(), self.port);
+            let stream = TcpStream::connect(place).await.map_err(FetchError::Connect)?;
+            let (response, _sender) = match &self.tls {
+                None => converse(stream, request).await?,
                 Some((tls, name)) => {
                     let stream = tls.connect(name.clone(), stream).await.map_err(FetchError::Connect)?;
-                    converse(stream, request, bytes_max).await
+                    converse(stream, request).await?
                 }
-            }
+            };
+            take(response).await
         };
         tokio::time::timeout(EXCHANGE_MAX, exchange).await.unwrap_or(Err(FetchError::TimedOut))
     }
@@ -123,20 +163,23 @@ impl Web {
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     request: Request<Full<Bytes>>,
-    bytes_max: usize,
-) -> Result<Fetched, FetchError> {
+) -> Result<(Response<Incoming>, http1::SendRequest<Full<Bytes>>), FetchError> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(FetchError::Exchange)?;
-    // It ends by itself when the exchange is over or given up: both hold its other end.
+    // It ends by itself when the exchange is over or given up: that holds its other end.
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to an issuer broke");
         }
     });
-    let response: Response<Incoming> = sender.send_request(request).await.map_err(FetchError::Exchange)?;
+    let response = sender.send_request(request).await.map_err(FetchError::Exchange)?;
+    Ok((response, sender))
+}
+
+async fn read(response: Response<Incoming>, bytes_max: usize) -> Result<Fetched, FetchError> {
     if response.status() != StatusCode::OK {
         return Err(FetchError::Status(response.status()));
     }

@@ -6,8 +6,10 @@ use crate::config::{Config, ConfigError, IssuerId};
 use crate::format::Reject;
 use crate::format::jws::Unverified;
 use crate::issuer::bearer::Bearer;
+use crate::issuer::introspection::Introspection;
+use crate::issuer::keys::Keys;
 use crate::issuer::reject::{BearerError, BearerReject};
-use crate::issuer::verifier::{CLAIMS, Sound, Verifier};
+use crate::issuer::verifier::{CLAIMS, Proofs, Sound, Verifier};
 use crate::session::{BearerIdentity, FingerprintKey, VerifiedSession};
 use crate::telemetry::Metrics;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -76,19 +78,27 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
 
     /// Whether [`Issuers::watch`] has something to fetch.
     pub fn fetch(&self) -> bool {
-        self.verifiers.iter().any(|verifier| verifier.keys.are_fetched())
+        self.keys().any(Keys::are_fetched)
     }
 
     /// Fetches keys and keeps them fresh, for as long as it is polled.
     pub async fn watch(&self) {
-        join_all(self.verifiers.iter().map(|verifier| verifier.keys.watch())).await;
+        join_all(self.keys().map(Keys::watch)).await;
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Keys> {
+        self.verifiers.iter().filter_map(|verifier| match &verifier.proofs {
+            Proofs::Keys(keys) => Some(keys.as_ref()),
+            Proofs::Word(_) => None,
+        })
     }
 
     /// What [`Issuers::judge`] would say of a token that verified before, without waiting.
     pub fn recall(&self, bearer: Bearer<'_>, among: &[IssuerId], now: UnixMillis) -> Option<Judged<T>> {
         let known = self.known.get(&hash(bearer))?;
         let verifier = self.verifiers.get(known.issuer.0)?;
-        if !among.contains(&known.issuer) || verifier.keys.generation() != known.sound.generation {
+        let stale = known.sound.counts_until.is_some_and(|until| until <= now);
+        if stale || !among.contains(&known.issuer) || verifier.generation() != known.sound.generation {
             return None;
         }
         verifier.metrics.count("remembered");
@@ -103,13 +113,14 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
             from_memory: false,
             verdict: Err(BearerError::Rejected(reject)),
         };
-        let token = match Unverified::read(bearer.expose()) {
-            Ok(token) => token,
-            Err(reject) => return rejected(reject.into()),
-        };
-        let iss = match claimed_issuer(&token) {
-            Ok(iss) => iss,
-            Err(reject) => return rejected(reject.into()),
+        let token = Unverified::read(bearer.expose())
+            .and_then(|token| claimed_issuer(&token).map(|iss| (token, iss)));
+        let (token, iss) = match token {
+            Ok((token, iss)) if self.is_of(among, &iss) => (token, iss),
+            other => {
+                let reject = other.err().map_or(BearerReject::UnknownIssuer, BearerReject::from);
+                return self.ask(bearer, among, now).await.unwrap_or_else(|| rejected(reject));
+            }
         };
         // Two tables may have one `iss` and differ in audience or keys: the first that verifies counts, else the first's word.
         let mut first = None;
@@ -117,7 +128,9 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
             let Some(verifier) = self.verifiers.get(id.0).filter(|verifier| verifier.issuer == iss) else {
                 continue;
             };
-            let verdict = self.verify(id, verifier, (bearer, &token), now).await;
+            let Proofs::Keys(keys) = &verifier.proofs else { continue };
+            let verified = verifier.verify(keys, &token, &self.fingerprints).await;
+            let verdict = self.conclude(id, verifier, bearer, verified, now);
             let judged = Judged { issuer: Some(id), from_memory: false, verdict };
             if judged.verdict.is_ok() {
                 return judged;
@@ -127,14 +140,67 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
         first.unwrap_or_else(|| rejected(BearerReject::UnknownIssuer))
     }
 
-    async fn verify(
+    /// Whether a JWT with this `iss` is one that keys can prove.
+    fn is_of(&self, among: &[IssuerId], iss: &str) -> bool {
+        let mut verifiers = among.iter().filter_map(|id| self.verifiers.get(id.0));
+        verifiers.any(|verifier| verifier.issuer == iss && matches!(verifier.proofs, Proofs::Keys(_)))
+    }
+
+    /// Asks the first issuer that can be asked; `None` if there is none.
+    async fn ask(&self, bearer: Bearer<'_>, among: &[IssuerId], now: UnixMillis) -> Option<Judged<T>> {
+        let (id, verifier, word) = among.iter().find_map(|id| {
+            let verifier = self.verifiers.get(id.0)?;
+            let Proofs::Word(word) = &verifier.proofs else { return None };
+            Some((*id, verifier, word))
+        })?;
+        let hash = hash(bearer);
+        let (verified, flight) = match word.board(hash).await {
+            Ok(Some(flight)) => (self.told(verifier, word, (bearer, hash), now).await, Some(flight)),
+            Ok(None) => match self.recall(bearer, among, now) {
+                Some(judged) => return Some(judged),
+                None if word.is_refused(&hash) => (Err(BearerError::Rejected(BearerReject::Inactive)), None),
+                None => (Err(word.unavailable(None)), None),
+            },
+            Err(error) => (Err(error), None),
+        };
+        let verdict = self.conclude(id, verifier, bearer, verified, now);
+        // Who waits for it finds what was made of it.
+        drop(flight);
+        Some(Judged { issuer: Some(id), from_memory: false, verdict })
+    }
+
+    /// What the issuer says of a token, now or a moment ago.
+    async fn told(
+        &self,
+        verifier: &Verifier,
+        word: &Introspection,
+        (bearer, hash): (Bearer<'_>, [u8; 32]),
+        now: UnixMillis,
+    ) -> Result<Sound<T>, BearerError> {
+        let inactive = || BearerError::Rejected(BearerReject::Inactive);
+        if word.is_refused(&hash) {
+            return Err(inactive());
+        }
+        let answer = word.ask(bearer.expose()).await?;
+        let sound = answer.ok_or_else(inactive).and_then(|answer| {
+            let told = (bearer.expose(), &*answer);
+            let sound = verifier.believe(told, &self.fingerprints, now.plus(word.hold));
+            sound.map_err(|reject| BearerError::Rejected(reject.into()))
+        });
+        if sound.is_err() {
+            word.refuse(hash);
+        }
+        sound
+    }
+
+    fn conclude(
         &self,
         id: IssuerId,
         verifier: &Verifier,
-        (bearer, token): (Bearer<'_>, &Unverified<'_>),
+        bearer: Bearer<'_>,
+        verified: Result<Sound<T>, BearerError>,
         now: UnixMillis,
     ) -> Result<VerifiedSession<T>, BearerError> {
-        let verified = verifier.verify(token, &self.fingerprints).await;
         let verdict = verified.and_then(|sound| {
             let proof = proof(&sound, now).map_err(|reject| BearerError::Rejected(reject.into()))?;
             let weight = WEIGHT_FIXED + WEIGHT_FACTOR * bearer.expose().len();
@@ -158,7 +224,8 @@ fn hash(bearer: Bearer<'_>) -> [u8; 32] {
 
 fn proof<T>(sound: &Sound<T>, now: UnixMillis) -> Result<VerifiedSession<T>, Reject> {
     sound.judge(now)?;
-    Ok(BearerIdentity::proof(Arc::clone(&sound.session), sound.ends_at, now))
+    let ends_at = sound.ends_at.or(sound.counts_until);
+    Ok(BearerIdentity::proof(Arc::clone(&sound.session), ends_at, now))
 }
 
 /// Whose token it says it is: which issuer's rules it is held to, and nothing more.

@@ -15,6 +15,8 @@
 //! huge or wrong: the last good set stays, every fetch is bounded in time and bytes, redirects are not followed; before the
 //! first set the answer is that nobody can say (503), never that the token is wrong.
 //!
+//! An issuer whose tokens only it can read is asked about each ([`introspection`]), and what it says counts for seconds.
+//!
 //! Tokens that verified are remembered by their hash, so that a second request costs neither a signature nor a parse; entries
 //! count only for the key set that verified them. What changes with time, begin and end, is judged on every request.
 //!
@@ -22,11 +24,13 @@
 
 mod bearer;
 mod fetch;
+mod introspection;
 mod issuers;
 mod keys;
 mod reject;
 mod verifier;
 
 pub use bearer::{Bearer, Presented};
+pub use fetch::{FetchError, Web};
 pub use issuers::{Issuers, Judged};
 pub use reject::{BearerError, BearerReject, Unavailable};

@@ -18,6 +18,8 @@ pub enum BearerError {
 pub enum BearerReject {
     /// Its algorithm is not one that the issuer may use.
     AlgorithmRefused,
+    /// Its issuer says that it is not active.
+    Inactive,
     /// It brings a key, or says where to fetch one.
     KeyInToken,
     /// The Authorization is no one well-formed bearer.
@@ -30,7 +32,7 @@ pub enum BearerReject {
     UnknownKey,
 }
 
-/// The keys of an issuer could not be had.
+/// The keys or the word of an issuer could not be had.
 #[derive(Debug)]
 pub struct Unavailable {
     /// Whose.
@@ -44,6 +46,7 @@ impl BearerReject {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::AlgorithmRefused => "algorithm-refused",
+            Self::Inactive => "inactive",
             Self::KeyInToken => "key-in-token",
             Self::MalformedBearer => "malformed-bearer",
             Self::Token(Reject::MalformedCookie(_)) => "malformed-token",
@@ -64,6 +67,7 @@ impl std::fmt::Display for BearerReject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AlgorithmRefused => f.write_str("its `alg` is not one of the issuer's `algorithms`"),
+            Self::Inactive => f.write_str("its issuer says that it is not active"),
             Self::KeyInToken => {
                 f.write_str("it brings a key or says where to fetch one (`jku`, `jwk`, `x5u`)")
             }
@@ -85,8 +89,8 @@ impl std::fmt::Display for BearerReject {
 impl std::fmt::Display for Unavailable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.source {
-            Some(_) => f.write_str("the issuer's keys could not be fetched"),
-            None => f.write_str("the issuer's keys did not come in time"),
+            Some(_) => f.write_str("the issuer could not be asked"),
+            None => f.write_str("no answer of the issuer came in time"),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::format::claims::{ClaimRules, Claims};
 use crate::format::jwk::{JwkSet, SET_BYTES_MAX};
 use crate::format::jws::{JwsKey, Typ, Unverified};
 use crate::issuer::fetch::Web;
+use crate::issuer::introspection::Introspection;
 use crate::issuer::keys::{KeySet, Keys};
 use crate::issuer::reject::{BearerError, BearerReject};
 use crate::session::{BearerIdentity, FingerprintKey, Identity, IdentityRules, Session};
@@ -23,12 +24,21 @@ pub(super) const CLAIMS: Limits = Limits { bytes: 16 * 1024, depth: 16, nodes: 1
 pub(super) struct Verifier {
     pub(super) name: String,
     pub(super) issuer: String,
-    pub(super) keys: Keys,
+    pub(super) proofs: Proofs,
     pub(super) metrics: IssuerMetrics,
     algorithms: Vec<Algorithm>,
     typ: Typ,
     claims: ClaimRules,
     identity: BearerIdentity,
+}
+
+/// How an issuer's tokens are proven.
+#[derive(Debug)]
+pub(super) enum Proofs {
+    /// By its keys.
+    Keys(Box<Keys>),
+    /// By its word.
+    Word(Box<Introspection>),
 }
 
 /// A token whose signature and claims are right; whether it has begun and not ended changes.
@@ -38,6 +48,8 @@ pub(super) struct Sound<T> {
     pub(super) generation: u64,
     pub(super) begins_at: Option<UnixMillis>,
     pub(super) ends_at: Option<UnixMillis>,
+    /// When its issuer is to be asked again.
+    pub(super) counts_until: Option<UnixMillis>,
 }
 
 impl Verifier {
@@ -52,7 +64,7 @@ impl Verifier {
         metrics: &Metrics,
     ) -> Result<Self, Vec<ConfigError>> {
         let metrics = metrics.issuer(&config.name);
-        let keys = keys(id, config, own, &metrics).map_err(|error| vec![error]);
+        let proofs = proofs(id, config, own, &metrics).map_err(|error| vec![error]);
         let identity = Identity::build(&IdentityRules {
             table: (format!("issuers.{}", config.name), config.at),
             subject: Some(&config.subject),
@@ -60,26 +72,26 @@ impl Verifier {
             sub: &config.sub,
             attributes: &config.attributes,
         });
-        let (keys, identity) = match (keys, identity) {
-            (Ok(keys), Ok(identity)) => (keys, identity),
-            (keys, identity) => {
-                let errors = [keys.err(), identity.err()];
+        let (proofs, identity) = match (proofs, identity) {
+            (Ok(proofs), Ok(identity)) => (proofs, identity),
+            (proofs, identity) => {
+                let errors = [proofs.err(), identity.err()];
                 return Err(errors.into_iter().flatten().flatten().collect());
             }
         };
         Ok(Self {
             name: config.name.clone(),
             issuer: config.issuer.clone(),
-            keys,
             metrics,
             algorithms: config.algorithms.iter().map(|one| algorithm(*one)).collect(),
             typ: config.typ.clone().map_or(Typ::Usual, Typ::Exactly),
             claims: ClaimRules {
-                issuer: Some(config.issuer.clone()),
+                issuer: (!config.issuer.is_empty()).then(|| config.issuer.clone()),
                 audience: config.audience.clone(),
-                must_end: true,
+                must_end: matches!(proofs, Proofs::Keys(_)),
                 skew: config.leeway,
             },
+            proofs,
             identity: BearerIdentity::new(id, &config.name, identity),
         })
     }
@@ -87,6 +99,7 @@ impl Verifier {
     /// Verifies everything but the time.
     pub(super) async fn verify<T: Default>(
         &self,
+        keys: &Keys,
         token: &Unverified<'_>,
         fingerprints: &FingerprintKey,
     ) -> Result<Sound<T>, BearerError> {
@@ -99,7 +112,7 @@ impl Verifier {
             return Err(reject(BearerReject::AlgorithmRefused));
         }
         token.check_typ(&self.typ).map_err(refused)?;
-        let set = self.keys_for(token).await?;
+        let set = keys_for(keys, token).await?;
         if !set.candidates(token.kid.as_deref()).any(|key| token.is_signed_by(key)) {
             return Err(refused(Reject::BadSignature { secrets: set.len() }));
         }
@@ -107,26 +120,35 @@ impl Verifier {
         let Claims { data, ends_at, begins_at } = self.claims.read(&payload, CLAIMS).map_err(refused)?;
         let session = self.identity.session(&data, token.signed, fingerprints).map_err(refused)?;
         let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
-        Ok(Sound { session, generation: set.generation, begins_at, ends_at })
+        Ok(Sound { session, generation: set.generation, begins_at, ends_at, counts_until: None })
     }
 
-    /// A set with a key that may have signed the token.
-    async fn keys_for(&self, token: &Unverified<'_>) -> Result<Arc<KeySet>, BearerError> {
-        let kid = token.kid.as_deref();
-        let has = |set: &KeySet| set.candidates(kid).next().is_some();
-        let set = self.keys.current().await.map_err(BearerError::Unavailable)?;
-        if has(&set) {
-            return Ok(set);
+    /// What the issuer's word makes of a token.
+    pub(super) fn believe<T: Default>(
+        &self,
+        (token, answer): (&[u8], &[u8]),
+        fingerprints: &FingerprintKey,
+        counts_until: UnixMillis,
+    ) -> Result<Sound<T>, Reject> {
+        let Claims { data, ends_at, begins_at } = self.claims.read(answer, CLAIMS)?;
+        let session = self.identity.session(&data, token, fingerprints)?;
+        let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
+        Ok(Sound { session, generation: 0, begins_at, ends_at, counts_until: Some(counts_until) })
+    }
+
+    /// Which state of its keys a token is good for.
+    pub(super) fn generation(&self) -> u64 {
+        match &self.proofs {
+            Proofs::Keys(keys) => keys.generation(),
+            Proofs::Word(_) => 0,
         }
-        let newer = self.keys.newer(&set).await.map_err(BearerError::Unavailable)?;
-        newer.filter(|set| has(set)).ok_or(BearerError::Rejected(BearerReject::UnknownKey))
     }
 }
 
 impl<T> Sound<T> {
     /// Whether it has begun and not ended.
     pub(super) fn judge(&self, now: UnixMillis) -> Result<(), Reject> {
-        if self.ends_at.is_none_or(|end| end <= now) {
+        if self.ends_at.or(self.counts_until).is_none_or(|end| end <= now) {
             return Err(Reject::Expired);
         }
         if self.begins_at.is_some_and(|begin| begin > now) {
@@ -136,7 +158,19 @@ impl<T> Sound<T> {
     }
 }
 
-fn keys(id: IssuerId, config: &Issuer, own: &[u8], metrics: &IssuerMetrics) -> Result<Keys, ConfigError> {
+/// A set with a key that may have signed the token.
+async fn keys_for(keys: &Keys, token: &Unverified<'_>) -> Result<Arc<KeySet>, BearerError> {
+    let kid = token.kid.as_deref();
+    let has = |set: &KeySet| set.candidates(kid).next().is_some();
+    let set = keys.current().await.map_err(BearerError::Unavailable)?;
+    if has(&set) {
+        return Ok(set);
+    }
+    let newer = keys.newer(&set).await.map_err(BearerError::Unavailable)?;
+    newer.filter(|set| has(set)).ok_or(BearerError::Rejected(BearerReject::UnknownKey))
+}
+
+fn proofs(id: IssuerId, config: &Issuer, own: &[u8], metrics: &IssuerMetrics) -> Result<Proofs, ConfigError> {
     let key = |name: &str| format!("issuers.{}.{name}", config.name);
     let set = |bytes: &[u8], at| {
         let accepted = "a JWK set with public keys of RSA, P-256, P-384 or Ed25519";
@@ -145,17 +179,22 @@ fn keys(id: IssuerId, config: &Issuer, own: &[u8], metrics: &IssuerMetrics) -> R
         if bytes.len() > SET_BYTES_MAX {
             return Err(told("longer than 256 KiB"));
         }
-        JwkSet::read(bytes).map(|set| Keys::fixed(id, set.keys)).map_err(told)
+        JwkSet::read(bytes).map(|set| Proofs::Keys(Box::new(Keys::fixed(id, set.keys)))).map_err(told)
     };
     match &config.keys {
         IssuerKeys::Own => set(own, config.at),
         IssuerKeys::File(file) => set(&file.value, file.at),
         IssuerKeys::Url(address) => {
             let web = Web::new(address, &key("jwks"))?;
-            Ok(Keys::fetched(id, &config.name, web, metrics.clone()))
+            Ok(Proofs::Keys(Box::new(Keys::fetched(id, &config.name, web, metrics.clone()))))
+        }
+        IssuerKeys::Introspection(endpoint) => {
+            Introspection::new(id, &config.name, endpoint).map(|word| Proofs::Word(Box::new(word)))
         }
         IssuerKeys::Secret(secret) => match JwsKey::new(&secret.value) {
-            Ok(shared) if shared.allows(Algorithm::HS256) => Ok(Keys::fixed(id, vec![(None, shared)])),
+            Ok(shared) if shared.allows(Algorithm::HS256) => {
+                Ok(Proofs::Keys(Box::new(Keys::fixed(id, vec![(None, shared)]))))
+            }
             Ok(_) => {
                 let accepted = "an HMAC secret; public keys are `jwks`, a file with a JWK set";
                 Err(ConfigError::new(secret.at, key("secret"), "a public key, which is no secret", accepted))

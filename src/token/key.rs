@@ -53,6 +53,26 @@ impl Key {
         self.algorithm
     }
 
+    /// The algorithm's name in JOSE.
+    pub const fn alg(&self) -> &'static str {
+        name(self.algorithm)
+    }
+
+    /// The public JWK, as JSON.
+    pub fn public_jwk(&self) -> &str {
+        &self.jwk
+    }
+
+    /// The public key as DER (RFC 5280 §4.1, SubjectPublicKeyInfo).
+    pub fn public_der(&self) -> Vec<u8> {
+        self.pair.public_der()
+    }
+
+    /// A bare signature, for `attest` alone, which forges tokens; [`Minter`](crate::token::Minter) makes those that are meant.
+    pub fn signature(&self, message: &[u8]) -> Option<Vec<u8>> {
+        self.sign(message, <[u8]>::to_vec)
+    }
+
     /// The public JWK, as JSON.
     pub(super) fn jwk(&self) -> &str {
         &self.jwk

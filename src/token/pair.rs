@@ -1,7 +1,7 @@
 //! A private key of one of the kinds that sign: read from PEM or made.
 
 use crate::config::Algorithm;
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -109,6 +109,16 @@ impl Pair {
             return Ok(Self::P384(pair));
         }
         rsa(RsaKeyPair::from_pkcs8(der))
+    }
+
+    /// The public key as DER, with its kind.
+    pub(super) fn public_der(&self) -> Vec<u8> {
+        let der: Result<PublicKeyX509Der<'_>, _> = match self {
+            Self::Ed25519(pair) => pair.public_key().as_der(),
+            Self::P256(pair) | Self::P384(pair) => pair.public_key().as_der(),
+            Self::Rsa(pair) => pair.public_key().as_der(),
+        };
+        der.map(|der| der.as_ref().to_vec()).unwrap_or_default()
     }
 
     /// The thumbprint's input (RFC 7638 §3.2: required members only, in lexical order, no spaces), and the members of

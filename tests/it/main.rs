@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
 mod access;
+mod attest;
 mod bearer;
 mod cache;
 mod cases;
@@ -20,6 +21,7 @@ mod frameworks;
 mod grpc;
 mod http2;
 mod internal;
+mod introspection;
 mod jwt;
 mod limits;
 mod outage;
@@ -27,6 +29,7 @@ mod pair;
 mod premises;
 mod profiles;
 mod rate;
+mod recipes;
 mod revocation;
 mod secrets;
 mod sentinel;

@@ -8,7 +8,7 @@ const LEVELS: [&[&str]; 14] = [
     &["cli"],
     &["demo"],
     &["app"],
-    &["detect", "explain"],
+    &["attest", "detect", "explain"],
     &["pipeline", "internal", "admin"],
     &["door"],
     &["respond"],

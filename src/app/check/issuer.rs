@@ -22,6 +22,9 @@ pub(super) fn checked(issuer: &Issuer) -> CheckedIssuer {
         IssuerKeys::File(_) => "keys in a file".to_owned(),
         IssuerKeys::Secret(_) => "a shared secret".to_owned(),
         IssuerKeys::Url(address) => format!("keys from {}", address.text),
+        IssuerKeys::Introspection(asked) => {
+            format!("asked about each at {}, every {:?}", asked.address.text, asked.hold)
+        }
     };
     let (name, iss, audience) = (issuer.name.clone(), issuer.issuer.clone(), issuer.audience.clone());
     CheckedIssuer { name, issuer: iss, keys, audience }
@@ -47,7 +50,16 @@ fn of_one(issuer: &Issuer) -> Option<String> {
         IssuerKeys::Url(address) if !address.tls && !is_this_machine(address) => Some(format!(
             "issuer `{name}`: its keys come over plain HTTP, and whoever is on the way can put theirs in their place"
         )),
-        IssuerKeys::Own | IssuerKeys::File(_) | IssuerKeys::Url(_) | IssuerKeys::Secret(_) => None,
+        IssuerKeys::Introspection(asked) if !asked.address.tls && !is_this_machine(&asked.address) => {
+            Some(format!(
+                "issuer `{name}`: it is asked over plain HTTP, and whoever is on the way reads tokens and the client's secret"
+            ))
+        }
+        IssuerKeys::Introspection(_)
+        | IssuerKeys::Own
+        | IssuerKeys::File(_)
+        | IssuerKeys::Url(_)
+        | IssuerKeys::Secret(_) => None,
     }
 }
 

@@ -6,11 +6,13 @@ use crate::config::check::http;
 use crate::config::check::names::{Entry, Names};
 use crate::config::check::profile::{attributes, sub};
 use crate::config::check::table::{Checker, Table};
-use crate::config::raw::{Placed, RawIssuer};
-use crate::config::{ConfigError, Issuer, IssuerKeys, JwsAlgorithm, Located, WebAddress};
+use crate::config::raw::{Placed, RawIntrospection, RawIssuer};
+use crate::config::{ConfigError, Introspection, Issuer, IssuerKeys, JwsAlgorithm, Located, WebAddress};
 
 /// Clocks that differ by more are wrong, and a token that ended so long ago has ended.
 const LEEWAY_MAX: Duration = Duration::from_secs(300);
+/// A token that was revoked ten minutes ago is taken by nobody.
+const HOLD_MAX: Duration = Duration::from_secs(600);
 const ASYMMETRIC: [JwsAlgorithm; 9] = [
     JwsAlgorithm::RS256,
     JwsAlgorithm::RS384,
@@ -53,7 +55,11 @@ pub(crate) fn check(
     Issuer {
         name: entry.name.to_owned(),
         at: entry.at,
-        issuer: issuer(&mut table, raw, matches!(keys, IssuerKeys::Own).then_some(own)),
+        issuer: match &keys {
+            IssuerKeys::Introspection(_) if raw.issuer.is_none() => String::new(),
+            IssuerKeys::Own => issuer(&mut table, raw, Some(own)),
+            _ => issuer(&mut table, raw, None),
+        },
         algorithms: algorithms(&mut table, raw, &keys),
         keys,
         audience: audience(&mut table, raw),
@@ -97,9 +103,23 @@ fn issuer(table: &mut Table<'_, '_>, raw: &RawIssuer, own: Option<&str>) -> Stri
 /// A mistake is noted, and an empty file goes on in their place.
 fn keys(table: &mut Table<'_, '_>, raw: &RawIssuer) -> IssuerKeys {
     let file = table.file;
+    if let Some(asked) = &raw.introspection {
+        let beside = [
+            ("jwks", raw.jwks.as_ref().map(|raw| file.at(raw))),
+            ("secret", raw.secret.as_ref().map(|raw| file.at(raw))),
+            ("algorithms", raw.algorithms.as_ref().and_then(|all| all.first()).map(|raw| file.at(raw))),
+            ("typ", raw.typ.as_ref().map(|raw| file.at(raw))),
+        ];
+        for (key, at) in beside.into_iter().filter_map(|(key, at)| Some((key, at?))) {
+            let found = "`introspection` is there too, and its answer is the proof";
+            table.refuse(at, key, found, "keys, or `introspection`; two tables for an issuer with both");
+        }
+        let empty = IssuerKeys::File(Located { value: Vec::new(), at: table.at });
+        return introspection(table, asked.get(), raw.ca.as_ref()).map_or(empty, IssuerKeys::Introspection);
+    }
     let keys = match (&raw.jwks, &raw.secret) {
         (None, None) => {
-            let accepted = "`jwks`, or `secret` for an issuer that signs with HS256";
+            let accepted = "`jwks`, `secret` for an issuer that signs with HS256, or `introspection`";
             table.refuse(table.at, "jwks", "it has no keys", accepted);
             None
         }
@@ -135,6 +155,19 @@ fn keys(table: &mut Table<'_, '_>, raw: &RawIssuer) -> IssuerKeys {
     keys.unwrap_or(IssuerKeys::File(Located { value: Vec::new(), at: table.at }))
 }
 
+fn introspection(
+    table: &mut Table<'_, '_>,
+    raw: &RawIntrospection,
+    ca: Option<&Placed<String>>,
+) -> Option<Introspection> {
+    let range = Duration::from_secs(1)..=HOLD_MAX;
+    let hold = table.duration_within("introspection.hold", raw.hold.as_ref(), Duration::from_secs(30), range);
+    let client_secret = table.secret("introspection.client_secret", &raw.client_secret);
+    let address = address(table, "introspection.url", &raw.url, ca);
+    let client_id = raw.client_id.get().clone();
+    Some(Introspection { address: address?, client_id, client_secret: client_secret?, hold })
+}
+
 /// An absolute URL that we call ourselves.
 pub(crate) fn address(
     table: &mut Table<'_, '_>,
@@ -144,20 +177,7 @@ pub(crate) fn address(
 ) -> Option<WebAddress> {
     let (at, text) = (table.file.at(raw), raw.get().as_str());
     let ca = ca.and_then(|ca| table.certificates("ca", ca));
-    let parsed = text.split_once("://").and_then(|(scheme, rest)| {
-        let tls = match scheme {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at_checked(end)?;
-        let (host, port) = http::authority(authority)?;
-        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        let port = port.unwrap_or(if tls { 443 } else { 80 });
-        let plain = http::is_visible(&target) && !target.contains(['#', '\\']);
-        plain.then_some(WebAddress { at, text: text.to_owned(), tls, host, port, target, ca })
-    });
+    let parsed = WebAddress::parse(text, at, ca);
     if parsed.is_none() {
         let accepted = "an absolute URL, as \"https://login.example.com/.well-known/jwks.json\"";
         table.refuse(at, key, format!("`{text}` is not a URL that can be called"), accepted);

@@ -4,7 +4,7 @@
 //! pass finds everything; `load` hands the result out only if nothing was noted.
 
 mod given;
-mod http;
+pub(crate) mod http;
 mod issuer;
 mod names;
 mod pair;

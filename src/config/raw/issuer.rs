@@ -13,13 +13,15 @@ use crate::config::raw::value::{DurationText, OneOrMany, Placed, SecretRef};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawIssuer {
-    /// The `iss` of its tokens, character for character. Required; `jwks = "own"` knows it.
+    /// The `iss` of its tokens, character for character. Required with keys but for `jwks = "own"`.
     pub(crate) issuer: Option<Placed<String>>,
     /// Its keys: the URL of a JWKS, the path of a file with one, or `own` for the tokens that we sign ourselves. One of
-    /// `jwks` and `secret` is required.
+    /// `jwks`, `secret` and `introspection` is required.
     pub(crate) jwks: Option<Placed<String>>,
     /// The secret that it shares with us, as a reference, for an issuer that signs with HS256. Default: none.
     pub(crate) secret: Option<Placed<SecretRef>>,
+    /// Where it is asked about tokens that only it can read (RFC 7662), instead of keys. Default: none.
+    pub(crate) introspection: Option<Placed<RawIntrospection>>,
     /// PEM file with the certificate authorities to trust for an `https://` URL. Default: the system's.
     pub(crate) ca: Option<Placed<String>>,
     /// One audience or several, of which the token's `aud` must name one: tokens for others are not for us. Required.
@@ -43,4 +45,20 @@ pub(crate) struct RawIssuer {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub(crate) attributes: BTreeMap<Placed<String>, Placed<RawAttribute>>,
+}
+
+/// Where an issuer is asked about tokens that only it can read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawIntrospection {
+    /// URL of the introspection endpoint. Required.
+    pub(crate) url: Placed<String>,
+    /// Our client id there. Required.
+    pub(crate) client_id: Placed<String>,
+    /// Our client secret there, as a reference. Required.
+    pub(crate) client_secret: Placed<SecretRef>,
+    /// How long an answer counts, never beyond the token's `exp`: as long a token revoked there is still taken here. Default:
+    /// 30s; from 1s to 10m.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) hold: Option<Placed<DurationText>>,
 }

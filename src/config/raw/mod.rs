@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use issuer::RawIssuer;
+pub(crate) use issuer::{RawIntrospection, RawIssuer};
 pub(crate) use pair::RawPair;
 pub(crate) use rate::{RateText, RawRates, RawRouteRate};
 pub(crate) use route::{Accept, RawRoute};
