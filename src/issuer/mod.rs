@@ -11,11 +11,11 @@
 //! Threats, each with its line of defence. A token that chooses its own key or algorithm: both come from the configuration, a
 //! key verifies only what its kind and its own `alg` allow, and `jku`, `jwk`, `x5u`, `crit` and `b64` are refused. A token for
 //! another service: `audience` must be configured, and a token without `aud` is nobody's. A flood of made-up `kid`s: the key
-//! set is fetched again for an unknown one, but only as often as a budget allows ([`keys`]). An endpoint that is down, slow,
+//! set is fetched again for an unknown one, but only as often as a budget allows (`keys`). An endpoint that is down, slow,
 //! huge or wrong: the last good set stays, every fetch is bounded in time and bytes, redirects are not followed; before the
 //! first set the answer is that nobody can say (503), never that the token is wrong.
 //!
-//! An issuer whose tokens only it can read is asked about each ([`introspection`]), and what it says counts for seconds.
+//! An issuer whose tokens only it can read is asked about each (`introspection`), and what it says counts for seconds.
 //!
 //! Tokens that verified are remembered by their hash, so that a second request costs neither a signature nor a parse; entries
 //! count only for the key set that verified them. What changes with time, begin and end, is judged on every request.

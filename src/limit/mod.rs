@@ -7,7 +7,7 @@
 //! A rate is a bucket that fills evenly (GCRA, by `governor`): after a pause a whole `burst` may come at once, then one in every
 //! `per / count`; a refused request takes nothing out. An IPv6 client has a /64 to itself, so that is what counts as one address.
 //!
-//! Threat: whoever has many addresses makes us remember many. The [`Table`](table::Table) is made once, of a fixed size, and
+//! Threat: whoever has many addresses makes us remember many. The table is made once, of a fixed size, and
 //! forgets in a full bucket whoever is furthest from a limit; the hash that chooses the bucket has a random key, so nobody can aim
 //! at another's place. Guessed session ids cost Redis a read each: once an address had its `lookups` of which no session came,
 //! Redis is not asked for it any more until its bucket has filled again, while sessions that are in memory go on. Guesses that are

@@ -11,8 +11,8 @@
 //! topology of several primaries is several of each, and a plan from a key's slot to its primary; none of them knows the others.
 //!
 //! # Topologies
-//! The primary is found by the URL, by [sentinels](sentinel), or is one of a [Cluster](cluster)'s, for some of the keys. Where others
-//! decide who is a primary, what it says counts only while they confirm it ([`standing`]): the same bound that holds for revocations
+//! The primary is found by the URL, by sentinels, or is one of a Cluster's, for some of the keys. Where others
+//! decide who is a primary, what it says counts only while they confirm it (`standing`): the same bound that holds for revocations
 //! holds for theirs. A lease is extended as of the older of two questions, the heartbeat and the last favourable word, both counted
 //! from when they were sent; so the proof of the session cache goes through with "the primary" being who the deciders say it is.
 //!
