@@ -74,6 +74,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// `[pair]`; `None` if the table is absent: then there are none.
     pub pair: Option<Pair>,
+    /// `[logout]`; `None` if the table is absent: then only the app logs out.
+    pub logout: Option<Logout>,
     /// `[csrf] trusted_origins`: `scheme://host[:port]`, lower case, no default port.
     pub trusted_origins: Vec<String>,
     /// `[limits]`
@@ -344,6 +346,19 @@ pub struct FormatOptions {
     pub typ: Option<Located<String>>,
     /// What a JWT without `exp` is.
     pub missing_exp: Option<Located<String>>,
+}
+
+/// `[logout]`: ending sessions at the gateway.
+#[derive(Debug)]
+pub struct Logout {
+    /// Which profiles' sessions can be ended.
+    pub sessions: Vec<ProfileId>,
+    /// Where a form's browser goes afterwards.
+    pub then: Option<http::HeaderValue>,
+    /// At which path the app sets its cookies.
+    pub path: String,
+    /// For which domain it does, if for more than the host.
+    pub domain: Option<String>,
 }
 
 /// `[upstreams.X]`

@@ -291,7 +291,7 @@ fn every_setting_of_the_documented_default_is_accepted() {
 
 #[test]
 fn the_defaults_of_the_schema_are_those_of_the_code() {
-    let minimal = "[internal]\n[state]\n[pair]\naudience = \"u\"\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
+    let minimal = "[internal]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
                    [upstreams.u]\nendpoints = [\"http://h\"]\nhealth = { path = \"/h\" }\n\
                    [[routes]]\npath = \"/\"\nupstream = \"u\"\n";
     let mut full: toml::Value = toml::from_str(minimal).expect("TOML");
@@ -343,6 +343,7 @@ fn the_schema_knows_every_table_and_no_null() {
         "internal",
         "stores",
         "state",
+        "logout",
         "pair",
         "sessions",
         "issuers",

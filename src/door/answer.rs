@@ -74,6 +74,24 @@ pub fn preflight(origin: HeaderValue) -> Response<ResponseBody> {
     response
 }
 
+/// It is done, and there is not even a body.
+pub(crate) fn nothing() -> Response<ResponseBody> {
+    own(StatusCode::NO_CONTENT, None)
+}
+
+/// The end of one of the app's cookies. A browser takes it only for the very path and domain, and with Secure only where it came by TLS
+/// or the name asks for that.
+pub(crate) fn expire(response: &mut Response<ResponseBody>, name: &str, path: &str, domain: Option<&str>) {
+    let secure = if name.starts_with("__Host-") || name.starts_with("__Secure-") { " Secure;" } else { "" };
+    let domain = domain.filter(|_| !name.starts_with("__Host-"));
+    let domain = domain.map(|domain| format!(" Domain={domain};")).unwrap_or_default();
+    let path = if name.starts_with("__Host-") { "/" } else { path };
+    let cookie = format!("{name}=; Path={path};{domain}{secure} HttpOnly; SameSite=Lax; Max-Age=0");
+    if let Ok(value) = HeaderValue::try_from(cookie) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+}
+
 fn set(response: &mut Response<ResponseBody>, value: &str, life: Duration) {
     let cookie = format!(
         "{REFRESH_COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={}",

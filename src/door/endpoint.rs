@@ -6,6 +6,8 @@ const ROOT: &str = "/.cloakroom/";
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
+    /// The end of a session.
+    Logout,
     /// A session for a pair of tokens.
     Token,
     /// A pair for the next one.
@@ -23,6 +25,7 @@ impl Endpoint {
     /// The endpoint at a path.
     pub fn at(path: &str) -> Option<Self> {
         match path.strip_prefix(ROOT)? {
+            "logout" => Some(Self::Logout),
             "token" => Some(Self::Token),
             "refresh" => Some(Self::Refresh),
             "revoke" => Some(Self::Revoke),
@@ -33,6 +36,7 @@ impl Endpoint {
     /// Its name.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Logout => "logout",
             Self::Token => "token",
             Self::Refresh => "refresh",
             Self::Revoke => "revoke",
@@ -51,7 +55,7 @@ mod tests {
         {
             assert_eq!(Endpoint::at(path), None, "{path}");
         }
-        for endpoint in [Endpoint::Token, Endpoint::Refresh, Endpoint::Revoke] {
+        for endpoint in [Endpoint::Logout, Endpoint::Token, Endpoint::Refresh, Endpoint::Revoke] {
             assert_eq!(Endpoint::at(&format!("/.cloakroom/{}", endpoint.word())), Some(endpoint));
         }
         assert!(

@@ -1,6 +1,6 @@
 //! The gateway's own endpoints on the public port: what is below `/.cloakroom/`.
 //!
-//! Job: trade a live session for an access and a refresh token, renew the pair, end it. Not the job: reading sessions (`session`),
+//! Job: trade a live session for an access and a refresh token, renew the pair, end it; end the session itself. Not the job: reading sessions (`session`),
 //! signing (`token`), keeping families (`state`), or what a request must be before it comes here (`pipeline`: POST, from no
 //! other site's page).
 //!
@@ -21,6 +21,7 @@
 mod answer;
 mod endpoint;
 mod fields;
+mod logout;
 mod pair;
 mod refresh_token;
 mod turned;
@@ -28,5 +29,6 @@ mod turned;
 pub use answer::{REFRESH_COOKIE, forget, permit, preflight};
 pub use endpoint::Endpoint;
 pub use fields::{BODY_BYTES_MAX, Fields};
+pub use logout::Leaving;
 pub use pair::{Done, Door, Visit, Witness};
 pub use turned::{Dead, Turned};

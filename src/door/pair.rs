@@ -3,7 +3,6 @@
 use crate::clock::UnixMillis;
 use crate::config::{Freshness, Outage, Pair, RefreshPlace};
 use crate::door::answer::{self, Into, REFRESH_COOKIE};
-use crate::door::endpoint::Endpoint;
 use crate::door::fields::Fields;
 use crate::door::refresh_token::RefreshToken;
 use crate::door::turned::{Dead, Turned};
@@ -77,25 +76,16 @@ impl Door {
         Self { state }
     }
 
-    /// Does what is asked for.
-    ///
-    /// # Errors
-    /// [`Turned`]
-    pub async fn answer(
-        &self,
-        endpoint: Endpoint,
-        visit: &Visit<'_>,
-        witness: &mut impl Witness,
-    ) -> Result<Done, Turned> {
-        match endpoint {
-            Endpoint::Token => self.trade(visit, witness).await,
-            Endpoint::Refresh => self.refresh(visit, witness).await,
-            Endpoint::Revoke => self.revoke(visit).await,
-        }
+    /// What is kept.
+    pub const fn state(&self) -> &State {
+        &self.state
     }
 
     /// A live session for a pair.
-    async fn trade(&self, visit: &Visit<'_>, witness: &mut impl Witness) -> Result<Done, Turned> {
+    ///
+    /// # Errors
+    /// [`Turned`]
+    pub async fn trade(&self, visit: &Visit<'_>, witness: &mut impl Witness) -> Result<Done, Turned> {
         let session = match visit.session(visit.cookies, witness).await? {
             Verdict::Verified(session) => session,
             Verdict::Absent => return Err(Turned::NoSession(None)),
@@ -116,7 +106,10 @@ impl Door {
     }
 
     /// A pair for the next one. The session is judged before the token is used up: an outage must cost nothing.
-    async fn refresh(&self, visit: &Visit<'_>, witness: &mut impl Witness) -> Result<Done, Turned> {
+    ///
+    /// # Errors
+    /// [`Turned`]
+    pub async fn refresh(&self, visit: &Visit<'_>, witness: &mut impl Witness) -> Result<Done, Turned> {
         if visit.fields.get("grant_type").is_some_and(|kind| kind != "refresh_token") {
             return Err(Turned::Unclear("grant_type is not refresh_token"));
         }
@@ -155,7 +148,10 @@ impl Door {
     }
 
     /// The end of a family; for RFC 7009 it is no mistake if there is none.
-    async fn revoke(&self, visit: &Visit<'_>) -> Result<Done, Turned> {
+    ///
+    /// # Errors
+    /// [`Turned`]
+    pub async fn revoke(&self, visit: &Visit<'_>) -> Result<Done, Turned> {
         let shown = visit.shown("token")?.ok_or(Turned::Unclear("there is no token"))?;
         let ended = match RefreshToken::parse(&shown) {
             Some(token) => {

@@ -12,6 +12,8 @@ use crate::token::TokenError;
 pub enum Turned {
     /// What was sent is no good any more, or never was.
     Dead(Dead),
+    /// The session could not be ended, and goes on.
+    Ending(StoreError),
     /// No session, or none that is taken.
     NoSession(Option<Reject>),
     /// The session's store could not be asked.
@@ -47,7 +49,7 @@ impl Turned {
         match self {
             Self::Dead(_) => Reason::InvalidGrant,
             Self::NoSession(_) | Self::Token(TokenError::SessionEnding) => Reason::LoginRequired,
-            Self::Session(_) | Self::State(_) => Reason::StoreUnavailable,
+            Self::Ending(_) | Self::Session(_) | Self::State(_) => Reason::StoreUnavailable,
             Self::Token(TokenError::TooLarge { .. }) => Reason::TokenTooLarge,
             Self::Token(
                 TokenError::RandomFailed | TokenError::SigningFailed | TokenError::UnknownTemplate,
@@ -64,7 +66,7 @@ impl Turned {
                 reject.as_ref().map_or("no-session", |reject| reject.code()).to_owned()
             }
             Self::Session(error) => chain(error),
-            Self::State(error) => chain(error),
+            Self::Ending(error) | Self::State(error) => chain(error),
             Self::Token(error) => chain(error),
             Self::Unclear(what) => (*what).to_owned(),
         }
@@ -75,7 +77,7 @@ impl Turned {
         match self {
             Self::Dead(dead) => dead.code(),
             Self::NoSession(_) => "no-session",
-            Self::Session(_) | Self::State(_) => "unavailable",
+            Self::Ending(_) | Self::Session(_) | Self::State(_) => "unavailable",
             Self::Token(_) => "token-failed",
             Self::Unclear(_) => "unclear",
         }

@@ -58,7 +58,7 @@ pub mod verified;
 use crate::clock::UnixMillis;
 use crate::codec::{DecodeError, Value};
 use crate::request::Cookies;
-use crate::store::{Change, Record, RecordKind, StoreKey};
+use crate::store::{Change, Ending, Record, RecordKind, StoreKey};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +111,11 @@ pub trait SessionFormat: Send + Sync {
     /// The key of a session with this id, for a touch that is tried on one that nobody has; `None`: there are no keys.
     fn key_of(&self, _id: &[u8]) -> Option<StoreKey> {
         None
+    }
+
+    /// How the framework itself ends the session of this record; asked only where records are hashes.
+    fn ending(&self, _record: &Record, _id: &SessionId) -> Ending {
+        Ending::Delete
     }
 
     /// The user id by the framework's own convention, for profiles that name no `subject`; `None` if it has none or

@@ -24,7 +24,7 @@ use crate::format::{
     Decoded, Lookup, Presented, Reject, Rewritten, SessionFormat, SessionId, Touching, jackson, record,
 };
 use crate::request::Cookies;
-use crate::store::{Change, Record, RecordKind, SpringChange, StoreKey};
+use crate::store::{Change, Ending, Record, RecordKind, SpringChange, StoreKey};
 use std::time::Duration;
 
 const CONTEXT: &str = "SPRING_SECURITY_CONTEXT";
@@ -103,6 +103,19 @@ impl Serializer {
                 let written = [class, &millis.to_be_bytes()].concat();
                 let read = java::read(&written, Limits::default()).ok()?;
                 (read == Value::Int(i64::try_from(millis).ok()?)).then_some(written)
+            }
+        }
+    }
+
+    /// No seconds as the framework writes them. A Java Integer ends in its four bytes.
+    fn none(self, like: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Json => Some(b"0".to_vec()),
+            Self::Jdk => {
+                let (class, _) = like.split_last_chunk::<4>()?;
+                let written = [class, &[0; 4]].concat();
+                let read = java::read(&written, Limits::default()).ok()?;
+                (read == Value::Int(0)).then_some(written)
             }
         }
     }
@@ -224,6 +237,14 @@ impl SessionFormat for Spring {
             expires: self.key.key(&name),
         };
         Some(Rewritten { change: Change::Spring(Box::new(change)), ttl: life })
+    }
+
+    fn ending(&self, record: &Record, id: &SessionId) -> Ending {
+        let Record::Hash(fields) = record else { return Ending::Delete };
+        let interval = fields.iter().find(|(field, _)| field == b"maxInactiveInterval");
+        let interval = interval.and_then(|(_, value)| self.serializer.none(value));
+        let expires = self.key.key(&[b"expires:", id.expose()].concat());
+        interval.map_or(Ending::Delete, |interval| Ending::Spring { expires, interval })
     }
 
     fn key_of(&self, id: &[u8]) -> Option<StoreKey> {

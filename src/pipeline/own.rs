@@ -1,8 +1,7 @@
 //! Requests to the gateway itself: what is below `/.cloakroom/` goes no further, whatever the routes say.
 
-use crate::clock::UnixMillis;
-use crate::config::{Pair, RefreshPlace, RouteId};
-use crate::door::{self, BODY_BYTES_MAX, Door, Endpoint, Fields, Turned, Visit, Witness};
+use crate::config::{Logout, Pair, RefreshPlace, RouteId};
+use crate::door::{self, BODY_BYTES_MAX, Done, Door, Endpoint, Fields, Leaving, Turned, Visit, Witness};
 use crate::pipeline::gateway::{Gateway, Worker};
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::{Cause, Refusal};
@@ -12,7 +11,7 @@ use crate::session::{Authenticated, SessionError, Verdict};
 use crate::token::{InternalToken, Slots, TemplateId, Transaction};
 use bytes::Bytes;
 use http::header::{CONNECTION, ORIGIN};
-use http::{HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use std::net::IpAddr;
@@ -24,13 +23,25 @@ const BODY_WAIT: Duration = Duration::from_secs(10);
 /// What is counted for no route is counted over all of them only.
 const NO_ROUTE: RouteId = RouteId(usize::MAX);
 
-/// Who answers, and by which rules.
+/// Which endpoint is called, and by which rules it answers.
 #[derive(Clone, Copy)]
 pub(super) struct Calling<'a> {
     pub(super) endpoint: Endpoint,
-    door: &'a Door,
-    pair: &'a Pair,
-    template: TemplateId,
+    rules: Rules<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Rules<'a> {
+    Logout(&'a Logout),
+    Pair { door: &'a Door, pair: &'a Pair, template: TemplateId },
+}
+
+/// What a client sent, read whole.
+struct Message<'a> {
+    headers: &'a HeaderMap,
+    cookies: &'a Cookies,
+    body: &'a [u8],
+    transaction: Transaction<'a>,
 }
 
 impl Gateway {
@@ -63,13 +74,10 @@ impl Gateway {
         let (headers, body) = inbound.into_message();
         let done = match read(body).await {
             Err(fault) => Err(Refusal::malformed(fault)),
-            Ok(body) => match Fields::read(&headers, &body) {
-                Err(turned) => Err(Refusal::turned(turned)),
-                Ok(fields) => {
-                    let visit = self.visit(calling, (&cookies, &fields), (transaction, record.now));
-                    calling.door.answer(calling.endpoint, &visit, record).await.map_err(Refusal::turned)
-                }
-            },
+            Ok(body) => {
+                let message = Message { headers: &headers, cookies: &cookies, body: &body, transaction };
+                self.serve_own(calling, message, record).await.map_err(Refusal::turned)
+            }
         };
         let (response, outcome) = match done {
             Ok(mut done) => {
@@ -85,7 +93,9 @@ impl Gateway {
                 let outcome = refusal.cause.as_ref().map_or("unclear", |cause| cause.outcome());
                 let over = refusal.reason == Reason::InvalidGrant;
                 let mut response = self.refuse(refusal, form, origin, record);
-                if over && calling.pair.refresh == RefreshPlace::Cookie {
+                if let (true, Rules::Pair { pair: Pair { refresh: RefreshPlace::Cookie, .. }, .. }) =
+                    (over, calling.rules)
+                {
                     door::forget(&mut response);
                 }
                 (response, outcome)
@@ -100,19 +110,17 @@ impl Gateway {
 impl Worker {
     /// Whom a request calls: an endpoint that is configured, by POST, and not from another site's page.
     pub(super) fn call<B>(&self, inbound: &Inbound<B>) -> Result<Calling<'_>, Refusal> {
-        let endpoint = Endpoint::at(inbound.path().as_str());
-        let pair = self.shared.config.pair.as_ref();
-        let template = self.minter().templates().of_pair();
-        let (Some(endpoint), Some(pair), Some(template), Some(door)) =
-            (endpoint, pair, template, self.door.as_ref())
-        else {
-            return Err(Reason::NotFound.into());
+        let endpoint = Endpoint::at(inbound.path().as_str()).ok_or(Reason::NotFound)?;
+        let rules = match endpoint {
+            Endpoint::Logout => self.shared.config.logout.as_ref().map(Rules::Logout),
+            Endpoint::Token | Endpoint::Refresh | Endpoint::Revoke => self.pair_rules(),
         };
+        let rules = rules.ok_or(Reason::NotFound)?;
         if inbound.method() != Method::POST {
             return Err(Refusal { allow: Some("POST".to_owned()), ..Reason::MethodNotAllowed.into() });
         }
         self.trusted_origins().judge(inbound).map_err(|_| Reason::CrossSite)?;
-        Ok(Calling { endpoint, door, pair, template })
+        Ok(Calling { endpoint, rules })
     }
 
     /// How often a client may ask, over all routes; and whether too many of its sessions were none.
@@ -125,22 +133,43 @@ impl Worker {
         })
     }
 
-    fn visit<'a>(
-        &'a self,
-        calling: Calling<'a>,
-        (cookies, fields): (&'a Cookies, &'a Fields),
-        (transaction, now): (Transaction<'a>, UnixMillis),
-    ) -> Visit<'a> {
-        Visit {
-            pair: calling.pair,
-            template: calling.template,
-            authenticator: &self.authenticator,
-            minter: self.minter(),
-            session_cookies: self.shared.session_cookies(),
-            cookies,
-            fields,
-            transaction,
-            now,
+    fn pair_rules(&self) -> Option<Rules<'_>> {
+        let (pair, door) = (self.shared.config.pair.as_ref()?, self.door.as_ref()?);
+        Some(Rules::Pair { door, pair, template: self.minter().templates().of_pair()? })
+    }
+
+    async fn serve_own(
+        &self,
+        Calling { endpoint, rules }: Calling<'_>,
+        Message { headers, cookies, body, transaction }: Message<'_>,
+        record: &mut Record,
+    ) -> Result<Done, Turned> {
+        let (authenticator, now) = (&self.authenticator, record.now);
+        match rules {
+            Rules::Logout(logout) => {
+                let state = self.door.as_ref().map(Door::state);
+                Leaving { logout, authenticator, cookies, headers, now }.log_out(state, record).await
+            }
+            Rules::Pair { door, pair, template } => {
+                let fields = &Fields::read(headers, body)?;
+                let (minter, session_cookies) = (self.minter(), self.shared.session_cookies());
+                let visit = Visit {
+                    pair,
+                    template,
+                    authenticator,
+                    minter,
+                    session_cookies,
+                    cookies,
+                    fields,
+                    transaction,
+                    now,
+                };
+                match endpoint {
+                    Endpoint::Refresh => door.refresh(&visit, record).await,
+                    Endpoint::Revoke => door.revoke(&visit).await,
+                    Endpoint::Logout | Endpoint::Token => door.trade(&visit, record).await,
+                }
+            }
         }
     }
 }

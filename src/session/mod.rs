@@ -26,6 +26,7 @@ mod authenticator;
 mod bearer;
 mod cache;
 mod carried;
+mod end;
 mod fingerprint;
 mod identity;
 mod keep_alive;

@@ -24,6 +24,7 @@
 mod address;
 mod cluster;
 mod dial;
+mod ending;
 mod error;
 mod key;
 mod lease;
@@ -46,6 +47,7 @@ mod tracked;
 
 pub use self::address::Address;
 pub use self::cluster::{Cluster, ClusterStore, Node};
+pub use self::ending::Ending;
 pub use self::error::StoreError;
 pub use self::key::StoreKey;
 pub use self::lease::{Held, Lease, Ticket};

@@ -1,6 +1,6 @@
 //! Doing several things to one key at once: a script runs in the server whole or not at all, and nobody comes between.
 //!
-//! Only what the gateway itself keeps is written so ([`crate::state`]). An answer that did not come leaves open whether it was done;
+//! Only what the gateway itself keeps is written so ([`crate::state`]); and one way to end a session of the app's. An answer that did not come leaves open whether it was done;
 //! whoever asks must be able to ask again.
 
 use crate::store::{Store, StoreError, StoreKey};
@@ -36,7 +36,11 @@ impl Store {
             .map(|word| word.trim().to_owned()))
     }
 
-    async fn command<T: FromRedisValue>(&self, key: &StoreKey, command: &Cmd) -> Result<T, StoreError> {
+    pub(super) async fn command<T: FromRedisValue>(
+        &self,
+        key: &StoreKey,
+        command: &Cmd,
+    ) -> Result<T, StoreError> {
         match self {
             // A configuration that keeps state there is refused.
             Self::Memory(_) => Err(StoreError::Unreachable),

@@ -135,6 +135,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
         state: None,
         issuers: Vec::new(),
         pair: None,
+        logout: None,
         profiles: Vec::new(),
         tokens: directory(PathBuf::new(), Algorithm::ES256),
         rates: crate::config::Rates::default(),

@@ -24,6 +24,7 @@ mod internal;
 mod introspection;
 mod jwt;
 mod limits;
+mod logout;
 mod outage;
 mod pair;
 mod premises;

@@ -6,6 +6,7 @@
 mod given;
 pub(crate) mod http;
 mod issuer;
+mod logout;
 mod names;
 mod pair;
 mod pem;
@@ -59,6 +60,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
             .collect(),
         tokens,
         pair: None,
+        logout: None,
         trusted_origins: server::trusted_origins(&mut checker),
         rates: rate::check(&mut checker),
         upstreams: upstreams.iter().map(|entry| upstream::check(&mut checker, entry)).collect(),
@@ -67,7 +69,8 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     let names = route::Named { profiles: &profile_names, issuers: &issuer_names, upstreams: &upstream_names };
     let routes = route::check(&mut checker, &config, &names);
     let pair = pair::check(&mut checker, &config, &profile_names);
-    let config = Config { routes, pair, ..config };
+    let logout = logout::check(&mut checker, &config.profiles, &profile_names);
+    let config = Config { routes, pair, logout, ..config };
     profile::distinct_subjects(&mut checker, &config);
     (config, checker.into_errors())
 }

@@ -5,6 +5,7 @@
 //! its default, when to change it. A key that is not here does not exist.
 
 mod issuer;
+mod logout;
 mod pair;
 mod rate;
 mod route;
@@ -22,6 +23,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use issuer::{RawIntrospection, RawIssuer};
+pub(crate) use logout::RawLogout;
 pub(crate) use pair::RawPair;
 pub(crate) use rate::{RateText, RawRates, RawRouteRate};
 pub(crate) use route::{Accept, RawRoute};
@@ -67,6 +69,9 @@ pub(crate) struct RawConfig {
     pub(crate) tokens: Option<Placed<RawTokens>>,
     /// How often somebody may ask, over all routes; a route may set more with `rate`. Counted by each gateway for itself.
     pub(crate) limits: Option<Placed<RawRates>>,
+    /// Logging out at the gateway: `POST /.cloakroom/logout` ends the session in the app's store, the token pairs made of it and its
+    /// streams, and clears its cookies. Without this table it is off.
+    pub(crate) logout: Option<Placed<RawLogout>>,
     /// Token pairs for single-page and mobile apps, below `/.cloakroom/`: `token` trades a live session for an access and a
     /// refresh token, `refresh` renews the pair, `revoke` ends it. Takes `[state]`; without this table it is off.
     pub(crate) pair: Option<Placed<RawPair>>,
