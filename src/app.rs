@@ -2,10 +2,11 @@
 //!
 //! The only place, beside `listen`, where threads and long-lived tasks start: one worker per core with a runtime, listener,
 //! store connections and upstream pool of its own, one thread per store that tells us of changes, one that fetches issuers' keys, one for
-//! the internal listener, one that writes the access log. Nothing
+//! the internal listener, one for operators, one that writes the access log. Nothing
 //! waits for a store or an upstream to be up: the gateway serves what it can, says what it cannot, and `/ready` tells when every
 //! store has been reached.
 
+mod admin;
 mod check;
 mod health;
 mod prepared;
@@ -72,6 +73,8 @@ pub struct Running {
     pub secure: bool,
     /// Address of the internal listener.
     pub internal: Option<SocketAddr>,
+    /// Address of the listener for operators.
+    pub admin: Option<SocketAddr>,
     shared: Arc<Shared>,
     memory: Vec<Option<MemoryStore>>,
     drain: watch::Sender<bool>,
@@ -97,6 +100,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
         addresses: listener.addresses().to_vec(),
         secure,
         internal: internal.as_ref().and_then(|internal| internal.addresses().first().copied()),
+        admin: None,
         memory: plans.iter().map(StorePlan::memory).collect(),
         shared: Arc::clone(&shared),
         drain,
@@ -106,6 +110,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     running.track(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     running.find_primaries(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     running.ask_others(&draining_seen).map_err(StartError::System)?;
+    running.serve_operators(&draining_seen)?;
     let connections = Connections::new(server.limits.connections);
     let state_watch = StateWatch::new(&shared.config);
     let terms = Terms::new(server.limits.clone(), tls).posted();
@@ -264,7 +269,7 @@ impl Running {
         let Some(address) = self.internal else { return Ok(()) };
         let tokens = &self.shared.config.tokens;
         let jwks_uri = tokens.jwks_uri.clone().unwrap_or_else(|| Published::jwks_uri(address));
-        let published = Published::new(self.shared.ring(), &tokens.issuer, &jwks_uri);
+        let published = Published::new(Arc::clone(self.shared.ring()), &tokens.issuer, &jwks_uri);
         let watches: Vec<_> = plans.iter().filter_map(StorePlan::watch).collect();
         let draining = Arc::clone(&self.draining);
         let asked = Arc::clone(&self.shared);

@@ -19,10 +19,10 @@
 //! ```
 //!
 //! Around them: [`config`] (gateway.toml, or every mistake in it at once), [`app`] (what runs where), [`internal`] (keys, health and
-//! metrics for services), [`explain`] (why a request would pass or not), [`detect`] (which framework wrote a store),
+//! metrics for services), [`admin`] (what operators ask and order), [`explain`] (why a request would pass or not), [`detect`] (which framework wrote a store),
 //! [`attest`] (what a service's validation of tokens lets in), [`demo`] (everything on one machine), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
 //!
-//! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → attest, detect, explain → pipeline, internal →
+//! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → attest, detect, explain → pipeline, internal, admin →
 //! door → respond → guard → upstream → token, issuer → session, limit → format, state → store, codec, route, listen → request, telemetry →
 //! tls → config, clock`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot
 //! be printed.
@@ -30,6 +30,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod app;
 pub mod attest;
 pub mod cli;

@@ -429,6 +429,7 @@ impl Gateway {
         let tokens = minted.map_err(|error| match error {
             TokenError::TooLarge { .. } => Refusal::caused(Reason::TokenTooLarge, Cause::Token(error)),
             TokenError::SessionEnding => Reason::LoginRequired.into(),
+            TokenError::NoKey => Refusal::caused(Reason::StoreUnavailable, Cause::Token(error)),
             TokenError::RandomFailed | TokenError::SigningFailed | TokenError::UnknownTemplate => {
                 Refusal::caused(Reason::TokenFailed, Cause::Token(error))
             }

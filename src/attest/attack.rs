@@ -7,7 +7,7 @@ use crate::attest::stranger::Stranger;
 use crate::clock::Clock;
 use crate::issuer::Web;
 use crate::telemetry::chain;
-use crate::token::KeyRing;
+use crate::token::Key;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
@@ -32,7 +32,7 @@ pub struct Attack<'a> {
     /// What the tokens are about.
     pub target: &'a Target,
     /// The gateway's keys.
-    pub ring: &'a KeyRing,
+    pub key: &'a Key,
     /// The time.
     pub clock: &'a Clock,
 }
@@ -69,8 +69,8 @@ pub async fn attack(attack: &Attack<'_>) -> Result<Report, AttackError> {
 
 impl Attack<'_> {
     async fn one(&self, kind: &Kind, stranger: &Stranger) -> Result<Outcome, AttackError> {
-        let Self { service, target, ring, clock } = self;
-        let forge = Forge { key: ring.signer(), stranger, target, now: clock.now() };
+        let Self { service, target, key, clock } = self;
+        let forge = Forge { key, stranger, target, now: clock.now() };
         let token = forge.token(kind);
         let token =
             token.ok_or_else(|| AttackError::System(std::io::Error::other("a token could not be signed")))?;

@@ -7,9 +7,10 @@ use crate::clock::Clock;
 use crate::config::{At, Config, TokenProfile, WebAddress};
 use crate::issuer::Web;
 use crate::listen::spawn_worker;
-use crate::token::KeyRing;
+use crate::token::{Key, KeyRing};
 use http::{HeaderName, Method};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Attack a service's validation of tokens: send it forged ones of every kind, signed with the gateway's own keys where that is the
 /// point, and say what it wrongly takes or refuses, and how to mend it. Exit status 0 if nothing was found, 1 if something was.
@@ -46,7 +47,7 @@ pub(super) struct Attest {
 struct Plan {
     service: Service,
     target: Target,
-    ring: KeyRing,
+    key: Arc<Key>,
 }
 
 impl Attest {
@@ -80,11 +81,12 @@ impl Attest {
         let ring = KeyRing::load(&config.tokens).map_err(|errors| {
             errors.iter().map(|error| error.found.clone()).collect::<Vec<_>>().join("\n")
         })?;
-        if ring.stands_in() {
+        let (stands_in, ring) = (ring.stands_in(), ring.now());
+        let Some(key) = ring.signer(config.tokens.algorithm.value).filter(|_| !stands_in) else {
             return Err(
                 "there are no keys yet: `cloakroom serve` makes them, and services must know them".into()
             );
-        }
+        };
         let ca = self.ca.as_ref().map(std::fs::read).transpose();
         let ca = ca.map_err(|error| format!("cannot read the certificates: {error}"))?;
         let nowhere = At { file: 0, start: 0, end: 0 };
@@ -113,7 +115,7 @@ impl Attest {
                 typ,
                 claims,
             },
-            ring,
+            key: Arc::clone(key),
         })
     }
 
@@ -135,9 +137,9 @@ impl Attest {
 
 fn run(plan: Plan) -> Result<Report, String> {
     let worker = spawn_worker("attest", move || async move {
-        let Plan { service, target, ring } = plan;
+        let Plan { service, target, key } = plan;
         let attacked =
-            attack(&Attack { service: &service, target: &target, ring: &ring, clock: &Clock::System }).await;
+            attack(&Attack { service: &service, target: &target, key: &key, clock: &Clock::System }).await;
         attacked.map_err(|error: AttackError| error.to_string())
     });
     let worker = worker.map_err(|error| format!("the system gave no thread: {error}"))?;

@@ -55,6 +55,9 @@ impl Serve {
         if let Some(internal) = running.internal {
             tracing::info!("internal listener on http://{internal}");
         }
+        if let Some(admin) = running.admin {
+            tracing::info!("admin listener on http://{admin}");
+        }
         let asked = signals.wait();
         tracing::info!(signal = asked, "draining");
         running.stop();

@@ -15,8 +15,10 @@ use crate::config::structure::{self, Findings};
 use crate::config::{At, Config, ConfigError, Sources, syntax};
 
 /// Tables that only the main file may have; included files share the other ones.
-const MAIN_ONLY: &[&str] =
-    &["csrf", "include", "internal", "issuers", "limits", "logout", "pair", "server", "state", "tokens"];
+const MAIN_ONLY: &[&str] = &[
+    "admin", "csrf", "include", "internal", "issuers", "limits", "logout", "pair", "server", "state",
+    "tokens",
+];
 
 /// Reads the configuration at `path`, with references to the process environment.
 ///

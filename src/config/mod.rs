@@ -10,6 +10,7 @@
 //!
 //! The folder is a *floor*: `mod.rs` holds the resolved types, the children use them.
 
+mod admin;
 mod check;
 mod error;
 mod issuer;
@@ -38,6 +39,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use admin::{Admin, AdminToken};
 pub(crate) use check::process_environment as environment;
 pub use error::{At, ConfigError, Located, Sources};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
@@ -52,7 +54,7 @@ pub use upstream::{Ejection, Health, UpstreamLimits};
 pub use web_address::WebAddress;
 pub use words::{
     Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
-    JwsAlgorithm, Outage, PathException, Preflight, RefreshPlace, StreamEnd, SubjectType, TokenProfile,
+    JwsAlgorithm, Outage, PathException, Preflight, RefreshPlace, Role, StreamEnd, SubjectType, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -62,6 +64,8 @@ pub struct Config {
     pub server: Server,
     /// `[internal]`; `None` if the table is absent: then nothing is served to services.
     pub internal: Option<Internal>,
+    /// `[admin]`; `None` if the table is absent: then nothing is served to operators.
+    pub admin: Option<Admin>,
     /// `[stores.*]`, in the order of the file; [`StoreId`] indexes it.
     pub stores: Vec<Store>,
     /// `[state]`; `None` if the table is absent: then nothing is kept.

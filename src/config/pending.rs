@@ -4,7 +4,6 @@
 
 /// Tables and keys, as the table's path (`*` stands for a name) and the key.
 const KEYS: &[(&str, &str)] = &[
-    ("", "admin"),
     ("", "audit"),
     ("", "clients"),
     ("", "log"),

@@ -291,7 +291,7 @@ fn every_setting_of_the_documented_default_is_accepted() {
 
 #[test]
 fn the_defaults_of_the_schema_are_those_of_the_code() {
-    let minimal = "[internal]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
+    let minimal = "[internal]\n[admin]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
                    [upstreams.u]\nendpoints = [\"http://h\"]\nhealth = { path = \"/h\" }\n\
                    [[routes]]\npath = \"/\"\nupstream = \"u\"\n";
     let mut full: toml::Value = toml::from_str(minimal).expect("TOML");
@@ -341,6 +341,7 @@ fn the_schema_knows_every_table_and_no_null() {
     for table in [
         "server",
         "internal",
+        "admin",
         "stores",
         "state",
         "logout",
@@ -365,6 +366,7 @@ fn lines() -> impl Strategy<Value = String> {
         "[issuers.a]",
         "[tokens]",
         "[tokens.keys]",
+        "[admin.tokens.a]",
         "[upstreams.u]",
         "[[routes]]",
     ];

@@ -13,8 +13,10 @@ pub struct Tokens {
     pub jwks_uri: Option<String>,
     /// Defaults of every route's token.
     pub defaults: TokenOptions,
-    /// Signature algorithm.
+    /// Signature algorithm of all tokens whose route names no other.
     pub algorithm: Located<Algorithm>,
+    /// Those that routes and `[pair]` name beside it.
+    pub more_algorithms: Vec<Algorithm>,
     /// Largest token, in bytes.
     pub max_bytes: usize,
     /// What is the same in all transaction tokens.
@@ -26,6 +28,19 @@ pub struct Tokens {
     /// Whether keys that are missing are made for this process alone and written nowhere: who only looks at a configuration
     /// must not leave files behind, least of all ones that the gateway's own user cannot read.
     pub stand_in: bool,
+}
+
+impl Tokens {
+    /// The algorithms that some token is signed with, each once.
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        let mut all = vec![self.algorithm.value];
+        for more in &self.more_algorithms {
+            if !all.contains(more) {
+                all.push(*more);
+            }
+        }
+        all
+    }
 }
 
 /// `[tokens.keys]`
@@ -53,6 +68,8 @@ pub struct TokenOptions {
     pub profiles: Vec<TokenProfile>,
     /// The header it travels in, lower case. A transaction token has one of its own.
     pub header: http::HeaderName,
+    /// Signature algorithm.
+    pub algorithm: Algorithm,
     /// Longest life.
     pub ttl: Duration,
     /// Attribute names to copy into claims.
@@ -68,6 +85,7 @@ impl Default for TokenOptions {
         Self {
             profiles: vec![TokenProfile::AtJwt],
             header: http::header::AUTHORIZATION,
+            algorithm: Algorithm::ES256,
             ttl: Duration::from_secs(30),
             claims: Vec::new(),
             scope: None,

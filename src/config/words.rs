@@ -29,6 +29,32 @@ impl Access {
     }
 }
 
+/// What an operator's token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// To look.
+    Read,
+    /// To end sessions too.
+    Revoke,
+    /// To change keys too.
+    Keys,
+    /// Everything.
+    All,
+}
+
+impl Role {
+    /// Its name in the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Revoke => "revoke",
+            Self::Keys => "keys",
+            Self::All => "all",
+        }
+    }
+}
+
 /// Where refresh tokens go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

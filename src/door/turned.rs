@@ -49,7 +49,9 @@ impl Turned {
         match self {
             Self::Dead(_) => Reason::InvalidGrant,
             Self::NoSession(_) | Self::Token(TokenError::SessionEnding) => Reason::LoginRequired,
-            Self::Ending(_) | Self::Session(_) | Self::State(_) => Reason::StoreUnavailable,
+            Self::Ending(_) | Self::Session(_) | Self::State(_) | Self::Token(TokenError::NoKey) => {
+                Reason::StoreUnavailable
+            }
             Self::Token(TokenError::TooLarge { .. }) => Reason::TokenTooLarge,
             Self::Token(
                 TokenError::RandomFailed | TokenError::SigningFailed | TokenError::UnknownTemplate,

@@ -17,6 +17,7 @@ fn internal(readiness: Readiness) -> Internal {
         jwks_uri: None,
         defaults: TokenOptions::default(),
         algorithm: Located { value: Algorithm::ES256, at },
+        more_algorithms: Vec::new(),
         max_bytes: 4096,
         txn: Txn { trust_domain: "shop".into(), workload: "gateway".into() },
         keys: KeySource::Directory(Located { value: path, at }),
@@ -25,7 +26,7 @@ fn internal(readiness: Readiness) -> Internal {
     })
     .unwrap();
     let uri = Published::jwks_uri("127.0.0.1:9900".parse().unwrap());
-    let published = Published::new(&ring, "https://gateway.internal", &uri);
+    let published = Published::new(std::sync::Arc::new(ring), "https://gateway.internal", &uri);
     Internal::new(published, Box::new(move || readiness.clone()), Box::new(|| "# EOF\n".into()))
 }
 

@@ -81,6 +81,11 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
         self.keys().any(Keys::are_fetched)
     }
 
+    /// Goes on with our own keys as they are now, where tokens of ours are accepted: those of a key that is gone are refused.
+    pub fn follow(&self, own: &[u8]) {
+        self.keys().for_each(|keys| keys.follow(own));
+    }
+
     /// Fetches keys and keeps them fresh, for as long as it is polled.
     pub async fn watch(&self) {
         join_all(self.keys().map(Keys::watch)).await;

@@ -50,6 +50,7 @@ pub(super) struct Keys {
     /// That of `current`, to be read without its lock; 0 before there is one.
     generation: AtomicU64,
     remote: Option<Remote>,
+    is_own: bool,
 }
 
 /// Where they are fetched from.
@@ -99,7 +100,23 @@ impl Keys {
     pub(super) fn fixed(issuer: IssuerId, keys: Vec<(Option<String>, JwsKey)>) -> Self {
         let set = KeySet { generation: 1, keys, hash: Vec::new() };
         let current = Mutex::new(Some(Arc::new(set)));
-        Self { issuer, current, generation: AtomicU64::new(1), remote: None }
+        Self { issuer, current, generation: AtomicU64::new(1), remote: None, is_own: false }
+    }
+
+    /// Our own, which [`Keys::follow`] our ring.
+    pub(super) fn own(issuer: IssuerId, jwks: &[u8]) -> Self {
+        let own = Self { is_own: true, ..Self::fixed(issuer, Vec::new()) };
+        own.follow(jwks);
+        own
+    }
+
+    /// Goes on with our ring's keys as they are now, if these are our own.
+    pub(super) fn follow(&self, jwks: &[u8]) {
+        // What we publish ourselves can be read; were it not, no token would verify.
+        let keys = JwkSet::read(jwks).map(|set| set.keys).unwrap_or_default();
+        if self.is_own {
+            self.replace(Loaded { keys, hash: seal::digest(Hash::Sha256, &[jwks]) });
+        }
     }
 
     /// Keys that [`Keys::watch`] will fetch.
@@ -112,7 +129,8 @@ impl Keys {
             budget: Mutex::new(Budget { coins: COINS_MAX, since: Instant::now(), bought_after: None }),
             metrics,
         };
-        Self { issuer, current: Mutex::default(), generation: AtomicU64::new(0), remote: Some(remote) }
+        let remote = Some(remote);
+        Self { issuer, current: Mutex::default(), generation: AtomicU64::new(0), remote, is_own: false }
     }
 
     /// Which set is the current one.

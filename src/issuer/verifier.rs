@@ -182,7 +182,7 @@ fn proofs(id: IssuerId, config: &Issuer, own: &[u8], metrics: &IssuerMetrics) ->
         JwkSet::read(bytes).map(|set| Proofs::Keys(Box::new(Keys::fixed(id, set.keys)))).map_err(told)
     };
     match &config.keys {
-        IssuerKeys::Own => set(own, config.at),
+        IssuerKeys::Own => Ok(Proofs::Keys(Box::new(Keys::own(id, own)))),
         IssuerKeys::File(file) => set(&file.value, file.at),
         IssuerKeys::Url(address) => {
             let web = Web::new(address, &key("jwks"))?;

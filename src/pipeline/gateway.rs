@@ -90,7 +90,7 @@ impl Shared {
             return Err(errors);
         }
         let fingerprints = FingerprintKey::new(ring.fingerprint_key().expose());
-        let issuers = Issuers::build(&config, &ring.jwks(), fingerprints.clone(), &metrics)?;
+        let issuers = Issuers::build(&config, &ring.now().jwks(), fingerprints.clone(), &metrics)?;
         let minter = Arc::new(Minter::new(Arc::new(ring), templates));
         let mut session_cookies: Vec<String> =
             profiles.iter().flat_map(|profile| profile.format.cookie_names()).collect();
@@ -132,7 +132,7 @@ impl Shared {
     }
 
     /// The keys.
-    pub fn ring(&self) -> &KeyRing {
+    pub fn ring(&self) -> &Arc<KeyRing> {
         self.minter.ring()
     }
 
@@ -219,10 +219,10 @@ impl Shared {
 }
 
 /// The documents of the public port.
-fn published(config: &Config, ring: &KeyRing) -> Published {
+fn published(config: &Config, ring: &Arc<KeyRing>) -> Published {
     let (issuer, jwks_uri) = (&config.tokens.issuer, config.tokens.jwks_uri.clone());
     let jwks_uri = jwks_uri.unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json"));
-    Published::new(ring, issuer, &jwks_uri)
+    Published::new(Arc::clone(ring), issuer, &jwks_uri)
 }
 
 /// The cookies that a route's upstream neither gets nor sets: sessions', and always that of our refresh tokens.

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 /// Where mistakes about a directory belong.
 pub(super) const KEY: &str = "tokens.keys.directory";
 
-/// Every key of the directory, the one that signs first: the newest file that holds a key for `algorithm`. If there is none,
-/// one is made; of several gateways that start at once, all take the one that was there first. With `stand_in` it is made for
+/// Every key of the directory, those for `algorithms` first and the newest before the others. If there is none for one of them,
+/// it is made; of several gateways that start at once, all take the one that was there first. With `stand_in` it is made for
 /// this process alone.
 pub(super) fn load(
     directory: &Located<PathBuf>,
-    algorithm: Algorithm,
+    algorithms: &[Algorithm],
     stand_in: bool,
     warnings: &mut Vec<KeyWarning>,
 ) -> Result<Vec<Key>, Vec<ConfigError>> {
@@ -29,11 +29,14 @@ pub(super) fn load(
                 .hint("make it yourself: install -d -m 700, owned by the user that runs the gateway"),
         ]
     })?;
-    let (mut keys, errors) = parse(files, directory, algorithm, warnings);
+    let (mut keys, errors) = parse(files, directory, algorithms, warnings);
     if !errors.is_empty() {
         return Err(errors);
     }
-    if !keys.iter().any(|key| key.algorithm() == algorithm) {
+    for algorithm in algorithms.iter().copied() {
+        if keys.iter().any(|key| key.algorithm() == algorithm) {
+            continue;
+        }
         let made = if stand_in {
             warnings.push(KeyWarning::KeyMissing { path: path.to_owned() });
             spare(directory, algorithm)
@@ -42,8 +45,9 @@ pub(super) fn load(
         };
         keys.push(made.map_err(|error| vec![error])?);
     }
-    // A stable sort: the newest of the right algorithm comes first, the rest keep their order.
-    keys.sort_by_key(|key| key.algorithm() != algorithm);
+    // A stable sort: those that may sign come first, the rest keep their order.
+    let place = |key: &Key| algorithms.iter().position(|one| *one == key.algorithm());
+    keys.sort_by_key(|key| place(key).unwrap_or(algorithms.len()));
     Ok(keys)
 }
 
@@ -86,7 +90,7 @@ fn list(path: &Path, stand_in: bool) -> io::Result<Vec<PathBuf>> {
 fn parse(
     files: Vec<PathBuf>,
     directory: &Located<PathBuf>,
-    algorithm: Algorithm,
+    algorithms: &[Algorithm],
     warnings: &mut Vec<KeyWarning>,
 ) -> (Vec<Key>, Vec<ConfigError>) {
     let (mut keys, mut errors) = (Vec::new(), Vec::new());
@@ -99,8 +103,9 @@ fn parse(
         };
         match held {
             Ok(pair) => {
-                let preferred = algorithm_of_name(&file).unwrap_or(algorithm);
-                let own = pair.algorithm(preferred);
+                let wanted = algorithms.iter().copied().find(|algorithm| pair.signs(*algorithm));
+                let preferred = algorithm_of_name(&file).or(wanted);
+                let own = pair.algorithm(preferred.unwrap_or(Algorithm::RS256));
                 keys.extend(Key::new(pair, own));
             }
             Err(words) => errors.push(

@@ -3,6 +3,8 @@
 /// What can go wrong while a token is made. None of it is the client's doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
+    /// There is no key to sign with yet: the ring is kept in a Redis that was not reached since the start.
+    NoKey,
     /// The system gave no random bytes for `jti`; nothing can be signed safely.
     RandomFailed,
     /// The session ends within this second: a token would be dead on arrival. Treat it as ended.
@@ -23,6 +25,7 @@ pub enum TokenError {
 impl std::fmt::Display for TokenError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::NoKey => f.write_str("the key ring has not been read yet"),
             Self::RandomFailed => f.write_str("no random bytes for the token id"),
             Self::SessionEnding => f.write_str("the session ends within this second"),
             Self::SigningFailed => f.write_str("the key could not sign"),

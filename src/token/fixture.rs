@@ -47,6 +47,7 @@ pub(super) fn tokens(keys: KeySource, algorithm: Algorithm) -> Tokens {
         jwks_uri: None,
         defaults: TokenOptions::default(),
         algorithm: located(algorithm),
+        more_algorithms: Vec::new(),
         max_bytes: 4096,
         txn: Txn { trust_domain: "shop.internal".into(), workload: "gateway.shop.internal".into() },
         keys,
@@ -131,6 +132,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
             },
         },
         internal: None,
+        admin: None,
         stores: Vec::new(),
         state: None,
         issuers: Vec::new(),
@@ -145,7 +147,11 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
     }
 }
 
-pub(super) fn minter(ring: Arc<KeyRing>, routes: Vec<Route>) -> Minter {
+/// A minter whose tokens are signed with the ring's first key.
+pub(super) fn minter(ring: Arc<KeyRing>, mut routes: Vec<Route>) -> Minter {
+    if let Some(first) = ring.now().keys().next() {
+        routes.iter_mut().for_each(|route| route.token.algorithm = first.algorithm());
+    }
     Minter::new(ring, Templates::build(&config(routes)).unwrap())
 }
 

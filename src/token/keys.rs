@@ -6,27 +6,24 @@ use crate::token::file::{self, KeyWarning};
 use crate::token::fingerprint;
 use crate::token::key::{Key, name, needed, recipe};
 use crate::token::pair::Pair;
-use crate::token::publish::Document;
-use bytes::Bytes;
-use http::HeaderValue;
+use crate::token::ring::{Phase, Ring};
+use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where mistakes about files belong.
 const KEY: &str = "tokens.keys.files";
 
-/// Every key of this gateway, the one that signs first, with the published set and the fingerprint key. Immutable: a reload
-/// makes a new ring, and tokens of the old one are dropped because their `kid` differs.
+/// The keys of this gateway: the ring of this moment, swapped whole when it changes, and the key of fingerprints, which stays.
+/// Tokens that another ring's key signed are dropped because their `kid` differs.
 pub struct KeyRing {
-    signer: Arc<Key>,
-    others: Vec<Arc<Key>>,
-    jwks: Document,
+    current: ArcSwap<Ring>,
     fingerprint: Secret,
     warnings: Vec<KeyWarning>,
 }
 
 impl KeyRing {
-    /// Reads the keys, or makes the first one where `directory` has none for the algorithm; with `stand_in` what is made is
+    /// Reads the keys, or makes the first one where `directory` has none for an algorithm; with `stand_in` what is made is
     /// written nowhere. Blocks on disk, and for an
     /// RSA key that is made for a quarter of a second: not for a worker.
     ///
@@ -34,14 +31,13 @@ impl KeyRing {
     /// Every file that cannot be used, at the place that names it.
     pub fn load(tokens: &Tokens) -> Result<Self, Vec<ConfigError>> {
         let mut warnings = Vec::new();
-        let algorithm = tokens.algorithm.value;
         let (loaded, folder, at, key) = match &tokens.keys {
             KeySource::Directory(path) => {
-                let keys = directory::load(path, algorithm, tokens.stand_in, &mut warnings);
+                let keys = directory::load(path, &tokens.algorithms(), tokens.stand_in, &mut warnings);
                 (keys, path.value.clone(), path.at, directory::KEY)
             }
             KeySource::Files(paths) => {
-                let keys = from_files(paths, &tokens.algorithm, &mut warnings);
+                let keys = from_files(paths, tokens, &mut warnings);
                 let first = paths.first();
                 let folder = first.map(|path| file::folder(&path.value).to_owned()).unwrap_or_default();
                 (keys, folder, first.map_or(tokens.algorithm.at, |path| path.at), KEY)
@@ -53,55 +49,34 @@ impl KeyRing {
         } else {
             Err(Vec::new())
         };
+        let no_key = |algorithm| vec![no_key(at, key, algorithm)];
         let (keys, fingerprint) = match (loaded, fingerprint) {
             (Ok(keys), Ok(fingerprint)) => (keys, fingerprint),
             (loaded, fingerprint) => {
                 let mut errors = loaded.err().unwrap_or_default();
                 errors.extend(fingerprint.err().unwrap_or_default());
-                if errors.is_empty() {
-                    errors.push(no_key(at, key, algorithm));
-                }
-                return Err(errors);
+                return Err(if errors.is_empty() { no_key(tokens.algorithm.value) } else { errors });
             }
         };
-        Self::new(keys, fingerprint, warnings).ok_or_else(|| vec![no_key(at, key, algorithm)])
-    }
-
-    /// The key that signs.
-    pub const fn signer(&self) -> &Arc<Key> {
-        &self.signer
-    }
-
-    /// Every key, the one that signs first.
-    pub fn keys(&self) -> impl Iterator<Item = &Arc<Key>> {
-        std::iter::once(&self.signer).chain(&self.others)
-    }
-
-    /// The algorithms of all keys, each once, the signer's first.
-    pub fn algorithms(&self) -> Vec<&'static str> {
-        let mut names = Vec::new();
-        for key in self.keys() {
-            let alg = name(key.algorithm());
-            if !names.contains(&alg) {
-                names.push(alg);
-            }
+        let ring = first_of_each_signs(keys, &tokens.algorithms());
+        match tokens.algorithms().into_iter().find(|algorithm| ring.signer(*algorithm).is_none()) {
+            Some(missing) => Err(no_key(missing)),
+            None => Ok(Self { current: ArcSwap::from_pointee(ring), fingerprint, warnings }),
         }
-        names
     }
 
-    /// The published set (RFC 7517 §5): public members only.
-    pub fn jwks(&self) -> Bytes {
-        self.jwks.body()
+    /// The keys of this moment, for one atomic load.
+    pub fn now(&self) -> arc_swap::Guard<Arc<Ring>> {
+        self.current.load()
     }
 
-    /// The strong entity tag of [`KeyRing::jwks`].
-    pub fn etag(&self) -> HeaderValue {
-        self.jwks.etag()
-    }
-
-    /// The published set with its tag.
-    pub(super) const fn document(&self) -> &Document {
-        &self.jwks
+    /// Goes on with another ring; whether it is another.
+    pub fn replace(&self, ring: Ring) -> bool {
+        let kids = |ring: &Ring| -> Vec<_> {
+            ring.phases().map(|(key, phase)| (Arc::clone(key.kid()), phase)).collect()
+        };
+        let after = kids(&ring);
+        kids(&self.current.swap(Arc::new(ring))) != after
     }
 
     /// The key that fingerprints of session ids are made with.
@@ -109,7 +84,7 @@ impl KeyRing {
         &self.fingerprint
     }
 
-    /// Whether the key that signs is one that stands in and is written nowhere.
+    /// Whether a key that signs is one that stands in and is written nowhere.
     pub fn stands_in(&self) -> bool {
         self.warnings.iter().any(|warning| matches!(warning, KeyWarning::KeyMissing { .. }))
     }
@@ -118,25 +93,29 @@ impl KeyRing {
     pub fn warnings(&self) -> &[KeyWarning] {
         &self.warnings
     }
-
-    fn new(keys: Vec<Key>, fingerprint: Secret, warnings: Vec<KeyWarning>) -> Option<Self> {
-        let mut distinct: Vec<Arc<Key>> = Vec::with_capacity(keys.len());
-        for key in keys {
-            if !distinct.iter().any(|known| known.kid() == key.kid()) {
-                distinct.push(Arc::new(key));
-            }
-        }
-        let members: Vec<&str> = distinct.iter().map(|key| key.jwk()).collect();
-        let jwks = Document::new(format!(r#"{{"keys":[{}]}}"#, members.join(",")));
-        let mut distinct = distinct.into_iter();
-        Some(Self { signer: distinct.next()?, others: distinct.collect(), jwks, fingerprint, warnings })
-    }
 }
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.keys()).finish()
+        self.now().fmt(f)
     }
+}
+
+/// Where nobody keeps count, the first key for each algorithm signs and the others are published.
+fn first_of_each_signs(keys: Vec<Key>, algorithms: &[Algorithm]) -> Ring {
+    let mut signed: Vec<Algorithm> = Vec::new();
+    let phased: Vec<_> = keys
+        .into_iter()
+        .map(|key| {
+            let algorithm = key.algorithm();
+            let signs = algorithms.contains(&algorithm) && !signed.contains(&algorithm);
+            if signs {
+                signed.push(algorithm);
+            }
+            (Arc::new(key), if signs { Phase::Signs } else { Phase::Standby })
+        })
+        .collect();
+    Ring::new(phased)
 }
 
 fn no_key(at: At, key: &str, algorithm: Algorithm) -> ConfigError {
@@ -147,10 +126,10 @@ fn no_key(at: At, key: &str, algorithm: Algorithm) -> ConfigError {
 /// published only: so a change of algorithm can be announced before it happens and the old key outlive it.
 fn from_files(
     paths: &[Located<PathBuf>],
-    algorithm: &Located<Algorithm>,
+    tokens: &Tokens,
     warnings: &mut Vec<KeyWarning>,
 ) -> Result<Vec<Key>, Vec<ConfigError>> {
-    let wanted = algorithm.value;
+    let (wanted, all) = (tokens.algorithm.value, tokens.algorithms());
     let (mut keys, mut errors) = (Vec::new(), Vec::new());
     for (index, path) in paths.iter().enumerate() {
         let shown = path.value.display();
@@ -172,7 +151,8 @@ fn from_files(
                 errors.push(mistake(format!("`{shown}` holds {}", pair.kind())));
             }
             Ok(pair) => {
-                let own = pair.algorithm(wanted);
+                let own = all.iter().copied().find(|algorithm| pair.signs(*algorithm));
+                let own = own.unwrap_or_else(|| pair.algorithm(wanted));
                 keys.extend(Key::new(pair, own));
             }
         }

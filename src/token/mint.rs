@@ -85,7 +85,7 @@ impl std::fmt::Debug for InternalToken {
     }
 }
 
-/// Mints tokens with one key ring and one set of templates; a reload makes a new one.
+/// Mints tokens with the keys of the moment and one set of templates; a reload makes a new one.
 #[derive(Debug)]
 pub struct Minter {
     ring: Arc<KeyRing>,
@@ -154,7 +154,8 @@ impl Minter {
         if wanted.is_for_one_request() {
             return self.mint(session, template, transaction, now);
         }
-        let kid = self.ring.signer().kid();
+        let ring = self.ring.now();
+        let kid = ring.signer(wanted.algorithm).ok_or(TokenError::NoKey)?.kid();
         session
             .session()
             .attached
@@ -197,7 +198,8 @@ impl Minter {
         };
         let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor));
         close(&mut claims, session, actor.as_deref());
-        let key = self.ring.signer();
+        let ring = self.ring.now();
+        let key = ring.signer(template.algorithm).ok_or(TokenError::NoKey)?;
         let text = sign::compact(key, template.profile, template.prefix(), &claims, template.max_bytes)?;
         if let Some(made) = self.signatures.get(template.profile as usize) {
             made.fetch_add(1, Ordering::Relaxed);

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use std::sync::Arc;
 
 /// Five minutes: a new key is published a day ahead, so no cache of this age can miss it, and a removed one is gone soon.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// A public document with a strong entity tag; both are made once, at load.
+/// A public document with a strong entity tag.
 #[derive(Clone, Debug)]
 pub struct Document {
     body: Bytes,
@@ -64,11 +65,12 @@ impl Document {
     }
 }
 
-/// Both documents, by the paths they are found at.
+/// Both documents, by the paths they are found at. They follow the ring.
 #[derive(Clone, Debug)]
 pub struct Published {
-    jwks: Document,
-    discovery: Document,
+    keys: Arc<KeyRing>,
+    issuer: String,
+    jwks_uri: String,
 }
 
 impl Published {
@@ -77,19 +79,10 @@ impl Published {
     /// Where the discovery document is found.
     pub const DISCOVERY_PATH: &'static str = "/.well-known/openid-configuration";
 
-    /// The documents of this ring. `jwks_uri` is where services fetch the set: the configured one, else made from the
+    /// The documents of these keys. `jwks_uri` is where services fetch the set: the configured one, else made from the
     /// internal listener by [`Published::jwks_uri`].
-    pub fn new(ring: &KeyRing, issuer: &str, jwks_uri: &str) -> Self {
-        // No endpoint here hands out codes or id tokens. The three lists are there because RFC 8414 §2 and OpenID
-        // Discovery §3 require them, and the libraries that read only `issuer` and `jwks_uri` check that they exist.
-        let discovery = serde_json::json!({
-            "issuer": issuer,
-            "jwks_uri": jwks_uri,
-            "response_types_supported": ["none"],
-            "subject_types_supported": ["public", "pairwise"],
-            "id_token_signing_alg_values_supported": ring.algorithms(),
-        });
-        Self { jwks: ring.document().clone(), discovery: Document::new(discovery.to_string()) }
+    pub fn new(keys: Arc<KeyRing>, issuer: &str, jwks_uri: &str) -> Self {
+        Self { keys, issuer: issuer.to_owned(), jwks_uri: jwks_uri.to_owned() }
     }
 
     /// `jwks_uri` for a gateway that was told none: on its internal listener.
@@ -98,12 +91,25 @@ impl Published {
     }
 
     /// The document at this path, if it is one of the two.
-    pub fn find(&self, path: &str) -> Option<&Document> {
+    pub fn find(&self, path: &str) -> Option<Document> {
         match path {
-            Self::JWKS_PATH => Some(&self.jwks),
-            Self::DISCOVERY_PATH => Some(&self.discovery),
+            Self::JWKS_PATH => Some(self.keys.now().document().clone()),
+            Self::DISCOVERY_PATH => Some(self.discovery()),
             _ => None,
         }
+    }
+
+    fn discovery(&self) -> Document {
+        // No endpoint here hands out codes or id tokens. The three lists are there because RFC 8414 §2 and OpenID
+        // Discovery §3 require them, and the libraries that read only `issuer` and `jwks_uri` check that they exist.
+        let discovery = serde_json::json!({
+            "issuer": self.issuer,
+            "jwks_uri": self.jwks_uri,
+            "response_types_supported": ["none"],
+            "subject_types_supported": ["public", "pairwise"],
+            "id_token_signing_alg_values_supported": self.keys.now().algorithms(),
+        });
+        Document::new(discovery.to_string())
     }
 }
 

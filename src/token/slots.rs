@@ -23,7 +23,7 @@ impl Slots {
     /// The kept token, if there is one that is still good, else what `mint` makes, which is then kept.
     ///
     /// Good is: made from this very template (the same one in memory, since after a reload the same number may be another
-    /// audience), signed by the current key, less than half its life gone, and not beyond the session's end as it is
+    /// audience), signed by the key that signs now, less than half its life gone, and not beyond the session's end as it is
     /// now, which may have moved since.
     pub(super) fn reuse_or(
         &self,

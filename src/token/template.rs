@@ -1,6 +1,8 @@
 //! What the token of a route looks like.
 
-use crate::config::{Access, Config, ConfigError, Located, RouteId, SubjectType, TokenOptions, TokenProfile};
+use crate::config::{
+    Access, Algorithm, Config, ConfigError, Located, RouteId, SubjectType, TokenOptions, TokenProfile,
+};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use std::collections::HashSet;
@@ -47,6 +49,8 @@ const RESERVED_CLAIMS: [&str; 27] = [
 pub struct Template {
     /// `aud`, at least one.
     pub audience: Vec<String>,
+    /// What it is signed with.
+    pub algorithm: Algorithm,
     /// Longest life.
     pub ttl: Duration,
     /// `typ` and conformance.
@@ -117,6 +121,7 @@ impl Template {
         let claims = token.claims.iter();
         Self {
             audience,
+            algorithm: token.algorithm,
             ttl: token.ttl,
             profile,
             header,

@@ -3,6 +3,7 @@
 //! Each file here reads one table. A wrong value is noted and a harmless one goes on in its place, so that one
 //! pass finds everything; `load` hands the result out only if nothing was noted.
 
+mod admin;
 mod given;
 pub(crate) mod http;
 mod issuer;
@@ -24,7 +25,7 @@ mod upstream;
 
 use crate::config::check::names::{Names, gather};
 use crate::config::check::table::Checker;
-use crate::config::{Config, ConfigError};
+use crate::config::{Access, Config, ConfigError};
 
 pub(crate) use given::{Document, Given};
 pub(crate) use secret::{process_environment, reason};
@@ -41,13 +42,15 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     let issuer_names = Names::of(given, "issuer", "issuers", &issuers);
     let upstream_names = Names::of(given, "upstream", "upstreams", &upstreams);
 
-    let (server, internal) = server::check(&mut checker);
+    let (server, internal, mut taken) = server::check(&mut checker);
+    let admin = admin::check(&mut checker, &mut taken);
     let tokens = token::check(&mut checker);
     let skew = server.skew;
     let stores: Vec<_> = stores.iter().map(|entry| store::check(&mut checker, entry)).collect();
     let config = Config {
         server,
         internal,
+        admin,
         state: state::check(&mut checker, &store_names, &stores),
         stores,
         profiles: profiles
@@ -70,7 +73,10 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     let routes = route::check(&mut checker, &config, &names);
     let pair = pair::check(&mut checker, &config, &profile_names);
     let logout = logout::check(&mut checker, &config.profiles, &profile_names);
-    let config = Config { routes, pair, logout, ..config };
+    let mut config = Config { routes, pair, logout, ..config };
+    let signed = config.routes.iter().filter(|route| route.access != Access::Open);
+    let signed = signed.map(|route| &route.token).chain(config.pair.iter().map(|pair| &pair.token));
+    config.tokens.more_algorithms = signed.map(|token| token.algorithm).collect();
     profile::distinct_subjects(&mut checker, &config);
     (config, checker.into_errors())
 }

@@ -10,6 +10,8 @@ use crate::config::{At, ConfigError};
 
 /// Longest name: it goes into log lines, metrics and claims.
 const NAME_BYTES_MAX: usize = 64;
+/// What a name is.
+pub(crate) const NAME_ACCEPTED: &str = "up to 64 letters, digits, `-`, `_` and `.`";
 
 /// One named table.
 pub(crate) struct Entry<'a, T> {
@@ -41,8 +43,7 @@ pub(crate) fn gather<'a, T>(
             let (at, text) = (document.file.at(name), name.get().as_str());
             let key = format!("{kind}.{text}");
             if !is_name(text) {
-                let accepted = format!("up to {NAME_BYTES_MAX} letters, digits, `-`, `_` and `.`");
-                checker.push(ConfigError::new(at, &key, format!("`{text}` is not a name"), accepted));
+                checker.push(ConfigError::new(at, &key, format!("`{text}` is not a name"), NAME_ACCEPTED));
             }
             if let Some(first) = entries.iter().find(|entry| entry.name == text) {
                 let found = format!("`{text}` is defined twice, first in {}", checker.place(first.at));
@@ -60,7 +61,8 @@ pub(crate) fn gather<'a, T>(
     entries
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether this is one.
+pub(crate) fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.bytes().all(plain)
 }

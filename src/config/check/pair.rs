@@ -40,6 +40,7 @@ pub(crate) fn check(checker: &mut Checker<'_>, config: &Config, profiles: &Names
     let given = token::Given {
         profile: None,
         header: None,
+        algorithm: None,
         ttl: raw.ttl.as_ref(),
         claims: raw.claims.as_deref(),
         scope: None,

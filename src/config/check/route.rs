@@ -45,6 +45,7 @@ fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Nam
     let given = token::Given {
         profile: raw.profile.as_ref(),
         header: raw.header.as_ref(),
+        algorithm: raw.algorithm.as_ref(),
         ttl: raw.ttl.as_ref(),
         claims: raw.claims.as_deref(),
         scope: raw.scope.as_ref(),

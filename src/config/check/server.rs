@@ -20,12 +20,15 @@ const KIB: u64 = 1024;
 const BODY_RATE: u64 = 100;
 const MIB: u64 = 1024 * KIB;
 
-/// The listeners, whose addresses must differ.
-pub(crate) fn check(checker: &mut Checker<'_>) -> (Server, Option<Internal>) {
+/// Addresses that are listened on already, with their places.
+pub(crate) type Taken = Vec<(SocketAddr, At)>;
+
+/// The listeners, whose addresses must differ, and those addresses.
+pub(crate) fn check(checker: &mut Checker<'_>) -> (Server, Option<Internal>, Taken) {
     let main = checker.main();
     let raw_server = main.and_then(|(file, raw)| raw.server.as_ref().map(|table| (file, table)));
     let raw_internal = main.and_then(|(file, raw)| raw.internal.as_ref().map(|table| (file, table)));
-    let mut taken = Vec::new();
+    let mut taken = Taken::new();
     let server = {
         let absent = RawServer::default();
         let (mut table, raw) = open(checker, "server", raw_server, &absent);
@@ -40,7 +43,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> (Server, Option<Internal>) {
         };
         Internal { listen }
     });
-    (server, internal)
+    (server, internal, taken)
 }
 
 /// `[csrf] trusted_origins`.
@@ -84,7 +87,7 @@ pub(super) fn open<'t, 'a, 'r, T>(
     (Table { checker, file, name: name.to_owned(), at }, raw.map_or(absent, |(_, raw)| raw.get()))
 }
 
-fn server(table: &mut Table<'_, '_>, raw: &RawServer, taken: &mut Vec<(SocketAddr, At)>) -> Server {
+fn server(table: &mut Table<'_, '_>, raw: &RawServer, taken: &mut Taken) -> Server {
     let file = table.file;
     let listen: Vec<SocketAddr> = match &raw.listen {
         Some(list) if list.get().is_empty() => {
@@ -149,10 +152,11 @@ fn limits(table: &mut Table<'_, '_>, raw: &RawLimits) -> Limits {
     }
 }
 
-fn address(
+/// An address that nothing else listens on.
+pub(crate) fn address(
     table: &mut Table<'_, '_>,
     raw: &Placed<String>,
-    taken: &mut Vec<(SocketAddr, At)>,
+    taken: &mut Taken,
 ) -> Option<SocketAddr> {
     let (at, text) = (table.file.at(raw), raw.get().as_str());
     let Ok(address) = text.parse::<SocketAddr>() else {
@@ -173,7 +177,7 @@ fn address(
             format!("in {}", table.checker.place(*first))
         };
         let found = format!("`{address}` is listened on twice, first {first}");
-        table.refuse(at, "listen", found, "each address once, over `server` and `internal`");
+        table.refuse(at, "listen", found, "each address once, over `server`, `internal` and `admin`");
     }
     taken.push((address, at));
     Some(address)

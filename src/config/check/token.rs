@@ -45,6 +45,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
     let given = Given {
         profile: raw.profile.as_ref(),
         header: raw.header.as_ref(),
+        algorithm: raw.algorithm.as_ref(),
         ttl: raw.ttl.as_ref(),
         claims: raw.claims.as_deref(),
         scope: raw.scope.as_ref(),
@@ -60,6 +61,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
             Some(raw) => file.located(raw),
             None => Located { value: Algorithm::ES256, at },
         },
+        more_algorithms: Vec::new(),
         max_bytes: table.size("max_bytes", raw.max_bytes.as_ref(), 4 * KIB, 512..=64 * KIB),
         keys: keys(&mut table, raw.keys.as_ref()),
         publish_jwks: raw.publish_jwks.as_ref().is_some_and(|raw| *raw.get()),
@@ -71,6 +73,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
 pub(crate) struct Given<'a> {
     pub(crate) profile: Option<&'a Placed<OneOrMany<TokenProfile>>>,
     pub(crate) header: Option<&'a Placed<String>>,
+    pub(crate) algorithm: Option<&'a Placed<Algorithm>>,
     pub(crate) ttl: Option<&'a Placed<DurationText>>,
     pub(crate) claims: Option<&'a [Placed<String>]>,
     pub(crate) scope: Option<&'a Placed<String>>,
@@ -94,6 +97,7 @@ pub(crate) fn options(table: &mut Table<'_, '_>, given: Given<'_>, base: &TokenO
     TokenOptions {
         profiles: given.profile.map_or_else(|| base.profiles.clone(), |raw| profiles(table, raw)),
         header: given.header.and_then(|raw| header(table, raw)).unwrap_or_else(|| base.header.clone()),
+        algorithm: given.algorithm.map_or(base.algorithm, |raw| *raw.get()),
         ttl,
         claims: given.claims.map_or_else(|| base.claims.clone(), |raw| claims(table, raw)),
         scope: given.scope.map_or_else(|| base.scope.clone(), |raw| Some(scope(table, raw))),

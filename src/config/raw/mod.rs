@@ -4,6 +4,7 @@
 //! what editors know (`schema`), and the reference, which is the doc comment of each field: what it does, its unit,
 //! its default, when to change it. A key that is not here does not exist.
 
+mod admin;
 mod issuer;
 mod logout;
 mod pair;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use admin::RawAdmin;
 pub(crate) use issuer::{RawIntrospection, RawIssuer};
 pub(crate) use logout::RawLogout;
 pub(crate) use pair::RawPair;
@@ -54,6 +56,8 @@ pub(crate) struct RawConfig {
     pub(crate) server: Option<Placed<RawServer>>,
     /// The listener for services: JWKS, discovery, liveness, readiness and metrics. Without this table it is off.
     pub(crate) internal: Option<Placed<RawInternal>>,
+    /// The listener for operators: the API behind `cloakroom keys` and its like. Without this table it is off.
+    pub(crate) admin: Option<Placed<RawAdmin>>,
     /// The Redis servers that hold the app's sessions, by a name of your own.
     #[serde(default)]
     pub(crate) stores: Named<RawStore>,

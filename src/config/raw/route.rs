@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::config::raw::rate::RawRouteRate;
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, RawOutage, SizeText};
 use crate::config::{
-    Access, CsrfMode, Freshness, PathException, Preflight, StreamEnd, SubjectType, TokenProfile,
+    Access, Algorithm, CsrfMode, Freshness, PathException, Preflight, StreamEnd, SubjectType, TokenProfile,
 };
 
 /// Which requests go to which service, and who may send them.
@@ -37,6 +37,8 @@ pub(crate) struct RawRoute {
     pub(crate) issuers: Option<Placed<Vec<Placed<String>>>>,
     /// The `aud` claim, one or a list. Default: the upstream's name.
     pub(crate) audience: Option<Placed<OneOrMany<String>>>,
+    /// Signature algorithm of this route's tokens. Default: as `[tokens]` says.
+    pub(crate) algorithm: Option<Placed<Algorithm>>,
     /// Longest life of a token on this route. Default: as `[tokens]` says.
     pub(crate) ttl: Option<Placed<DurationText>>,
     /// Attributes to copy into claims on this route. Default: as `[tokens]` says.

@@ -9,7 +9,7 @@ const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
 /// A token of this algorithm and the set it is verified with.
 fn minted(algorithm: Ours) -> (String, String) {
     let ring = fixture::ring(&[algorithm]);
-    let set = String::from_utf8(ring.jwks().to_vec()).unwrap();
+    let set = String::from_utf8(ring.now().jwks().to_vec()).unwrap();
     let minter = fixture::minter(ring, vec![fixture::route("orders", Access::Required)]);
     let session: VerifiedSession<()> = fixture::session(None);
     let token = minter

@@ -174,7 +174,7 @@ fn another_implementation_verifies_all_five_algorithms_from_the_published_set() 
     for algorithm in ALGORITHMS {
         for profile in [TokenProfile::AtJwt, TokenProfile::Jwt] {
             let ring = fixture::ring(&[algorithm]);
-            let set: JwkSet = serde_json::from_slice(&ring.jwks()).unwrap();
+            let set: JwkSet = serde_json::from_slice(&ring.now().jwks()).unwrap();
             let mut routes = orders();
             routes[0].token.profiles = vec![profile];
             let minter = fixture::minter(ring, routes);

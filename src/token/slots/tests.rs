@@ -2,7 +2,10 @@ use super::*;
 use crate::config::{Access, Algorithm, RouteId};
 use crate::session::VerifiedSession;
 use crate::token::fixture;
+use crate::token::key::Key;
 use crate::token::mint::Minter;
+use crate::token::pair::Pair;
+use crate::token::ring::{Phase, Ring};
 use std::time::Duration;
 
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
@@ -126,4 +129,31 @@ fn an_error_is_not_kept() {
         TokenError::SessionEnding
     );
     assert!(minter.token_for(&session.ending_at(None), template, transaction, NOW).is_ok());
+}
+
+#[test]
+fn a_token_whose_key_signs_no_more_is_gone_at_once() {
+    let ring = fixture::ring(&[Algorithm::ES256]);
+    let minter = fixture::minter(Arc::clone(&ring), vec![fixture::route("orders", Access::Required)]);
+    let session = fixture::session(None);
+    let old = token(&minter, &session, 0, NOW);
+    let made = Pair::generate(Algorithm::ES256).unwrap();
+    let next = Arc::new(Key::new(Pair::from_pem(made.as_bytes()).unwrap(), Algorithm::ES256).unwrap());
+    let before = Arc::clone(ring.now().signer(Algorithm::ES256).unwrap());
+    assert!(ring.replace(Ring::new([(Arc::clone(&next), Phase::Signs), (before, Phase::Leaving)])));
+    let new = token(&minter, &session, 0, NOW);
+    assert_eq!(new.kid(), next.kid());
+    assert_ne!(new.jti(), old.jti());
+}
+
+#[test]
+fn without_a_key_nothing_is_signed_and_a_kept_token_is_not_used() {
+    let ring = fixture::ring(&[Algorithm::ES256]);
+    let minter = fixture::minter(Arc::clone(&ring), vec![fixture::route("orders", Access::Required)]);
+    let session: VerifiedSession<Slots> = fixture::session(None);
+    token(&minter, &session, 0, NOW);
+    ring.replace(Ring::new([]));
+    let template = minter.templates_of(RouteId(0)).unwrap().first;
+    let refused = minter.token_for(&session, template, &fixture::TRANSACTION, NOW);
+    assert_eq!(refused.err(), Some(TokenError::NoKey));
 }

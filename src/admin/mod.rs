@@ -1,0 +1,101 @@
+//! What operators ask this gateway, and tell it to do.
+//!
+//! Job: let in who shows a token of `[admin.tokens]`, find the call, answer in JSON, and log every call that changes something with the
+//! name of who made it. Not the job: the changes themselves (`token` has the keys), health and metrics (`internal`).
+//!
+//! To add a call: a line in [`Call::find`](call::Call::find), what it takes ([`Call::needs`](call::Call::needs)), and the answer in
+//! [`Admin::run`].
+//!
+//! Threats. A page in an operator's browser, whose host name was made to lead to this address (DNS rebinding): a Host that is no
+//! address, no `localhost` and no configured name is refused, as is an Origin that is not this Host. There are no cookies, so no page
+//! can call in an operator's name. A token that is guessed: all are compared in constant time, and an address that guesses wrong must
+//! wait. Whoever has a lesser token: what each call needs is one exhaustive `match`. The listener is loopback by default; tokens
+//! cross it as they are, so elsewhere it belongs behind TLS.
+//!
+//! The folder is a *roof*.
+
+mod call;
+mod gate;
+mod key_calls;
+mod problem;
+
+pub use gate::Gate;
+
+use crate::admin::call::Call;
+use crate::admin::problem::Problem;
+use crate::config::{Admin as Config, Role};
+use crate::token::KeyRing;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Longest body of a call, in bytes: a private key is the longest thing that anybody sends.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Answers operators.
+#[derive(Debug)]
+pub struct Admin {
+    gate: Gate,
+    ring: Arc<KeyRing>,
+}
+
+/// Who calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Its name in the configuration.
+    pub name: &'a str,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl Admin {
+    /// For those whom the configuration names.
+    pub fn new(config: &Config, ring: Arc<KeyRing>) -> Self {
+        Self { gate: Gate::new(config), ring }
+    }
+
+    /// The answer to a request from `peer`, its body read. Infallible.
+    pub async fn answer(&self, peer: IpAddr, request: &Request<Bytes>) -> Response<Full<Bytes>> {
+        let answered = self.call(peer, request).await;
+        let mut response = match answered {
+            Ok(value) => problem::json(http::StatusCode::OK, "application/json", &value),
+            Err(problem) => problem.render(),
+        };
+        if request.method() == Method::HEAD {
+            *response.body_mut() = Full::default();
+        }
+        response
+    }
+
+    async fn call(&self, peer: IpAddr, request: &Request<Bytes>) -> Result<Value, Problem> {
+        let caller = self.gate.admit(peer, request.headers())?;
+        let (call, unsafe_call) = Call::find(request.method(), request.uri().path())?;
+        if !call.is_for(caller.role) {
+            return Err(Problem::RoleLacking { needs: call.needs() });
+        }
+        let done = self.run(&call, request.body()).await;
+        if unsafe_call {
+            let (admin, call) = (caller.name, call.word());
+            match &done {
+                Ok(_) => tracing::info!(admin, call, %peer, "an operator's call was carried out"),
+                Err(problem) => {
+                    tracing::warn!(admin, call, %peer, why = problem.code(), "an operator's call failed");
+                }
+            }
+        }
+        done
+    }
+
+    async fn run(&self, call: &Call, _body: &Bytes) -> Result<Value, Problem> {
+        match call {
+            Call::Keys => Ok(key_calls::list(&self.ring)),
+            Call::Who => Ok(json!({ "version": env!("CARGO_PKG_VERSION") })),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
