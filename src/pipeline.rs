@@ -10,6 +10,7 @@ mod gateway;
 mod keep_alive;
 mod own;
 mod own_cookies;
+mod passage;
 mod places;
 mod record;
 mod refusal;
@@ -39,6 +40,7 @@ use bearer::is_by_bearer;
 use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use passage::Passage;
 use record::Record;
 use refusal::{Cause, Refusal};
 use streams::{Asked, Begun};
@@ -52,6 +54,7 @@ static CLOAKROOM_OUTAGE: HeaderName = HeaderName::from_static("cloakroom-outage"
 struct Way<'a> {
     route: &'a Route,
     state: &'a RouteState,
+    passage: &'a Passage,
 }
 
 /// In whose name a request goes out.
@@ -203,26 +206,26 @@ impl Gateway {
         caller: &Caller,
         record: &mut Record,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let Way { route, state } = way;
+        let Way { route, passage, .. } = way;
         record.forwarded = true;
         let cookies = inbound.take_cookies();
         let (is_safe, https) = (inbound.method().is_safe(), inbound.origin().https);
-        let touched = self.keep_alive(route, caller);
-        let sending = self.forwarder.send(self.outbound(*inbound, way, caller), route.rules.upstream);
+        let touched = self.keep_alive(passage, caller);
+        let sending = self.forwarder.send(self.outbound(*inbound, way, caller), passage.upstream);
         let mut response = sending.await.map_err(Refusal::upstream)?;
         let authenticated = matches!(caller, Caller::Known(..));
         if authenticated && response.status() == StatusCode::UNAUTHORIZED {
             record.disagreed(response.headers());
         }
-        let rules = ResponseRules { foreign_cookies: &state.cookies_kept_here, authenticated };
+        let rules = ResponseRules { foreign_cookies: &passage.cookies_kept_here, authenticated };
         if clean(response.headers_mut(), rules) {
             self.warnings().set_cookie_dropped(route);
         }
-        self.tend_cookies(state, https, response.headers_mut());
-        if route.rules.forward_cookie {
+        self.tend_cookies(passage, https, response.headers_mut());
+        if passage.forward_cookie {
             self.doubt(is_safe, &cookies, response.headers());
         }
-        if state.learns {
+        if passage.learns {
             self.learn(route, &cookies, response.headers());
         }
         if touched && let Caller::Known(_, session) = caller {
@@ -261,18 +264,18 @@ impl Gateway {
 
     /// The request as it goes out: stripped, and in the caller's name.
     fn outbound(&self, inbound: Inbound, way: Way<'_>, caller: &Caller) -> Outbound {
-        let Way { route, state } = way;
-        self.warn(&inbound, route, caller);
+        let Way { route, state, passage } = way;
+        self.warn(&inbound, way, caller);
         let stripped = inbound.strip(&self.strip_rules(way, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
         match caller {
             Caller::Known(tokens, session) => {
                 tokens.iter().for_each(|token| outbound.set(token.header(), token.expose()));
-                if state.sticky {
+                if passage.sticky {
                     outbound.keep_with(session.session().sid.as_str());
                 }
             }
-            Caller::Anonymous(_) if state.is_open() => {}
+            Caller::Anonymous(_) if !passage.says_anonymous => {}
             Caller::Anonymous(_) | Caller::Preflight(_) => {
                 outbound.set(&CLOAKROOM_VERDICT, &HeaderValue::from_static("anonymous"));
             }
@@ -297,8 +300,8 @@ impl Gateway {
                 let (head, _, _) = inbound.strip(&self.strip_rules(way, &caller)).into_parts();
                 Rehearsed::Forwarded {
                     head,
-                    upstream: way.route.rules.upstream,
-                    says_anonymous: !way.state.is_open() && !matches!(caller, Caller::Known(..)),
+                    upstream: way.passage.upstream,
+                    says_anonymous: way.passage.says_anonymous && !matches!(caller, Caller::Known(..)),
                     tokens: match caller {
                         Caller::Known(tokens, _) => Some(tokens),
                         Caller::Anonymous(_) | Caller::Preflight(_) => None,
@@ -309,12 +312,12 @@ impl Gateway {
         }
     }
 
-    fn strip_rules<'a>(&'a self, Way { route, state }: Way<'a>, caller: &Caller) -> StripRules<'a> {
+    fn strip_rules<'a>(&'a self, Way { route, passage, .. }: Way<'a>, caller: &Caller) -> StripRules<'a> {
         StripRules {
             reserved: self.reserved(),
-            cookies: &state.cookies_kept_here,
+            cookies: &passage.cookies_kept_here,
             all_cookies: matches!(caller, Caller::Preflight(_)),
-            authorization: route.rules.forward_authorization,
+            authorization: passage.forward_authorization,
             method_is_policy: !route.rules.methods.is_empty(),
         }
     }
@@ -331,7 +334,10 @@ impl Gateway {
                 Some(exception) => {
                     Err(Refusal::malformed(ParseError::PathNeedsAllowance(exception_text(exception))))
                 }
-                None => Ok(Way { route, state: self.state(route).ok_or(Reason::NotFound)? }),
+                None => {
+                    let state = self.state(route).ok_or(Reason::NotFound)?;
+                    Ok(Way { route, state, passage: &state.passage })
+                }
             },
         }
     }
@@ -439,9 +445,9 @@ impl Gateway {
     }
 
     /// Says once what is taken from a request and which key would change it.
-    fn warn(&self, inbound: &Inbound, route: &Route, caller: &Caller) {
+    fn warn(&self, inbound: &Inbound, Way { route, passage, .. }: Way<'_>, caller: &Caller) {
         let used = matches!(caller, Caller::Known(_, session) if is_by_bearer(session));
-        if !used && !route.rules.forward_authorization && inbound.headers().contains_key(AUTHORIZATION) {
+        if !used && !passage.forward_authorization && inbound.headers().contains_key(AUTHORIZATION) {
             self.warnings().authorization_removed(route);
         }
         if inbound.origin().ignored_proto {

@@ -278,7 +278,8 @@ pub(crate) async fn handled<H: Handler>(
     conn: Conn,
     request: Result<Request<Incoming>, ParseError>,
 ) -> Result<(Response<H::Body>, bool), Aborted> {
-    let mut handling = pin!(handler.handle(conn, request));
+    // Boxed: the largest part of what hyper moves, as a whole, several times before it first polls it.
+    let mut handling = Box::pin(handler.handle(conn, request));
     let handled =
         std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
             Ok(polled) => polled.map(Some),

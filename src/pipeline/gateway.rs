@@ -467,7 +467,7 @@ impl Worker {
                 .tokens
                 .as_ref()
                 .is_some_and(|tokens| tokens.iter().any(|token| token.profile() == TokenProfile::Txn)),
-            upstream: record.forwarded.then_some(state).flatten().map(|state| state.upstream.as_str()),
+            upstream: record.forwarded.then_some(state).flatten().map(|state| state.passage.name.as_str()),
             status: status.as_u16(),
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         });

@@ -4,6 +4,7 @@ use crate::config::{IdleTouch, ProfileId};
 use crate::format::Presented;
 use crate::pipeline::Caller;
 use crate::pipeline::gateway::Gateway;
+use crate::pipeline::passage::Passage;
 use crate::request::Cookies;
 use crate::respond::{CookieSlide, read_set_cookie};
 use crate::route::Route;
@@ -53,9 +54,9 @@ impl Slides {
 
 impl Gateway {
     /// Extends the caller's session if that is due, on a route that its app does not see. Whether this request did.
-    pub(super) fn keep_alive(&self, route: &Route, caller: &Caller) -> bool {
+    pub(super) fn keep_alive(&self, passage: &Passage, caller: &Caller) -> bool {
         let Caller::Known(_, session) = caller else { return false };
-        !route.rules.forward_cookie && session.due_touch().is_some_and(|due| self.authenticator.touch(due))
+        !passage.forward_cookie && session.due_touch().is_some_and(|due| self.authenticator.touch(due))
     }
 
     /// Sends the session's cookies again as the app would.

@@ -2,9 +2,8 @@
 
 use crate::config::{Config, ProfileId};
 use crate::pipeline::gateway::Gateway;
-use crate::pipeline::route_state::RouteState;
+use crate::pipeline::passage::Passage;
 use crate::respond::CookieCare;
-use crate::route::Route;
 use crate::session::Profile;
 use http::HeaderMap;
 use http::header::SET_COOKIE;
@@ -20,10 +19,13 @@ impl FlawsTold {
     }
 }
 
-/// The profiles whose app is behind this route, since it gets their cookies.
-pub(super) fn cares(route: &Route, config: &Config, profiles: &[Profile]) -> Vec<(ProfileId, CookieCare)> {
-    let own = route.rules.sessions.iter().filter(|_| route.rules.forward_cookie);
-    own.filter_map(|id| {
+/// What is looked after for these profiles.
+pub(super) fn cares<'a>(
+    of: impl Iterator<Item = &'a ProfileId>,
+    config: &Config,
+    profiles: &[Profile],
+) -> Vec<(ProfileId, CookieCare)> {
+    of.filter_map(|id| {
         let names = profiles.get(id.0)?.format.cookie_names();
         let repair = config.profiles.get(id.0)?.cookie_repair.clone();
         Some((*id, CookieCare { names, repair }))
@@ -33,11 +35,11 @@ pub(super) fn cares(route: &Route, config: &Config, profiles: &[Profile]) -> Vec
 
 impl Gateway {
     /// Looks after every session cookie that the answer sets; what is wrong is said once for each profile and flaw.
-    pub(super) fn tend_cookies(&self, state: &RouteState, https: bool, headers: &mut HeaderMap) {
-        if state.cares.is_empty() || !headers.contains_key(SET_COOKIE) {
+    pub(super) fn tend_cookies(&self, passage: &Passage, https: bool, headers: &mut HeaderMap) {
+        if passage.cares.is_empty() || !headers.contains_key(SET_COOKIE) {
             return;
         }
-        for (id, care) in &state.cares {
+        for (id, care) in &passage.cares {
             let flaws = care.tend(headers, https);
             let (Some(told), Some(profile)) =
                 (self.flaws_told().0.get(id.0), self.authenticator.profiles().get(id.0))

@@ -353,7 +353,7 @@ impl Gateway {
             kid: None,
             jti: None,
             txn: false,
-            upstream: state.map(|state| state.upstream.as_str()),
+            upstream: state.map(|state| state.passage.name.as_str()),
             status: request.status.as_u16(),
             micros: u64::try_from(request.at.until(now).as_micros()).unwrap_or(u64::MAX),
         });
