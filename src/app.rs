@@ -133,8 +133,12 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
             let flusher = tokio::task::spawn_local(flush_log(gateway.clone()));
             let watched = gateway.clone();
             if at == 0 {
-                if let Some((watch, state)) = state_watch.zip(state) {
+                if let Some((watch, state)) = state_watch.zip(state.clone()) {
                     tokio::task::spawn_local(watch.look(state));
+                }
+                if gateway.shared().migration().moves() {
+                    let (shared, state) = (Arc::clone(gateway.shared()), state.clone());
+                    tokio::task::spawn_local(async move { shared.tend_rollouts(state.as_ref()).await });
                 }
                 let trying = gateway.clone();
                 tokio::task::spawn_local(async move { trying.try_touches().await });
@@ -291,6 +295,7 @@ impl Running {
                 metrics.set_signatures(profile, made);
             }
             shared.standings().show();
+            shared.show_rollouts();
             metrics.page()
         };
         let internal = Internal::new(published, Box::new(readiness), Box::new(page));

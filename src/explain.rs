@@ -130,6 +130,7 @@ async fn judge(
         return;
     }
     let shared = look.gateway.shared();
+    steps.extend(rules::transit(shared, route));
     let by_bearer = match bearer::look(shared, inbound, route, Mask::new(look.show_values)).await {
         Looked::Nothing(step) => {
             steps.extend(step);

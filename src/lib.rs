@@ -47,6 +47,7 @@ pub mod internal;
 pub mod issuer;
 pub mod limit;
 pub mod listen;
+pub mod migration;
 pub mod pipeline;
 pub mod request;
 pub mod respond;

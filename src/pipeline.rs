@@ -6,17 +6,21 @@
 //! counted, logged once and written down in one place.
 
 mod bearer;
+mod conclude;
 mod gateway;
+mod judgement;
 mod keep_alive;
 mod own;
 mod own_cookies;
 mod passage;
 mod places;
+mod progress;
 mod record;
 mod refusal;
 mod rehearsed;
 mod route_state;
 mod streams;
+mod transit;
 mod warnings;
 mod writes;
 
@@ -24,16 +28,16 @@ pub use gateway::{Gateway, Shared};
 pub use rehearsed::Rehearsed;
 pub use route_state::RouteState;
 
-use crate::config::{Outage, StreamEnd};
+use crate::config::StreamEnd;
 use crate::door::Endpoint;
-use crate::guard::{Admitted, Denied, admit, meets_conditions};
+use crate::guard::{Admitted, meets_conditions};
 use crate::listen::Handler;
 use crate::request::{Conn, Cookies, Inbound, ParseError, StripRules, exception_text};
 use crate::respond::{
     Form, Reason, Rendering, ResponseBody, ResponseRules, Stream, clean, drain, goes_on, render, seen_before,
 };
 use crate::route::{Anonymous, Found, Grant, Route};
-use crate::session::{Authenticated, SessionError, Source, Verdict, VerifiedSession};
+use crate::session::VerifiedSession;
 use crate::token::{Slots, TokenError, Tokens, Transaction};
 use crate::upstream::{Outbound, UpstreamBody};
 use bearer::is_by_bearer;
@@ -165,10 +169,27 @@ impl Gateway {
         record.route = Some(way.route.id);
         self.limit(way, inbound)?;
         if preflight.is_some() && !way.state.is_open() {
+            if let Some(old) = self.preflight_in_transit(way) {
+                return Ok(old);
+            }
             let anonymous = way.route.preflight().ok_or(Reason::PreflightRefused)?;
             return Ok((way, Caller::Preflight(anonymous)));
         }
-        let judgement = match way.state.grant {
+        let judged = self.judge_caller(way, inbound, record).await;
+        match &way.state.transit {
+            None => self.pass(way, inbound, judged?, record).map(|caller| (way, caller)),
+            Some(transit) => self.transit(way, transit, inbound, judged, record),
+        }
+    }
+
+    /// Whether the access rule admits the request, and as whose.
+    async fn judge_caller<B>(
+        &self,
+        way: Way<'_>,
+        inbound: &Inbound<B>,
+        record: &mut Record,
+    ) -> Result<Judgement, Refusal> {
+        Ok(match way.state.grant {
             Grant::Open(anonymous) => Admitted::Anonymous(anonymous).into(),
             Grant::Optional(_) | Grant::Session | Grant::Required
                 if let Some(bearer) = self.bearer(way, inbound) =>
@@ -186,16 +207,25 @@ impl Gateway {
                     None => Box::pin(self.look_up(way, inbound, record)).await?.into(),
                 }
             }
-        };
-        let caller = match judgement.admitted {
-            Admitted::Anonymous(anonymous) => Caller::Anonymous(anonymous),
+        })
+    }
+
+    /// What an admitted request goes out with: whom else it must please, and its token.
+    fn pass<B>(
+        &self,
+        way: Way<'_>,
+        inbound: &Inbound<B>,
+        judgement: Judgement,
+        record: &mut Record,
+    ) -> Result<Caller, Refusal> {
+        match judgement.admitted {
+            Admitted::Anonymous(anonymous) => Ok(Caller::Anonymous(anonymous)),
             Admitted::Known(session) => {
                 self.limit_session(way, &session)?;
                 self.guard(way, inbound, (&session, judgement.ambient), record)?;
-                Caller::Known(self.tokens(way, inbound, &session, record)?, session)
+                Ok(Caller::Known(self.tokens(way, inbound, &session, record)?, session))
             }
-        };
-        Ok((way, caller))
+        }
     }
 
     /// Second half: strip, upstream, respond.
@@ -213,6 +243,7 @@ impl Gateway {
         let touched = self.keep_alive(passage, caller);
         let sending = self.forwarder.send(self.outbound(*inbound, way, caller), passage.upstream);
         let mut response = sending.await.map_err(Refusal::upstream)?;
+        self.compare(way, (response.status(), response.headers()), &cookies, record);
         let authenticated = matches!(caller, Caller::Known(..));
         if authenticated && response.status() == StatusCode::UNAUTHORIZED {
             record.disagreed(response.headers());
@@ -340,69 +371,6 @@ impl Gateway {
                 }
             },
         }
-    }
-
-    /// The session, by asking its store, and the access rule.
-    async fn look_up<B>(
-        &self,
-        way: Way<'_>,
-        inbound: &Inbound<B>,
-        record: &mut Record,
-    ) -> Result<Admitted<Slots>, Refusal> {
-        let (cookies, profiles) = (inbound.cookies(), &way.route.rules.sessions);
-        let client = inbound.origin().client;
-        if let Some(limiter) = self.limiter() {
-            limiter.lookup(client).map_err(|exceeded| self.limited(way.route, exceeded))?;
-        }
-        let asked = self.authenticator.authenticate(cookies, profiles, way.state.policy, record.now).await;
-        if let (Some(limiter), Ok(Authenticated { verdict: Verdict::Rejected(_), .. })) =
-            (self.limiter(), &asked)
-        {
-            limiter.found_none(client);
-        }
-        self.admit(way, asked, record)
-    }
-
-    /// How often this may be asked for, whoever asks.
-    fn limit<B>(&self, way: Way<'_>, inbound: &Inbound<B>) -> Result<(), Refusal> {
-        let Some(limiter) = self.limiter() else { return Ok(()) };
-        let counted = limiter.request(way.route.id, inbound.origin().client);
-        counted.map_err(|exceeded| self.limited(way.route, exceeded))
-    }
-
-    /// How often it may be with this session.
-    fn limit_session(&self, way: Way<'_>, session: &VerifiedSession<Slots>) -> Result<(), Refusal> {
-        let Some(limiter) = self.limiter() else { return Ok(()) };
-        let counted = limiter.session(way.route.id, session.session().sid.as_str());
-        counted.map_err(|exceeded| self.limited(way.route, exceeded))
-    }
-
-    /// The access rule.
-    fn admit(
-        &self,
-        way: Way<'_>,
-        judged: Result<Authenticated<Slots>, SessionError>,
-        record: &mut Record,
-    ) -> Result<Admitted<Slots>, Refusal> {
-        let outage = match &judged {
-            Ok(Authenticated { source: Source::Known(store), .. }) => {
-                self.bridged(*store, record);
-                Outage::Deny
-            }
-            Ok(_) => Outage::Deny,
-            Err(error) => {
-                record.unknown(error.profile, &error.sid);
-                self.outage(way.route, error, record)
-            }
-        };
-        let verdict = judged.map(|judged| record.judged(judged));
-        admit(way.state.grant, outage, verdict).map_err(|denied| match denied {
-            Denied::Unauthenticated(reject) => Refusal {
-                cause: reject.map(|reject| Box::new(Cause::Reject(reject))),
-                ..Reason::LoginRequired.into()
-            },
-            Denied::StoreUnavailable(error) => Refusal::caused(Reason::StoreUnavailable, Cause::Store(error)),
-        })
     }
 
     /// What a session must meet besides being live.

@@ -49,6 +49,8 @@ pub struct CheckedRoute {
     pub tokens: Vec<&'static str>,
     /// Whether that service knows a user by a `sub` of its own.
     pub is_pairwise: bool,
+    /// How far its rules count already, in words; `None`: for everybody.
+    pub transit: Option<String>,
     /// How long a revoked session may be honoured; `None` where none is asked for.
     pub bound: Option<Bound>,
 }
@@ -84,6 +86,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(config.stores.iter().filter_map(lone_server));
     warnings.extend(unstated_touches(&config));
     warnings.extend(idle_pairs(&config));
+    warnings.extend(lone_rollouts(&config));
     warnings.extend(one_address_for_all(&config));
     warnings.extend(issuer::warnings(&config));
     let issuers = config.issuers.iter().map(issuer::checked).collect();
@@ -119,8 +122,30 @@ fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
             }
         },
         is_pairwise: route.token.subject_type == SubjectType::Pairwise,
+        transit: transit(route, config),
         bound: (route.access != Access::Open).then(|| bound(route, config)),
     }
+}
+
+fn transit(route: &Route, config: &Config) -> Option<String> {
+    if route.shadow {
+        return Some("shadow: decided and compared, and forwarded as on an open route".to_owned());
+    }
+    let rollout = route.rollout.as_ref()?;
+    let rest = config.upstreams.get(rollout.rest.0).map_or("", |rest| &rest.name);
+    let then: Vec<String> = rollout.steps.iter().map(|step| format!(", then {step}")).collect();
+    Some(format!("rollout: for {} of the users{}; `{rest}` serves the others", rollout.share, then.concat()))
+}
+
+/// Rollouts of gateways that cannot tell each other.
+fn lone_rollouts(config: &Config) -> Option<String> {
+    let route = config.routes.iter().find(|route| route.rollout.is_some())?;
+    config.state.is_none().then(|| {
+        format!(
+            "route `{}` has a rollout, and there is no [state]: each gateway takes its steps, and its way back, by itself",
+            route.path.value
+        )
+    })
 }
 
 fn bound(route: &Route, config: &Config) -> Bound {

@@ -63,7 +63,7 @@ fn print(checked: &Checked, printer: &Printer) {
     printer.line(format!("fine: {} {routes}", checked.routes.len()));
 }
 
-/// What is not the usual about a route's token.
+/// What is not the usual about a route's token, and for whom it is.
 fn token_in_words(route: &CheckedRoute) -> String {
     let mut words = String::new();
     if !matches!(*route.tokens, [] | ["at+jwt"]) {
@@ -71,6 +71,10 @@ fn token_in_words(route: &CheckedRoute) -> String {
     }
     if route.is_pairwise && !route.tokens.is_empty() {
         words.push_str("; sub: pairwise");
+    }
+    if let Some(transit) = &route.transit {
+        words.push_str("; ");
+        words.push_str(transit);
     }
     words
 }
@@ -115,6 +119,7 @@ fn as_json(checked: &Checked) -> serde_json::Value {
             "issuers": route.issuers,
             "tokens": route.tokens,
             "pairwise": route.is_pairwise,
+            "transit": route.transit,
             "bound_seconds": route
                 .bound
                 .as_ref()

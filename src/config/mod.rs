@@ -16,6 +16,7 @@ mod error;
 mod issuer;
 mod load;
 mod meant;
+mod migration;
 mod pair;
 mod pending;
 mod place;
@@ -44,6 +45,7 @@ pub(crate) use check::process_environment as environment;
 pub use error::{At, ConfigError, Located, Sources};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
 pub use load::{from_text, load, load_with};
+pub use migration::{Rollout, Share};
 pub use pair::Pair;
 pub use rate::Rate;
 pub use report::render;
@@ -456,4 +458,8 @@ pub struct Route {
     pub streams: StreamEnd,
     /// How often it may be asked for.
     pub rates: RouteRates,
+    /// Whether its rules are only decided, and everything goes on as on an open route.
+    pub shadow: bool,
+    /// Whom its rules count for so far; `None`: everybody.
+    pub rollout: Option<Rollout>,
 }

@@ -17,11 +17,10 @@ const KEYS: &[(&str, &str)] = &[
     ("tokens.keys", "rotate_every"),
     ("tokens.keys", "seal"),
     ("tokens.keys", "state"),
-    ("routes", "rollout"),
 ];
 
 /// Words, as the key's path and the word.
-const WORDS: &[(&str, &str)] = &[("routes.mode", "shadow"), ("tokens.algorithm", "HS256")];
+const WORDS: &[(&str, &str)] = &[("tokens.algorithm", "HS256")];
 
 /// Whether `key` of the table at `path` is to come.
 pub(crate) fn key(path: &str, key: &str) -> bool {

@@ -31,6 +31,29 @@ pub(super) fn request(inbound: &Inbound<()>) -> Step {
     step
 }
 
+/// What it means for the stages below that the route is on its way to its rules.
+pub(super) fn transit(shared: &Shared, route: &Route) -> Option<Step> {
+    if route.rules.shadow {
+        let text = "mode = \"shadow\": the rules below are decided and compared with the app's own answer; whatever they say, the request \
+                    goes on as on an open route";
+        return Some(Step::skipped("guard", text));
+    }
+    let rollout = shared.migration().of(route.id)?.rollout.as_ref()?;
+    let at = rollout.at();
+    let rest = shared.config.upstreams.get(rollout.plan().rest.0).map_or("", |rest| &rest.name);
+    let mut step = Step::skipped(
+        "guard",
+        format!(
+            "rollout: the rules below count for {} of the users; `{rest}` serves all others as on an open route",
+            at.share
+        ),
+    );
+    if let Some(why) = at.back {
+        step.fact("went back", why);
+    }
+    Some(step)
+}
+
 pub(super) fn route(shared: &Shared, inbound: &Inbound<()>, method: &Method, found: &Found<'_>) -> Step {
     let (sent, lax) = shared.routes().fitting(inbound.host().name(), inbound.path());
     let patterns = |routes: &[&Route]| {

@@ -1,11 +1,12 @@
 //! What the path works with: what the process shares, and what a worker has of its own.
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, CsrfMode, Outage, RefreshPlace, StoreId, TokenProfile};
+use crate::config::{Config, ConfigError, CsrfMode, Outage, RefreshPlace, StoreId};
 use crate::door::{Door, REFRESH_COOKIE};
 use crate::guard::TrustedOrigins;
 use crate::issuer::Issuers;
 use crate::limit::{Exceeded, Limiter};
+use crate::migration::{Migration, Rollout};
 use crate::pipeline::keep_alive::Slides;
 use crate::pipeline::own_cookies::FlawsTold;
 use crate::pipeline::places::Places;
@@ -14,21 +15,19 @@ use crate::pipeline::refusal::Refusal;
 use crate::pipeline::route_state::RouteState;
 use crate::pipeline::streams::Streams;
 use crate::pipeline::warnings::Warnings;
-use crate::request::{RequestIds, Reserved, push_address};
+use crate::request::{RequestIds, Reserved};
 use crate::route::{Grant, Route, RouteTable};
 use crate::session::{
     Authenticator, FingerprintKey, Policy, Profile, SessionCache, SessionError, StoreRules,
 };
 use crate::state::State;
 use crate::store::Store;
-use crate::telemetry::{AccessLine, AccessLog, Metrics};
-use crate::token::{InternalToken, KeyRing, Minter, Published, Slots, Templates};
+use crate::telemetry::{AccessLog, Metrics};
+use crate::token::{KeyRing, Minter, Published, Slots, Templates};
 use crate::upstream::{Forwarder, Standings, Tunnels};
-use http::StatusCode;
 use ipnet::IpNet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// One configuration, ready to serve; the same for all workers, and replaced as a whole.
 #[derive(Debug)]
@@ -54,6 +53,7 @@ pub struct Shared {
     slides: Slides,
     /// The cookies of all profiles.
     session_cookies: Vec<String>,
+    migration: Migration,
     /// The key set and discovery on the public port; only with `publish_jwks`.
     published: Option<Published>,
 }
@@ -96,9 +96,11 @@ impl Shared {
             profiles.iter().flat_map(|profile| profile.format.cookie_names()).collect();
         session_cookies.sort_unstable();
         session_cookies.dedup();
+        let always_kept = always_kept(&config);
         let state = |route: &Route| {
-            let kept_here = kept_here(route, &config, &session_cookies);
-            RouteState::new(route, &config, &profiles, kept_here, (&minter, &metrics))
+            let of_sessions = if route.rules.forward_cookie { &[] } else { session_cookies.as_slice() };
+            let kept_here = [of_sessions, &always_kept].concat();
+            RouteState::new(route, &config, &profiles, (kept_here, &always_kept), (&minter, &metrics))
         };
         let states = routes.routes().iter().map(state).collect();
         let rates: Vec<_> = routes.routes().iter().map(|route| route.rules.rates).collect();
@@ -109,7 +111,6 @@ impl Shared {
         let published = config.tokens.publish_jwks.then(|| published(&config, minter.ring()));
         Ok(Self {
             published,
-            clock,
             states,
             slides: Slides::new(&profiles),
             profiles: profiles.into(),
@@ -126,8 +127,10 @@ impl Shared {
             warnings: Warnings::default(),
             flaws_told: FlawsTold::new(config.profiles.len()),
             session_cookies,
+            migration: migration(&routes, clock.now()),
             routes,
             config,
+            clock,
         })
     }
 
@@ -182,6 +185,16 @@ impl Shared {
         &self.session_cookies
     }
 
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Where each route is on its way to its rules.
+    pub const fn migration(&self) -> &Migration {
+        &self.migration
+    }
+
     /// Whose pages count as our own.
     pub const fn trusted_origins(&self) -> &TrustedOrigins {
         &self.trusted_origins
@@ -225,13 +238,21 @@ fn published(config: &Config, ring: &Arc<KeyRing>) -> Published {
     Published::new(Arc::clone(ring), issuer, &jwks_uri)
 }
 
-/// The cookies that a route's upstream neither gets nor sets: sessions', and always that of our refresh tokens.
-fn kept_here(route: &Route, config: &Config, session_cookies: &[String]) -> Vec<String> {
-    let mut kept = if route.rules.forward_cookie { Vec::new() } else { session_cookies.to_vec() };
-    if config.pair.as_ref().is_some_and(|pair| pair.refresh == RefreshPlace::Cookie) {
-        kept.push(REFRESH_COOKIE.to_owned());
-    }
-    kept
+/// The cookies that no upstream gets or sets, whatever its route says: that of our refresh tokens.
+fn always_kept(config: &Config) -> Vec<String> {
+    let in_cookie = config.pair.as_ref().is_some_and(|pair| pair.refresh == RefreshPlace::Cookie);
+    in_cookie.then(|| REFRESH_COOKIE.to_owned()).into_iter().collect()
+}
+
+/// Where each route is on its way to its rules.
+fn migration(routes: &RouteTable, now: crate::clock::UnixMillis) -> Migration {
+    Migration::new(routes.routes().iter().map(|route| {
+        let rules = &route.rules;
+        let hosts: Vec<&str> = rules.hosts.iter().map(|host| host.value.as_str()).collect();
+        let methods: Vec<&str> = rules.methods.iter().map(http::Method::as_str).collect();
+        let name = format!("{}{} {}", hosts.join(","), rules.path.value, methods.join(","));
+        (rules.shadow, rules.rollout.clone().map(|plan| Rollout::new(plan, name.trim_end(), now)))
+    }))
 }
 
 /// Headers that tokens travel in, so that no client can set one.
@@ -327,7 +348,7 @@ impl Worker {
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        &self.shared.metrics
+        self.shared.metrics()
     }
 
     pub(super) fn minter(&self) -> &Minter {
@@ -392,89 +413,4 @@ impl Worker {
         }
         mode == CsrfMode::FetchMetadata
     }
-
-    /// Counts a request and writes its access line.
-    pub(super) fn conclude(&self, record: &Record, status: StatusCode, took: Duration) {
-        let shared = &self.shared;
-        let route = record.route.and_then(|id| shared.routes.routes().get(id.0));
-        let state = record.route.and_then(|id| shared.states.get(id.0));
-        let pattern = route.map(|route| route.rules.path.value.as_str());
-        let profile = record.profile.and_then(|id| shared.profiles.get(id.0)).map(|profile| &*profile.name);
-        if let Some((reason, _)) = &record.refusal {
-            shared.metrics.count_refusal(pattern.unwrap_or("none"), reason.answer().code);
-        }
-        if let (Some(profile), Some(reject)) = (profile, record.reject) {
-            shared.metrics.count_reject(profile, reject);
-        }
-        if let Some(state) = state {
-            let counter =
-                if record.refusal.is_some() { &state.metrics.refused } else { &state.metrics.forwarded };
-            counter.inc();
-            state.metrics.duration.observe(took.as_secs_f64());
-            if record.disagreement.is_some() {
-                state.metrics.disagreed.inc();
-            }
-        }
-        if self.log.is_on() {
-            self.write_line(record, status, took, pattern, profile, state);
-        }
-    }
-
-    fn write_line(
-        &self,
-        record: &Record,
-        status: StatusCode,
-        took: Duration,
-        pattern: Option<&str>,
-        profile: Option<&str>,
-        state: Option<&RouteState>,
-    ) {
-        let cause = record.refusal.as_ref().and_then(|(_, cause)| cause.as_ref()).map(|cause| cause.text());
-        let reason = cause.as_deref().or(record.reject).or(record.disagreement.as_deref());
-        let host = text(record.host.as_ref());
-        let client_request_id = record.client_request_id.as_ref().map(|id| text(Some(id)));
-        let mut client = Vec::with_capacity(40);
-        if let Some(address) = record.client {
-            push_address(&mut client, address);
-        }
-        self.log.write(&AccessLine {
-            time: record.now,
-            request_id: record.id.as_str(),
-            client_request_id: client_request_id.as_deref().map(AccessLine::clip),
-            client: str::from_utf8(&client).unwrap_or_default(),
-            method: record.method.as_ref().map_or("", |method| AccessLine::clip(method.as_str())),
-            host: AccessLine::clip(&host),
-            path: AccessLine::clip(record.target.as_ref().map_or("", |target| target.path())),
-            route: pattern,
-            decision: match (&record.refusal, record.forwarded) {
-                (Some(_), _) => "refused",
-                (None, true) => "forwarded",
-                (None, false) => "answered",
-            },
-            own: record.own,
-            verdict: record.verdict,
-            refusal: record.refusal.as_ref().map(|(reason, _)| reason.answer().code),
-            reason,
-            outage: record.outage,
-            session_from: record.session_from,
-            cross_site: record.cross_site_logged.then_some(true),
-            profile,
-            issuer: record.issuer.and_then(|id| self.shared.issuers.name(id)),
-            sid: record.sid.as_ref().map(crate::session::Fingerprint::as_str),
-            kid: record.tokens.as_ref().map(|tokens| &**tokens.first().kid()),
-            jti: record.tokens.as_ref().and_then(|tokens| tokens.iter().find_map(InternalToken::jti)),
-            txn: record
-                .tokens
-                .as_ref()
-                .is_some_and(|tokens| tokens.iter().any(|token| token.profile() == TokenProfile::Txn)),
-            upstream: record.forwarded.then_some(state).flatten().map(|state| state.passage.name.as_str()),
-            status: status.as_u16(),
-            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        });
-    }
-}
-
-/// A client's field as text; what is no UTF-8 is replaced.
-fn text(value: Option<&http::HeaderValue>) -> std::borrow::Cow<'_, str> {
-    value.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default()
 }

@@ -3,7 +3,9 @@
 use crate::clock::UnixMillis;
 use crate::config::{IssuerId, ProfileId, RouteId};
 use crate::issuer::{BearerError, Judged};
+use crate::migration::Answer;
 use crate::pipeline::refusal::Cause;
+use crate::pipeline::transit::Trial;
 use crate::request::{Inbound, RequestId};
 use crate::respond::Reason;
 use crate::session::{Authenticated, Fingerprint, Source, Verdict};
@@ -40,6 +42,14 @@ pub(super) struct Record {
     pub(super) refusal: Option<(Reason, Option<Box<Cause>>)>,
     /// What an upstream that refused our token said about it.
     pub(super) disagreement: Option<String>,
+    /// What is compared at its end, on a route that is on its way to its rules.
+    pub(super) trial: Option<Trial>,
+    /// What the rules would have made of it, where they were not followed.
+    pub(super) would: Option<&'static str>,
+    /// What the app made of it by itself.
+    pub(super) answer: Option<Answer>,
+    /// Whether a session cookie went out with it, and no token.
+    pub(super) cookie_alone: bool,
 }
 
 impl Record {
@@ -66,6 +76,10 @@ impl Record {
             session_from: None,
             refusal: None,
             disagreement: None,
+            trial: None,
+            would: None,
+            answer: None,
+            cookie_alone: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::config::{Access, Config};
 use crate::pipeline::passage::{Credentials, Passage};
+use crate::pipeline::transit::{Kind, Transit};
 use crate::respond::LoginTemplate;
 use crate::route::{Grant, Route};
 use crate::session::{Policy, Profile};
@@ -20,6 +21,8 @@ pub struct RouteState {
     pub(super) metrics: RouteMetrics,
     /// Where requests go that its rules let pass, and how.
     pub(super) passage: Passage,
+    /// Where they go instead as long as the route is on its way to its rules.
+    pub(super) transit: Option<Transit>,
 }
 
 impl RouteState {
@@ -27,7 +30,7 @@ impl RouteState {
         route: &Route,
         config: &Config,
         profiles: &[Profile],
-        cookies_kept_here: Vec<String>,
+        (cookies_kept_here, always_kept): (Vec<String>, &[String]),
         (minter, metrics): (&Minter, &Metrics),
     ) -> Self {
         let rules = &route.rules;
@@ -36,7 +39,19 @@ impl RouteState {
             authorization: rules.forward_authorization,
             says_anonymous: rules.access != Access::Open,
         };
+        let old = match (&rules.rollout, rules.shadow) {
+            (Some(rollout), _) => Some((Kind::Rollout, rollout.rest)),
+            (None, true) => Some((Kind::Shadow, rules.upstream)),
+            (None, false) => None,
+        };
+        let transit = old.zip(route.as_before()).map(|((kind, upstream), anonymous)| {
+            // What the gateway alone may send and read stays here also on the old way.
+            let kept_here = always_kept.to_vec();
+            let old = Passage::new(route, upstream, Credentials::UNTOUCHED, kept_here, (config, profiles));
+            Transit { kind, old, anonymous }
+        });
         Self {
+            transit,
             grant: route.grant(),
             templates: minter.templates_of(route.id),
             passage: Passage::new(route, rules.upstream, credentials, cookies_kept_here, (config, profiles)),

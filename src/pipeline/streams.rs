@@ -345,6 +345,7 @@ impl Gateway {
             refusal: None,
             reason: Some(why.code()),
             outage: None,
+            would: None,
             session_from: None,
             cross_site: None,
             profile: matches!(session.by, Voucher::Profile(_)).then_some(&*session.client_id),

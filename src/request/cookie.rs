@@ -52,6 +52,11 @@ impl Cookies {
         Self(kept.into())
     }
 
+    /// Whether one of these names is among them, in any framework's spelling.
+    pub fn names_any(&self, names: &[String]) -> bool {
+        self.segments().any(|pair| is_named(pair, names))
+    }
+
     /// The values of exactly this name.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.segments().filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))

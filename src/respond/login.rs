@@ -32,6 +32,15 @@ impl LoginTemplate {
         }
     }
 
+    /// Path of the login page, where it is on the same host or on another.
+    pub fn path(&self) -> &str {
+        let place = self.before.split(['?', '#']).next().unwrap_or_default();
+        match place.split_once("://") {
+            Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+            None => place,
+        }
+    }
+
     /// The redirect of a browser that asked for `path`. The path is the client's own target on this very host and is escaped
     /// whole, so it can neither leave the host nor add a header line.
     pub fn redirect(&self, path: &Path) -> Option<LoginRedirect> {

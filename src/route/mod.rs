@@ -7,8 +7,8 @@
 //! not be escaped. If such a reading of the request falls under a stricter route than the bytes do, the answer is
 //! that there is no such path: a lax app must never serve `/Admin` under the rules of `/*`.
 //!
-//! Invariant: only a route whose access lets anonymous requests pass can hand out [`Anonymous`], the permission
-//! without which nothing is forwarded without a token.
+//! Invariant: only a route whose access lets anonymous requests pass, or whose rules are not enforced yet, can hand out
+//! [`Anonymous`], the permission without which nothing is forwarded without a token.
 //!
 //! The folder is a *roof*.
 
@@ -32,7 +32,7 @@ pub struct Route {
     pub allowed: PathExceptions,
 }
 
-/// Permission to forward a request without a token. Only [`Route::grant`] and [`Route::preflight`] make one.
+/// Permission to forward a request without a token. Only [`Route::grant`], [`Route::as_before`] and [`Route::preflight`] make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anonymous(());
 
@@ -58,6 +58,11 @@ impl Route {
             Access::Session => Grant::Session,
             Access::Required => Grant::Required,
         }
+    }
+
+    /// The permission to pass as before there was a gateway, on a route whose rules are not enforced, or not for everybody.
+    pub const fn as_before(&self) -> Option<Anonymous> {
+        if self.rules.shadow || self.rules.rollout.is_some() { Some(Anonymous(())) } else { None }
     }
 
     /// The permission for a CORS preflight to pass without cookie and token, if the route forwards them.

@@ -16,9 +16,11 @@
 
 mod families;
 mod fitness;
+mod rollouts;
 
 pub use families::{FamilyName, Lives, NewFamily, Rotated, Rotation};
 pub use fitness::Unfit;
+pub use rollouts::{RolloutWish, StoredRollout};
 
 use crate::config;
 use crate::store::{Store, StoreKey};

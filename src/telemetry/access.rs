@@ -50,6 +50,8 @@ pub struct AccessLine<'a> {
     pub reason: Option<&'a str>,
     /// What let it pass, or would have, while its store could not be asked: `serve_known` or `anonymous`.
     pub outage: Option<&'a str>,
+    /// What the route's rules would have made of it, where they are not enforced: `token`, `anonymous`, or why it would have been refused.
+    pub would: Option<&'a str>,
     /// Where its session came from: `cache` (within the lease), `store`, or `known` (an outage).
     pub session_from: Option<&'a str>,
     /// Whether another site's page made it and `csrf = "log"` let it through.
@@ -200,6 +202,7 @@ impl<'a> AccessLine<'a> {
         push_text(out, ",\"refusal\":", self.refusal);
         push_text(out, ",\"reason\":", self.reason);
         push_text(out, ",\"outage\":", self.outage);
+        push_text(out, ",\"would\":", self.would);
         push_text(out, ",\"session_from\":", self.session_from);
         if let Some(cross_site) = self.cross_site {
             push_json(out, ",\"cross_site\":", &cross_site);
@@ -262,6 +265,7 @@ mod tests {
         refusal: None,
         reason: None,
         outage: None,
+        would: None,
         session_from: None,
         cross_site: None,
         profile: None,

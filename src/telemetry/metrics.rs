@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use crate::telemetry::endpoints::{EndpointMetrics, Endpoints, UpstreamMetrics};
 use crate::telemetry::issuers::{IssuerFamilies, IssuerMetrics};
@@ -19,6 +20,16 @@ use crate::telemetry::issuers::{IssuerFamilies, IssuerMetrics};
 struct RouteDecision {
     route: String,
     decision: &'static str,
+    /// What the upstream got to know who is calling.
+    credential: &'static str,
+}
+
+/// Labels of what was decided beside what the app did.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteComparison {
+    route: String,
+    agreement: &'static str,
+    cause: &'static str,
 }
 
 /// Labels of a refusal.
@@ -107,6 +118,8 @@ pub struct Metrics {
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
+    comparisons: Family<RouteComparison, Counter>,
+    rollout_shares: Family<OfRoute, Gauge<f64, AtomicU64>>,
     own: Family<OwnOutcome, Counter>,
     connections: Gauge,
     /// Streams that are looked after.
@@ -119,8 +132,12 @@ pub struct Metrics {
 /// What one route counts.
 #[derive(Clone, Debug)]
 pub struct RouteMetrics {
-    /// Requests forwarded.
-    pub forwarded: Counter,
+    /// Requests forwarded with a token.
+    pub with_token: Counter,
+    /// Requests forwarded with a session cookie and no token.
+    pub with_cookie: Counter,
+    /// Requests forwarded with neither.
+    pub with_neither: Counter,
     /// Requests refused.
     pub refused: Counter,
     /// Upstream 401s to requests that carried our token.
@@ -183,6 +200,8 @@ impl Metrics {
             issuers: IssuerFamilies::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
+            comparisons: Family::default(),
+            rollout_shares: Family::default(),
             own: Family::default(),
             connections: Gauge::default(),
             streams_open: Gauge::default(),
@@ -219,6 +238,7 @@ impl Metrics {
             "Upstream 401s to requests that carried our token",
             metrics.disagreements.clone(),
         );
+        metrics.register_migration(&mut registry);
         registry.register("connections", "Client connections now open", metrics.connections.clone());
         metrics.register_streams(&mut registry);
         registry.register_with_unit(
@@ -228,6 +248,19 @@ impl Metrics {
             metrics.durations.clone(),
         );
         Self { registry: Mutex::new(registry), ..metrics }
+    }
+
+    fn register_migration(&self, registry: &mut Registry) {
+        registry.register(
+            "comparisons",
+            "What a route's rules would have made of a request, compared with what the app made of it",
+            self.comparisons.clone(),
+        );
+        registry.register(
+            "rollout_share",
+            "Share of the users for whom a route's rules count already, from 0 to 1",
+            self.rollout_shares.clone(),
+        );
     }
 
     fn register_streams(&self, registry: &mut Registry) {
@@ -281,13 +314,28 @@ impl Metrics {
         );
     }
 
+    /// Counts a comparison of what would have been with what was.
+    pub fn count_comparison(&self, route: &str, agreement: &'static str, cause: &'static str) {
+        let labels = RouteComparison { route: route.to_owned(), agreement, cause };
+        self.comparisons.get_or_create(&labels).inc();
+    }
+
+    /// Shows how many of a route's users have been moved.
+    pub fn set_rollout_share(&self, route: &str, share: f64) {
+        self.rollout_shares.get_or_create(&OfRoute { route: route.to_owned() }).set(share);
+    }
+
     /// The handles of a route.
     pub fn route(&self, pattern: &str) -> RouteMetrics {
-        let decided = |decision| RouteDecision { route: pattern.to_owned(), decision };
+        let decided =
+            |decision, credential| RouteDecision { route: pattern.to_owned(), decision, credential };
+        let forwarded = |credential| self.requests.get_or_create_owned(&decided("forwarded", credential));
         let route = OfRoute { route: pattern.to_owned() };
         RouteMetrics {
-            forwarded: self.requests.get_or_create_owned(&decided("forwarded")),
-            refused: self.requests.get_or_create_owned(&decided("refused")),
+            with_token: forwarded("token"),
+            with_cookie: forwarded("cookie"),
+            with_neither: forwarded("none"),
+            refused: self.requests.get_or_create_owned(&decided("refused", "none")),
             disagreed: self.disagreements.get_or_create_owned(&route),
             duration: self.durations.get_or_create_owned(&route),
         }
@@ -408,9 +456,11 @@ mod tests {
     #[test]
     fn the_page_shows_what_was_counted() {
         let metrics = Metrics::new();
-        metrics.route("/api/*").forwarded.inc();
+        metrics.route("/api/*").with_token.inc();
         assert!(
-            metrics.page().contains("cloakroom_requests_total{route=\"/api/*\",decision=\"forwarded\"} 1"),
+            metrics.page().contains(
+                "cloakroom_requests_total{route=\"/api/*\",decision=\"forwarded\",credential=\"token\"} 1"
+            ),
             "{}",
             metrics.page()
         );

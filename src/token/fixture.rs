@@ -98,6 +98,8 @@ pub(super) fn route(audience: &str, access: Access) -> Route {
         csrf: CsrfMode::Off,
         preflight: Preflight::Forward,
         rates: crate::config::RouteRates::default(),
+        shadow: false,
+        rollout: None,
         streams: crate::config::StreamEnd::Close,
         login: None,
         allow_in_path: Vec::new(),

@@ -4,10 +4,10 @@ use crate::support::{Ask, Process, Relay, Response, Running, Upstream, World, ev
 use std::path::PathBuf;
 use std::process::Command;
 
-const SECRET: &str = "canary-express-secret-4b1d";
+pub(crate) const SECRET: &str = "canary-express-secret-4b1d";
 
 /// A Node or Python program of the tests, on a port of its own.
-struct Program {
+pub(crate) struct Program {
     _process: Process,
     port: u16,
 }
@@ -17,7 +17,7 @@ fn repo(path: &str) -> PathBuf {
 }
 
 impl Program {
-    fn node(file: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn node(file: &str, environment: &[(&str, &str)]) -> Self {
         let modules = repo("tests/node/node_modules");
         assert!(modules.is_dir(), "{} is missing; `tests/run` installs it", modules.display());
         Self::start(Command::new("node").arg(repo("tests/node").join(file)), environment)
@@ -38,7 +38,7 @@ impl Program {
         Self { port: port.unwrap_or_else(|| panic!("{}", process.err.text())), _process: process }
     }
 
-    fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 }

@@ -26,6 +26,7 @@ mod introspection;
 mod jwt;
 mod limits;
 mod logout;
+mod migration;
 mod outage;
 mod pair;
 mod premises;

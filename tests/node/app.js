@@ -42,6 +42,12 @@ app.get("/home", (request, response) => {
   response.json({ user: request.session.user ?? null, headers: request.headers });
 });
 
+// For who is logged in: others are sent to the login page.
+app.get("/account", (request, response) => {
+  if (!request.session.user) return response.redirect("/login");
+  response.json({ user: request.session.user.id });
+});
+
 app.post("/upload", (request, response) => {
   const hash = createHash("sha256");
   let bytes = 0;

@@ -15,7 +15,7 @@ const LEVELS: [&[&str]; 14] = [
     &["guard"],
     &["upstream"],
     &["token", "issuer"],
-    &["session", "limit"],
+    &["session", "limit", "migration"],
     &["format", "state"],
     &["store", "codec", "route", "listen"],
 ];

@@ -8,6 +8,7 @@ mod given;
 pub(crate) mod http;
 mod issuer;
 mod logout;
+mod migration;
 mod names;
 mod pair;
 mod pem;

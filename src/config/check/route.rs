@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::config::check::http;
 use crate::config::check::names::Names;
 use crate::config::check::table::{Checker, Table};
-use crate::config::check::{rate, token};
+use crate::config::check::{migration, rate, token};
 use crate::config::raw::{Accept, OneOrMany, Placed, RawRoute};
 use crate::config::suggest::list;
 use crate::config::{
@@ -75,6 +75,8 @@ fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Nam
         allow_in_path: raw.allow_in_path.clone().unwrap_or_default(),
         body_limit: table.size_or_none("limits.body", limits.and_then(|limits| limits.body.as_ref())),
         rates: rate::of_route(table, raw.rate.as_ref()),
+        shadow: migration::is_shadow(table, raw, access),
+        rollout: migration::rollout(table, raw, access, named.upstreams),
         streams: raw.streams.as_ref().map_or(StreamEnd::Close, |raw| *raw.get()),
         total_timeout: total
             .map(|raw| table.duration("limits.total", Some(raw), std::time::Duration::from_secs(60))),

@@ -7,6 +7,7 @@
 mod admin;
 mod issuer;
 mod logout;
+mod migration;
 mod pair;
 mod rate;
 mod route;
@@ -26,6 +27,7 @@ use serde::Deserialize;
 pub(crate) use admin::RawAdmin;
 pub(crate) use issuer::{RawIntrospection, RawIssuer};
 pub(crate) use logout::RawLogout;
+pub(crate) use migration::{Mode, RawRollout, ShareText};
 pub(crate) use pair::RawPair;
 pub(crate) use rate::{RateText, RawRates, RawRouteRate};
 pub(crate) use route::{Accept, RawRoute};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw::migration::{Mode, RawRollout};
 use crate::config::raw::rate::RawRouteRate;
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, RawOutage, SizeText};
 use crate::config::{
@@ -61,10 +62,13 @@ pub(crate) struct RawRoute {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub(crate) require: BTreeMap<Placed<String>, Placed<Vec<serde_json::Value>>>,
-    /// Whether the rules are enforced. Default: `"enforce"`.
-    #[serde(rename = "mode")]
+    /// Whether the rules are enforced, or (`shadow`) only decided, while every request goes on as on an open route, and compared with
+    /// what the app itself answers: `cloakroom migration` shows where they differ. Default: `"enforce"`.
     #[schemars(extend("default" = "enforce"))]
-    pub(crate) _mode: Option<Mode>,
+    pub(crate) mode: Option<Placed<Mode>>,
+    /// Moves the users over to this route's rules and upstream bit by bit, as `{ share = "10%", rest = "django" }`, and back again if
+    /// more of their requests fail. Default: all at once.
+    pub(crate) rollout: Option<Placed<RawRollout>>,
     /// Whether the service gets the session cookie; all other cookies are kept. Default: true on open routes, else
     /// false; true for an app that still reads its own session.
     pub(crate) forward_cookie: Option<Placed<bool>>,
@@ -116,12 +120,4 @@ pub(crate) enum Accept {
     Session,
     /// A bearer token.
     Bearer,
-}
-
-/// Whether a route's rules are enforced.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Mode {
-    /// They are.
-    Enforce,
 }

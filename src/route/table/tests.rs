@@ -26,6 +26,8 @@ fn route(hosts: &[&str], path: &str, methods: &[Method], access: Access) -> crat
         csrf: CsrfMode::FetchMetadata,
         preflight: Preflight::Forward,
         rates: crate::config::RouteRates::default(),
+        shadow: false,
+        rollout: None,
         streams: crate::config::StreamEnd::Close,
         login: None,
         allow_in_path: vec![],

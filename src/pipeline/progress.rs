@@ -1,0 +1,90 @@
+//! How far every route and upstream is on the way from the app's sessions to our tokens.
+
+use crate::clock::UnixMillis;
+use crate::migration::{Compared, Moving, Report, RouteReport, UpstreamReport};
+use crate::pipeline::gateway::Shared;
+use crate::pipeline::route_state::RouteState;
+use crate::route::Route;
+use crate::state::State;
+
+impl Shared {
+    /// All of it, as counted since `since`. `fetched`: whether anybody has fetched the key set from this gateway.
+    pub fn progress(&self, since: UnixMillis, fetched: bool) -> Report {
+        let routes: Vec<RouteReport> = self
+            .routes()
+            .routes()
+            .iter()
+            .filter_map(|route| Some(self.progress_of(route, self.state_of(route.id)?)))
+            .collect();
+        let upstreams = self.config.upstreams.iter().map(|upstream| {
+            let here: Vec<_> = routes.iter().filter(|route| route.upstream == upstream.name).collect();
+            UpstreamReport::of(&upstream.name, &here, fetched)
+        });
+        Report { since: since.rfc3339(), upstreams: upstreams.collect(), routes }
+    }
+
+    fn progress_of(&self, route: &Route, state: &RouteState) -> RouteReport {
+        let (rules, metrics) = (&route.rules, &state.metrics);
+        let migration = self.migration().of(route.id);
+        let rest = rules.rollout.as_ref().and_then(|rollout| self.config.upstreams.get(rollout.rest.0));
+        let hosts: Vec<&str> = rules.hosts.iter().map(|host| host.value.as_str()).collect();
+        RouteReport {
+            route: format!("{}{}", hosts.join(","), rules.path.value),
+            upstream: state.passage.name.clone(),
+            state: match (state.is_open(), rules.shadow, rules.rollout.is_some()) {
+                (true, ..) => "open",
+                (false, true, _) => "shadow",
+                (false, false, true) => "rollout",
+                (false, false, false) => "enforced",
+            },
+            with_token: metrics.with_token.get(),
+            with_cookie: metrics.with_cookie.get(),
+            with_neither: metrics.with_neither.get(),
+            refused: metrics.refused.get(),
+            disagreements: metrics.disagreed.get(),
+            last_cookie: migration.and_then(|route| route.last_cookie()).map(UnixMillis::rfc3339),
+            rollout: migration
+                .and_then(|route| route.rollout.as_ref())
+                .map(|rollout| Moving::of(rollout, rest.map_or("", |rest| &rest.name))),
+            compared: migration
+                .and_then(|route| route.comparisons.as_ref())
+                .map(Compared::all)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Begins a rollout again that went back; whether there is one at this route, named as in the report.
+    ///
+    /// # Errors
+    /// The state's, as text.
+    pub async fn resume_rollout(&self, route: &str, state: Option<&State>) -> Result<bool, String> {
+        let routes = self.routes().routes().iter();
+        let named = routes.filter(|found| {
+            let hosts: Vec<&str> = found.rules.hosts.iter().map(|host| host.value.as_str()).collect();
+            format!("{}{}", hosts.join(","), found.rules.path.value) == route
+        });
+        let mut resumed = false;
+        for rollout in named.filter_map(|route| self.migration().of(route.id)?.rollout.as_ref()) {
+            rollout.resume(state, self.now()).await?;
+            resumed = true;
+        }
+        Ok(resumed)
+    }
+
+    /// Looks after the rollouts for as long as the worker lives.
+    pub async fn tend_rollouts(&self, state: Option<&State>) {
+        loop {
+            self.migration().tend(state, self.now()).await;
+            tokio::time::sleep(crate::migration::TEND_EVERY).await;
+        }
+    }
+
+    /// Shows in the metrics whom the rollouts have moved.
+    pub fn show_rollouts(&self) {
+        for route in self.routes().routes() {
+            if let Some(rollout) = self.migration().of(route.id).and_then(|route| route.rollout.as_ref()) {
+                self.metrics().set_rollout_share(&route.rules.path.value, rollout.at().share.fraction());
+            }
+        }
+    }
+}
