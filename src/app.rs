@@ -8,6 +8,7 @@
 
 mod admin;
 mod check;
+mod desk;
 mod health;
 mod prepared;
 mod rehearsal;
@@ -20,7 +21,7 @@ pub use rehearsal::{Rehearsal, Stage};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Limits, StoreId};
-use crate::internal::{Internal, Readiness};
+use crate::internal::{Events, Feed, Internal, Readiness};
 use crate::listen::{BindError, Connections, Handler, Listener, Terms, serve, spawn_worker};
 use crate::pipeline::{Gateway, Shared};
 use crate::request::{Conn, ParseError, RequestIds};
@@ -28,8 +29,9 @@ use crate::store::{Cluster, MemoryStore, RedisOptions, Sentinels, Tracked};
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
 use crate::token::Published;
 use bytes::Bytes;
+use desk::DeskPlan;
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use state::StateWatch;
 use std::net::SocketAddr;
@@ -140,6 +142,8 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
                     let (shared, state) = (Arc::clone(gateway.shared()), state.clone());
                     tokio::task::spawn_local(async move { shared.tend_rollouts(state.as_ref()).await });
                 }
+                let following = gateway.clone();
+                tokio::task::spawn_local(async move { following.follow_endings().await });
                 let trying = gateway.clone();
                 tokio::task::spawn_local(async move { trying.try_touches().await });
             }
@@ -275,6 +279,7 @@ impl Running {
         let jwks_uri = tokens.jwks_uri.clone().unwrap_or_else(|| Published::jwks_uri(address));
         let published = Published::new(Arc::clone(self.shared.ring()), &tokens.issuer, &jwks_uri);
         let watches: Vec<_> = plans.iter().filter_map(StorePlan::watch).collect();
+        let desk = DeskPlan::new(&self.shared, plans, &metrics);
         let draining = Arc::clone(&self.draining);
         let asked = Arc::clone(&self.shared);
         let readiness = move || {
@@ -298,17 +303,23 @@ impl Running {
             shared.show_rollouts();
             metrics.page()
         };
-        let internal = Internal::new(published, Box::new(readiness), Box::new(page));
+        let feed = self.shared.endings().map(|endings| Feed {
+            endings: Arc::clone(endings),
+            longest: self.shared.minter().templates().longest(),
+            clock: self.shared.clock().clone(),
+        });
+        let internal = Internal::new(published, Box::new(readiness), Box::new(page)).with_feed(feed);
         let limits = Limits { connections: INTERNAL_CONNECTIONS, ..self.shared.config.server.limits.clone() };
         let drain = drain.clone();
         let sockets = listener.into_workers().into_iter().flatten().collect();
         self.threads.push(spawn_worker("internal", move || async move {
             let connections = Connections::new(INTERNAL_CONNECTIONS);
+            let desk = desk.map(DeskPlan::open).transpose()?;
             serve(
                 sockets,
                 Terms::new(limits, None).posted(),
                 connections,
-                InternalHandler(Rc::new(internal)),
+                InternalHandler(Rc::new(internal), desk),
                 drain,
             )
             .await
@@ -319,23 +330,31 @@ impl Running {
 
 /// The internal listener's answers.
 #[derive(Clone)]
-struct InternalHandler(Rc<Internal>);
+struct InternalHandler(Rc<Internal>, Option<Gateway>);
 
 impl Handler for InternalHandler {
-    type Body = Full<Bytes>;
+    type Body = Either<Full<Bytes>, Events>;
 
     async fn handle(
         &self,
-        _conn: Conn,
+        conn: Conn,
         request: Result<Request<Incoming>, ParseError>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Self::Body> {
         let Ok(request) = request else {
             let mut refused = Response::new(Full::from("malformed request\n"));
             *refused.status_mut() = StatusCode::BAD_REQUEST;
-            return refused;
+            return refused.map(Either::Left);
         };
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        self.0.answer(request.method(), target, request.headers())
+        if let Some(events) = self.0.events(request.method(), request.uri().path(), request.headers()) {
+            return events.map(Either::Right);
+        }
+        if let Some(desk) = &self.1
+            && let Some(counter) = desk.counter(request.uri().path())
+        {
+            return Box::pin(desk.serve(counter, request, conn.peer.ip())).await.map(Either::Left);
+        }
+        self.0.answer(request.method(), target, request.headers()).map(Either::Left)
     }
 }
 

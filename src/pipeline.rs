@@ -7,6 +7,7 @@
 
 mod bearer;
 mod conclude;
+mod desk;
 mod gateway;
 mod judgement;
 mod keep_alive;
@@ -18,6 +19,7 @@ mod progress;
 mod record;
 mod refusal;
 mod rehearsed;
+mod revoking;
 mod route_state;
 mod streams;
 mod transit;
@@ -176,6 +178,11 @@ impl Gateway {
             return Ok((way, Caller::Preflight(anonymous)));
         }
         let judged = self.judge_caller(way, inbound, record).await;
+        if let (Some(_), Ok(Judgement { admitted: Admitted::Known(session), .. })) = (&self.revoker, &judged)
+            && session.session().marks.is_due(record.now)
+        {
+            Box::pin(self.note(session, inbound.cookies(), record.now)).await;
+        }
         match &way.state.transit {
             None => self.pass(way, inbound, judged?, record).map(|caller| (way, caller)),
             Some(transit) => self.transit(way, transit, inbound, judged, record),

@@ -103,7 +103,8 @@ impl Attest {
         let options = &config.tokens.defaults;
         let own = options.header.clone();
         let (typ, header) = match options.profiles.first() {
-            Some(TokenProfile::AtJwt) | None => ("at+jwt", own),
+            // What services that only introspect make of JWTs is worth knowing all the same.
+            Some(TokenProfile::AtJwt | TokenProfile::Reference) | None => ("at+jwt", own),
             Some(TokenProfile::Jwt) => ("JWT", own),
             Some(TokenProfile::Txn) => ("txntoken+jwt", HeaderName::from_static("txn-token")),
         };

@@ -16,8 +16,8 @@ use crate::config::{At, Config, ConfigError, Sources, syntax};
 
 /// Tables that only the main file may have; included files share the other ones.
 const MAIN_ONLY: &[&str] = &[
-    "admin", "csrf", "include", "internal", "issuers", "limits", "logout", "pair", "server", "state",
-    "tokens",
+    "admin", "clients", "csrf", "include", "internal", "issuers", "limits", "logout", "pair", "server",
+    "state", "tokens",
 ];
 
 /// Reads the configuration at `path`, with references to the process environment.

@@ -12,6 +12,7 @@
 
 mod admin;
 mod check;
+mod clients;
 mod error;
 mod issuer;
 mod load;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 pub use admin::{Admin, AdminToken};
 pub(crate) use check::process_environment as environment;
+pub use clients::Client;
 pub use error::{At, ConfigError, Located, Sources};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
 pub use load::{from_text, load, load_with};
@@ -80,6 +82,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// `[pair]`; `None` if the table is absent: then there are none.
     pub pair: Option<Pair>,
+    /// `[clients.*]`, in the order of the file.
+    pub clients: Vec<Client>,
     /// `[logout]`; `None` if the table is absent: then only the app logs out.
     pub logout: Option<Logout>,
     /// `[csrf] trusted_origins`: `scheme://host[:port]`, lower case, no default port.
@@ -90,6 +94,13 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[routes]]`, in the order of the files; [`RouteId`] indexes it.
     pub routes: Vec<Route>,
+}
+
+impl Config {
+    /// Whether it is kept which sessions there are: somebody may ask for one, or end it.
+    pub const fn notes_sessions(&self) -> bool {
+        self.state.is_some() && (self.logout.is_some() || !self.clients.is_empty())
+    }
 }
 
 /// Index of a store in [`Config::stores`].

@@ -5,7 +5,6 @@
 /// Tables and keys, as the table's path (`*` stands for a name) and the key.
 const KEYS: &[(&str, &str)] = &[
     ("", "audit"),
-    ("", "clients"),
     ("", "log"),
     ("", "metrics"),
     ("", "traces"),

@@ -291,7 +291,7 @@ fn every_setting_of_the_documented_default_is_accepted() {
 
 #[test]
 fn the_defaults_of_the_schema_are_those_of_the_code() {
-    let minimal = "[internal]\n[admin]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
+    let minimal = "[internal]\n[admin]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[clients.c]\nsecrets = [{ insecure_literal = \"0123456789abcdef\" }]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
                    [upstreams.u]\nendpoints = [\"http://h\"]\nhealth = { path = \"/h\" }\n\
                    [[routes]]\npath = \"/\"\nupstream = \"u\"\nrollout = { share = \"10%\", rest = \"u\" }\n";
     let mut full: toml::Value = toml::from_str(minimal).expect("TOML");

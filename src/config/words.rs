@@ -359,11 +359,14 @@ pub enum TokenProfile {
     /// draft-ietf-oauth-transaction-tokens, `typ: txntoken+jwt`.
     #[serde(rename = "txn")]
     Txn,
+    /// No JWT: sealed, so that only introspection (`[clients]`) says what is in it.
+    #[serde(rename = "reference")]
+    Reference,
 }
 
 impl TokenProfile {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::AtJwt, Self::Jwt, Self::Txn];
+    pub const ALL: [Self; 4] = [Self::AtJwt, Self::Jwt, Self::Txn, Self::Reference];
 
     /// The word in the configuration.
     pub const fn word(self) -> &'static str {
@@ -371,6 +374,7 @@ impl TokenProfile {
             Self::AtJwt => "at+jwt",
             Self::Jwt => "jwt",
             Self::Txn => "txn",
+            Self::Reference => "reference",
         }
     }
 }

@@ -3,13 +3,13 @@
 use crate::clock::UnixMillis;
 use crate::config::{Freshness, Logout, Outage, ProfileId};
 use crate::door::answer;
+use crate::door::fields::Fields;
 use crate::door::pair::{Done, Witness};
 use crate::door::turned::Turned;
 use crate::request::Cookies;
 use crate::respond::ResponseBody;
-use crate::session::{Authenticator, Policy, Verdict};
-use crate::state::State;
-use crate::telemetry::chain;
+use crate::revocation::{Live, RevocationError, Revoker, Search};
+use crate::session::{Authenticator, Policy, Verdict, VerifiedSession};
 use crate::token::Slots;
 use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, Response, StatusCode};
@@ -29,36 +29,93 @@ pub struct Leaving<'a> {
     pub cookies: &'a Cookies,
     /// The request's fields.
     pub headers: &'a HeaderMap,
+    /// Which of the user's sessions are to end.
+    pub scope: Scope,
+    /// Who knows them, if that is kept.
+    pub revoker: Option<&'a Revoker>,
     /// The time.
     pub now: UnixMillis,
 }
 
+/// Which of a user's sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The one that the request came with.
+    This,
+    /// All.
+    All,
+    /// All others.
+    AllButThis,
+}
+
+impl Scope {
+    /// What a body asks for.
+    ///
+    /// # Errors
+    /// [`Turned::Unclear`] if that is not understood.
+    pub fn read(fields: &Fields) -> Result<Self, Turned> {
+        match fields.get("sessions") {
+            None | Some("this") => Ok(Self::This),
+            Some("all") => Ok(Self::All),
+            Some("all-but-this") => Ok(Self::AllButThis),
+            Some(_) => Err(Turned::Unclear("`sessions` is not `this`, `all` or `all-but-this`")),
+        }
+    }
+}
+
 impl Leaving<'_> {
-    /// Ends the session where its app keeps it. Streams hear of that from the store, as of any logout, and a pair is judged by its
-    /// session; that `state` forgets the pair's family too is for tidiness.
+    /// Ends sessions where their app keeps them. Streams hear of that from the store, as of any logout, and a pair is judged by its
+    /// session. What is left to be searched for is handed back.
     ///
     /// # Errors
     /// [`Turned`] if the session could not be looked up or ended: then it is not over, and its cookie stays.
-    pub async fn log_out(&self, state: Option<&State>, witness: &mut impl Witness) -> Result<Done, Turned> {
+    pub async fn log_out(&self, witness: &mut impl Witness) -> Result<(Done, Option<Search>), Turned> {
         let asked = self.authenticator.authenticate(self.cookies, &self.logout.sessions, ASK, self.now).await;
         let judged = asked.map_err(|error| {
             witness.unknown(&error);
             Turned::Session(error)
         })?;
-        let (profile, sid) = (judged.profile, judged.sid.clone());
-        let outcome = match (witness.judged(judged), profile) {
-            (Verdict::Verified(_), Some(profile)) => {
-                self.authenticator.end(self.cookies, profile).await.map_err(Turned::Ending)?;
-                if let Some((state, sid)) = state.zip(sid)
-                    && let Err(error) = state.end_families(sid.as_str()).await
-                {
-                    tracing::debug!(error = %chain(&error), "a family outlives its session, which it cannot use");
-                }
-                "ended"
-            }
-            (Verdict::Verified(_) | Verdict::Absent | Verdict::Rejected(_), _) => "nothing-to-end",
+        let profile = judged.profile;
+        let (outcome, search) = match (witness.judged(judged), profile) {
+            (Verdict::Verified(session), Some(profile)) => ("ended", self.end(session, profile).await?),
+            (Verdict::Verified(_) | Verdict::Absent | Verdict::Rejected(_), _) => ("nothing-to-end", None),
         };
-        Ok(Done { response: self.goodbye(profile), outcome })
+        let gone = if self.scope == Scope::AllButThis && outcome == "ended" { None } else { profile };
+        Ok((Done { response: self.goodbye(gone), outcome }, search))
+    }
+
+    async fn end(
+        &self,
+        session: VerifiedSession<Slots>,
+        profile: ProfileId,
+    ) -> Result<Option<Search>, Turned> {
+        let turned = |error| match error {
+            RevocationError::State(error) => Turned::State(error),
+            RevocationError::Session(error) => Turned::Session(error),
+            RevocationError::Ending(error) => Turned::Ending(error),
+        };
+        let (authenticator, now) = (self.authenticator, self.now);
+        match (self.scope, self.revoker) {
+            (Scope::This, None) => {
+                authenticator.end(self.cookies, profile).await.map(|_| None).map_err(Turned::Ending)
+            }
+            (Scope::This, Some(revoker)) => {
+                let live = Live { session, profile, cookies: self.cookies.clone() };
+                revoker.end(authenticator, &live, now).await.map(|()| None).map_err(turned)
+            }
+            (Scope::All | Scope::AllButThis, None) => {
+                Err(Turned::Unclear("it is not kept which sessions there are: that takes [state]"))
+            }
+            (Scope::All | Scope::AllButThis, Some(revoker)) => {
+                let known = session.session();
+                if known.subject.is_none() {
+                    return Err(Turned::NoSession(None));
+                }
+                let spared = (self.scope == Scope::AllButThis).then(|| known.sid.as_str().to_owned());
+                let whose = (profile, &*known.client_id, known.sub.as_str());
+                revoker.end_all(authenticator, whose, spared, now).await.map(Some).map_err(turned)
+            }
+        }
     }
 
     /// The answer, with the end of every cookie of the profile.

@@ -29,6 +29,6 @@ mod turned;
 pub use answer::{REFRESH_COOKIE, forget, permit, preflight};
 pub use endpoint::Endpoint;
 pub use fields::{BODY_BYTES_MAX, Fields};
-pub use logout::Leaving;
+pub use logout::{Leaving, Scope};
 pub use pair::{Done, Door, Visit, Witness};
 pub use turned::{Dead, Turned};

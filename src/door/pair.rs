@@ -8,6 +8,7 @@ use crate::door::refresh_token::RefreshToken;
 use crate::door::turned::{Dead, Turned};
 use crate::request::Cookies;
 use crate::respond::ResponseBody;
+use crate::revocation::Revoker;
 use crate::session::{Authenticated, Authenticator, Policy, SessionError, Verdict, VerifiedSession};
 use crate::state::{Lives, NewFamily, Rotated, Rotation, State};
 use crate::token::{InternalToken, Minter, Slots, TemplateId, TokenError, Transaction};
@@ -39,6 +40,8 @@ pub struct Visit<'a> {
     pub authenticator: &'a Authenticator<Slots>,
     /// Who makes tokens.
     pub minter: &'a Minter,
+    /// Who knows which sessions there are, if that is kept.
+    pub revoker: Option<&'a Revoker>,
     /// The names of session cookies.
     pub session_cookies: &'a [String],
     /// The request's cookies.
@@ -74,11 +77,6 @@ impl Door {
     /// Endpoints that keep families there.
     pub const fn new(state: State) -> Self {
         Self { state }
-    }
-
-    /// What is kept.
-    pub const fn state(&self) -> &State {
-        &self.state
     }
 
     /// A live session for a pair.
@@ -177,7 +175,15 @@ impl Visit<'_> {
     async fn session(&self, cookies: &Cookies, witness: &mut impl Witness) -> Result<Verdict<Slots>, Turned> {
         let asked = self.authenticator.authenticate(cookies, &self.pair.sessions, ASK, self.now).await;
         match asked {
-            Ok(judged) => Ok(witness.judged(judged)),
+            Ok(judged) => {
+                let verdict = witness.judged(judged);
+                if let (Verdict::Verified(session), Some(revoker)) = (&verdict, self.revoker)
+                    && session.session().marks.is_due(self.now)
+                {
+                    revoker.note(self.authenticator, session, cookies, self.now).await;
+                }
+                Ok(verdict)
+            }
             Err(error) => {
                 witness.unknown(&error);
                 Err(Turned::Session(error))

@@ -174,6 +174,7 @@ fn hint(reject: &Reject) -> Option<&'static str> {
         }
         Reject::NotYetValid => Some("do the clocks agree? `server.skew` is how far they may differ"),
         Reject::Expired
+        | Reject::Revoked
         | Reject::SubjectNotScalar
         | Reject::Undecodable(_)
         | Reject::UnknownSession

@@ -277,6 +277,8 @@ pub enum Reject {
     MalformedCookie(&'static str),
     /// The session begins later than now, by its own word.
     NotYetValid,
+    /// It was ended at a gateway; its app, or what the app was still doing, has it still.
+    Revoked,
     /// The subject path leads to a list or a map.
     SubjectNotScalar,
     /// The record is not what the framework writes.
@@ -302,6 +304,7 @@ impl Reject {
             Self::Expired => "expired",
             Self::MalformedCookie(_) => "malformed-cookie",
             Self::NotYetValid => "not-yet-valid",
+            Self::Revoked => "revoked",
             Self::SubjectNotScalar => "subject-not-scalar",
             Self::Undecodable(_) => "undecodable",
             Self::UnknownSession => "unknown-session",
@@ -325,6 +328,7 @@ impl std::fmt::Display for Reject {
             Self::Expired => f.write_str("the session has ended"),
             Self::MalformedCookie(what) => write!(f, "the cookie is not what the framework writes: {what}"),
             Self::NotYetValid => f.write_str("the session has not begun"),
+            Self::Revoked => f.write_str("the session was ended at a gateway"),
             Self::SubjectNotScalar => {
                 f.write_str("the subject path leads to a list, a map or a flag, not to a user id")
             }

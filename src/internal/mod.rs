@@ -1,6 +1,6 @@
 //! What services and the cluster ask this gateway: keys, discovery, health, metrics.
 //!
-//! Job: answer five paths on the `[internal]` listener, as a pure function from a request's head to a response, so
+//! Job: answer six paths on the `[internal]` listener, as a pure function from a request's head to a response, so
 //! that `listen` can serve it and a test can call it. Not the job: knowing whether the gateway is ready or what
 //! the metrics are; both are asked through closures, on each request, because they change.
 //!
@@ -10,8 +10,12 @@
 //! gateway out of service, since open and bearer routes go on; it shows in `/ready?stores`, for alerts and for people.
 //!
 //! Threats: nothing here is secret, but the key set is what every service trusts, so it is served as it was made at load,
-//! and no header or query of a request changes a byte of it. The listener takes no credentials; it belongs on an
+//! and no header or query of a request changes a byte of it. What takes credentials there is `clients`. The listener belongs on an
 //! address that only services can reach, and its default is loopback.
+
+mod feed;
+
+pub use feed::{Events, Feed};
 
 use crate::token::Published;
 use crate::upstream::{EndpointHealth, UpstreamHealth};
@@ -60,12 +64,25 @@ pub struct Internal {
     published: Published,
     readiness: AskReadiness,
     metrics: WriteMetrics,
+    feed: Option<Feed>,
 }
 
 impl Internal {
     /// Serves these documents, and asks these two whenever it is asked.
     pub fn new(published: Published, readiness: AskReadiness, metrics: WriteMetrics) -> Self {
-        Self { published, readiness, metrics }
+        Self { published, readiness, metrics, feed: None }
+    }
+
+    /// The same, and what was ended, where that is kept.
+    #[must_use]
+    pub fn with_feed(self, feed: Option<Feed>) -> Self {
+        Self { feed, ..self }
+    }
+
+    /// The answer that goes on, if that is what a request wants.
+    pub fn events(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response<Events>> {
+        let feed = self.feed.as_ref().filter(|_| method == Method::GET && path == feed::PATH)?;
+        feed.events(headers)
     }
 
     /// The answer to a request for `path`, which may have a query. Infallible, and quick: nothing is waited for.
@@ -92,13 +109,17 @@ impl Internal {
         headers: &HeaderMap,
     ) -> Option<Response<Full<Bytes>>> {
         let document = self.published.find(path);
-        if document.is_none() && !matches!(path, "/live" | "/ready" | "/metrics") {
+        let feed = self.feed.as_ref().filter(|_| path == feed::PATH);
+        if document.is_none() && feed.is_none() && !matches!(path, "/live" | "/ready" | "/metrics") {
             return None;
         }
         if method != Method::GET && method != Method::HEAD {
             let mut response = fresh(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".into());
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Some(response);
+        }
+        if let Some(feed) = feed {
+            return Some(feed.answer(headers));
         }
         Some(match (document, path) {
             (Some(document), _) => document.answer(headers),

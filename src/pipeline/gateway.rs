@@ -1,5 +1,6 @@
 //! What the path works with: what the process shares, and what a worker has of its own.
 
+use crate::clients::Desk;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, CsrfMode, Outage, RefreshPlace, StoreId};
 use crate::door::{Door, REFRESH_COOKIE};
@@ -16,11 +17,12 @@ use crate::pipeline::route_state::RouteState;
 use crate::pipeline::streams::Streams;
 use crate::pipeline::warnings::Warnings;
 use crate::request::{RequestIds, Reserved};
+use crate::revocation::Revoker;
 use crate::route::{Grant, Route, RouteTable};
 use crate::session::{
     Authenticator, FingerprintKey, Policy, Profile, SessionCache, SessionError, StoreRules,
 };
-use crate::state::State;
+use crate::state::{Endings, State};
 use crate::store::Store;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::token::{KeyRing, Minter, Published, Slots, Templates};
@@ -51,6 +53,8 @@ pub struct Shared {
     warnings: Warnings,
     flaws_told: FlawsTold,
     slides: Slides,
+    /// What was ended at a gateway; `None` where none can.
+    pub(super) endings: Option<Arc<Endings>>,
     /// The cookies of all profiles.
     session_cookies: Vec<String>,
     migration: Migration,
@@ -72,9 +76,8 @@ impl Shared {
             .iter()
             .enumerate()
             .filter_map(|(at, profile)| {
-                Profile::build(crate::config::ProfileId(at), profile)
-                    .map_err(|found| errors.extend(found))
-                    .ok()
+                let built = Profile::build(crate::config::ProfileId(at), profile);
+                built.map_err(|found| errors.extend(found)).ok()
             })
             .collect();
         let routes =
@@ -113,6 +116,7 @@ impl Shared {
             published,
             states,
             slides: Slides::new(&profiles),
+            endings: config.notes_sessions().then(Arc::default),
             profiles: profiles.into(),
             minter,
             cache: Arc::new(SessionCache::new(config.profiles.len(), config.server.limits.session_memory)),
@@ -205,6 +209,11 @@ impl Shared {
         self.clock.now()
     }
 
+    /// The same, for who asks it often.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The running tunnels.
     pub const fn tunnels(&self) -> &Tunnels {
         &self.tunnels
@@ -274,6 +283,10 @@ pub struct Worker {
     pub(super) log: AccessLog,
     pub(super) streams: Streams,
     pub(super) places: Places,
+    /// Who knows which sessions there are, and ends them, if that is kept.
+    pub(super) revoker: Option<Rc<Revoker>>,
+    /// Where services ask.
+    pub(super) desk: Desk,
     /// Who answers below `/.cloakroom/`, if there is anywhere to keep what that takes.
     pub(super) door: Option<Door>,
 }
@@ -308,10 +321,23 @@ impl Gateway {
             Arc::clone(&shared.cache),
             shared.fingerprints.clone(),
         );
+        let authenticator = authenticator.refusing(shared.endings.clone());
+        let revoker = shared.revoker(state.as_ref());
         let streams = Streams::default();
         let places = Places::new(shared.config.server.limits.requests);
-        let door = state.map(Door::new);
-        Ok(Self(Rc::new(Worker { shared, authenticator, forwarder, ids, log, streams, places, door })))
+        let (door, desk) = (state.map(Door::new), Desk::new(&shared.config.tokens.issuer));
+        Ok(Self(Rc::new(Worker {
+            shared,
+            authenticator,
+            forwarder,
+            ids,
+            log,
+            streams,
+            places,
+            revoker,
+            desk,
+            door,
+        })))
     }
 }
 

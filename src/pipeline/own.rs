@@ -1,7 +1,9 @@
 //! Requests to the gateway itself: what is below `/.cloakroom/` goes no further, whatever the routes say.
 
 use crate::config::{Logout, Pair, RefreshPlace, RouteId};
-use crate::door::{self, BODY_BYTES_MAX, Done, Door, Endpoint, Fields, Leaving, Turned, Visit, Witness};
+use crate::door::{
+    self, BODY_BYTES_MAX, Done, Door, Endpoint, Fields, Leaving, Scope, Turned, Visit, Witness,
+};
 use crate::pipeline::gateway::{Gateway, Worker};
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::{Cause, Refusal};
@@ -105,6 +107,48 @@ impl Gateway {
         self.metrics().count_own(word, outcome);
         response
     }
+
+    async fn serve_own(
+        &self,
+        Calling { endpoint, rules }: Calling<'_>,
+        Message { headers, cookies, body, transaction }: Message<'_>,
+        record: &mut Record,
+    ) -> Result<Done, Turned> {
+        let (authenticator, now) = (&self.authenticator, record.now);
+        match rules {
+            Rules::Logout(logout) => {
+                let (scope, revoker) = (Scope::read(&Fields::read(headers, body)?)?, self.revoker.as_deref());
+                let leaving = Leaving { logout, authenticator, cookies, headers, scope, revoker, now };
+                let (done, search) = leaving.log_out(record).await?;
+                if let Some(search) = search {
+                    self.search(search);
+                }
+                Ok(done)
+            }
+            Rules::Pair { door, pair, template } => {
+                let fields = &Fields::read(headers, body)?;
+                let (minter, session_cookies) = (self.minter(), self.shared.session_cookies());
+                let revoker = self.revoker.as_deref();
+                let visit = Visit {
+                    revoker,
+                    pair,
+                    template,
+                    authenticator,
+                    minter,
+                    session_cookies,
+                    cookies,
+                    fields,
+                    transaction,
+                    now,
+                };
+                match endpoint {
+                    Endpoint::Refresh => door.refresh(&visit, record).await,
+                    Endpoint::Revoke => door.revoke(&visit).await,
+                    Endpoint::Logout | Endpoint::Token => door.trade(&visit, record).await,
+                }
+            }
+        }
+    }
 }
 
 impl Worker {
@@ -137,41 +181,6 @@ impl Worker {
         let (pair, door) = (self.shared.config.pair.as_ref()?, self.door.as_ref()?);
         Some(Rules::Pair { door, pair, template: self.minter().templates().of_pair()? })
     }
-
-    async fn serve_own(
-        &self,
-        Calling { endpoint, rules }: Calling<'_>,
-        Message { headers, cookies, body, transaction }: Message<'_>,
-        record: &mut Record,
-    ) -> Result<Done, Turned> {
-        let (authenticator, now) = (&self.authenticator, record.now);
-        match rules {
-            Rules::Logout(logout) => {
-                let state = self.door.as_ref().map(Door::state);
-                Leaving { logout, authenticator, cookies, headers, now }.log_out(state, record).await
-            }
-            Rules::Pair { door, pair, template } => {
-                let fields = &Fields::read(headers, body)?;
-                let (minter, session_cookies) = (self.minter(), self.shared.session_cookies());
-                let visit = Visit {
-                    pair,
-                    template,
-                    authenticator,
-                    minter,
-                    session_cookies,
-                    cookies,
-                    fields,
-                    transaction,
-                    now,
-                };
-                match endpoint {
-                    Endpoint::Refresh => door.refresh(&visit, record).await,
-                    Endpoint::Revoke => door.revoke(&visit).await,
-                    Endpoint::Logout | Endpoint::Token => door.trade(&visit, record).await,
-                }
-            }
-        }
-    }
 }
 
 impl Refusal {
@@ -195,7 +204,7 @@ impl Witness for Record {
 }
 
 /// The whole of a short body.
-async fn read(body: Incoming) -> Result<Bytes, ParseError> {
+pub(super) async fn read(body: Incoming) -> Result<Bytes, ParseError> {
     let whole = tokio::time::timeout(BODY_WAIT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
     match whole {
         Err(_) => Err(ParseError::BodyTimedOut),

@@ -249,6 +249,7 @@ impl Gateway {
                 Ok(Passed { session, source: judged.source })
             }
             Verdict::Rejected(Reject::Expired) => Err(Why::Expired),
+            Verdict::Rejected(Reject::Revoked) => Err(Why::Revoked),
             Verdict::Rejected(Reject::UnknownSession) => {
                 let ended = was.ends_at().is_some_and(|end| end <= now);
                 Err(if ended { Why::Expired } else { Why::Revoked })

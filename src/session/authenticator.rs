@@ -11,6 +11,7 @@ use crate::session::keep_alive::{Life, due, try_touches};
 use crate::session::profile::Profile;
 use crate::session::touch::DueTouch;
 use crate::session::verified::VerifiedSession;
+use crate::state::Endings;
 use crate::store::{Reading, RecordKind, Store, StoreError, StoreKey, TrackedState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +106,8 @@ pub struct Authenticator<T> {
     rules: Vec<StoreRules>,
     cache: Arc<SessionCache<T>>,
     carried: CarriedSessions<T>,
-    fingerprints: FingerprintKey,
+    pub(super) fingerprints: FingerprintKey,
+    pub(super) endings: Option<Arc<Endings>>,
 }
 
 /// Where a profile's records are.
@@ -136,7 +138,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         cache: Arc<SessionCache<T>>,
         fingerprints: FingerprintKey,
     ) -> Self {
-        Self { profiles, stores, rules, cache, carried: CarriedSessions::new(), fingerprints }
+        Self { profiles, stores, rules, cache, carried: CarriedSessions::new(), fingerprints, endings: None }
     }
 
     /// All profiles, indexed by [`ProfileId`].
@@ -258,6 +260,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             .judge(now)
             .and_then(|()| self.carried.session(&sid, || profile.session(&carried.decoded, sid.clone())));
         let verdict = match session {
+            Ok(session) if self.is_over(&session, None, now) => Verdict::Rejected(Reject::Revoked),
             Ok(session) => Verdict::Verified(VerifiedSession::new(session, carried.decoded.ends_at, now)),
             Err(reject) => Verdict::Rejected(reject),
         };
@@ -444,6 +447,9 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         let ends_at = [ttl_ends_at, own_end, lookup.ends_at].into_iter().flatten().min();
         if ends_at.is_some_and(|end| end <= now) {
             return Err(Reject::Expired);
+        }
+        if self.is_over(&session, Some(known.record()), now) {
+            return Err(Reject::Revoked);
         }
         let verified = VerifiedSession::new(session, ends_at, now);
         if !profile.keeps_alive() {

@@ -1,9 +1,11 @@
 //! The only form in which a session id leaves this room.
 
+use crate::store::Record;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Bytes of the MAC that are kept: 128 bits are plenty to tell sessions apart and give nothing to search for an id.
 const KEPT_BYTES: usize = 16;
@@ -51,6 +53,45 @@ impl FingerprintKey {
         let tag = context.sign();
         let kept = tag.as_ref().get(..KEPT_BYTES).unwrap_or_default();
         Fingerprint(URL_SAFE_NO_PAD.encode(kept).into())
+    }
+}
+
+impl FingerprintKey {
+    /// Whose a session is, as a hash: by the profile that says so, and its `sub`.
+    pub fn user(&self, client_id: &str, sub: &str) -> String {
+        self.hash(b"cloakroom user", &[client_id.as_bytes(), sub.as_bytes()])
+    }
+
+    /// A record, as a hash.
+    pub fn record(&self, record: &Record) -> String {
+        match record {
+            Record::String(bytes) => self.hash(b"cloakroom record", &[bytes]),
+            Record::Hash(fields) => {
+                // Redis keeps no order in a hash.
+                let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * fields.len());
+                let mut sorted: Vec<_> = fields.iter().collect();
+                sorted.sort_unstable();
+                sorted.into_iter().for_each(|(name, value)| parts.extend([name.as_slice(), value]));
+                self.hash(b"cloakroom record", &parts)
+            }
+        }
+    }
+
+    /// Another key of the deployment, for a purpose of its own.
+    pub fn derived(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        key.copy_from_slice(hmac::sign(&self.0, label).as_ref());
+        key
+    }
+
+    /// Each part with its length before it, so that no two lists are one text.
+    fn hash(&self, label: &[u8], parts: &[&[u8]]) -> String {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.derived(label)));
+        for part in parts {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        URL_SAFE_NO_PAD.encode(context.sign())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::format::Reject;
 use crate::session::attribute::{as_standard, claim_of};
 use crate::session::fingerprint::Fingerprint;
 use crate::session::subject::{SubjectPath, user_id};
-use crate::session::verified::{Session, Voucher};
+use crate::session::verified::{Marks, Session, Voucher};
 use std::sync::Arc;
 
 /// How a table of the configuration reads a person out of decoded data.
@@ -128,7 +128,17 @@ impl Identity {
         });
         let attributes = attributes.collect();
         let client_id = Arc::clone(client_id);
-        Ok(Session { by, client_id, subject, sub, actor, sid, attributes, attached: T::default() })
+        Ok(Session {
+            by,
+            client_id,
+            subject,
+            sub,
+            actor,
+            sid,
+            attributes,
+            attached: T::default(),
+            marks: Marks::default(),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::{IssuerId, ProfileId};
 use crate::session::fingerprint::Fingerprint;
 use crate::session::touch::DueTouch;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Who vouches for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,37 @@ pub struct Session<T> {
     pub attributes: Vec<(Arc<str>, serde_json::Value)>,
     /// What lives and dies with it.
     pub attached: T,
+    /// What the gateway itself remembers of it.
+    pub marks: Marks,
+}
+
+/// What the gateway remembers of a session as long as it holds it.
+#[derive(Debug, Default)]
+pub struct Marks {
+    /// Until when it need not be noted, in milliseconds since 1970.
+    noted: AtomicU64,
+    /// With which state of what was ended it was last found to go on.
+    cleared: AtomicU64,
+}
+
+impl Marks {
+    /// Whether it is to be noted which sessions there are, and this one has not been for a while.
+    pub fn is_due(&self, now: UnixMillis) -> bool {
+        self.noted.load(Ordering::Relaxed) <= now.as_millis()
+    }
+
+    /// It was, and need not be again before that.
+    pub fn noted_until(&self, then: UnixMillis) {
+        self.noted.store(then.as_millis(), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_cleared(&self, generation: u64) -> bool {
+        self.cleared.load(Ordering::Relaxed) == generation
+    }
+
+    pub(super) fn clear(&self, generation: u64) {
+        self.cleared.store(generation, Ordering::Relaxed);
+    }
 }
 
 impl<T> Session<T> {

@@ -7,6 +7,7 @@ use crate::store::StoreError;
 const PROBE: &str = "redis.call('HSET', KEYS[1], 'a', '1') redis.call('HGET', KEYS[1], 'a') \
     redis.call('HGETALL', KEYS[1]) redis.call('HDEL', KEYS[1], 'a') redis.call('ZADD', KEYS[1], '1', 'a') \
     redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '+inf') redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '0') \
+    redis.call('ZREMRANGEBYRANK', KEYS[1], '0', '-2') \
     redis.call('PTTL', KEYS[1]) redis.call('PEXPIRE', KEYS[1], 1000) redis.call('TIME') redis.call('DEL', KEYS[1]) return {'fit'}";
 
 /// Why what is kept may be lost, or cannot be kept.

@@ -14,13 +14,17 @@
 //!
 //! The folder is a *roof*.
 
+mod ended;
 mod families;
 mod fitness;
 mod rollouts;
+mod seen;
 
+pub use ended::{Ended, Endings};
 pub use families::{FamilyName, Lives, NewFamily, Rotated, Rotation};
 pub use fitness::Unfit;
 pub use rollouts::{RolloutWish, StoredRollout};
+pub use seen::Noted;
 
 use crate::config;
 use crate::store::{Store, StoreKey};

@@ -161,6 +161,21 @@ impl ClusterStore {
         answer
     }
 
+    /// Asks one of the primaries, by its place in the plan; whether there are more behind it.
+    pub(crate) async fn command_at<T: FromRedisValue>(
+        &self,
+        at: usize,
+        command: &redis::Cmd,
+    ) -> Result<(T, bool), StoreError> {
+        self.wait_for_plan().await;
+        let (node, nodes) = {
+            let plan = self.0.plan.borrow();
+            (plan.nodes.get(at).cloned().ok_or(StoreError::Unreachable)?, plan.nodes.len())
+        };
+        let answer = self.reader(&node.options, &node.address, &node.metrics).command(command).await?;
+        Ok((answer, at + 1 < nodes))
+    }
+
     async fn writer(&self, key: &StoreKey) -> Result<MultiplexedConnection, StoreError> {
         self.wait_for_plan().await;
         let node = self.node(key).ok_or(StoreError::Unreachable)?;

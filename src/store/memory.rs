@@ -68,6 +68,11 @@ impl MemoryStore {
         tally.finish(records.len() <= NAMES_MAX)
     }
 
+    /// All keys that begin so.
+    pub(crate) fn names(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
+        self.records().keys().filter(|name| name.starts_with(prefix)).cloned().collect()
+    }
+
     /// Lets a record that is still there live for `ttl` from now on, unless it lives longer anyway.
     pub fn extend(&self, key: &[u8], ttl: Duration) {
         let now = self.clock.now();

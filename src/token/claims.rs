@@ -61,11 +61,10 @@ pub(super) fn push_transaction_claims<T>(
 }
 
 /// What all tokens may have at their end: who really acts (RFC 8693 §4.1), and that nobody is known.
-pub(super) fn close<T>(claims: &mut Vec<u8>, session: &Session<T>, actor: Option<&str>) {
-    if let Some(actor) = actor {
-        claims.extend_from_slice(br#","act":{"sub":"#);
-        push_json(claims, actor);
-        claims.push(b'}');
+pub(super) fn close<T>(claims: &mut Vec<u8>, session: &Session<T>, act: Option<&serde_json::Value>) {
+    if let Some(act) = act {
+        claims.extend_from_slice(br#","act":"#);
+        push_json(claims, act);
     }
     if session.subject.is_none() {
         claims.extend_from_slice(br#","anonymous":true"#);

@@ -138,6 +138,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
         stores: Vec::new(),
         state: None,
         issuers: Vec::new(),
+        clients: Vec::new(),
         pair: None,
         logout: None,
         profiles: Vec::new(),
@@ -185,6 +186,7 @@ pub(super) fn session_of<T: Default>(
         sid: Fingerprint::pretend("abcdefghijklmnopqrstuv"),
         attributes: attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
         attached: T::default(),
+        marks: Default::default(),
     };
     VerifiedSession::pretend(Arc::new(session), ends_at)
 }

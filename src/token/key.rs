@@ -82,7 +82,8 @@ impl Key {
     pub(super) fn header(&self, profile: TokenProfile) -> &str {
         match profile {
             TokenProfile::AtJwt => &self.header_at_jwt,
-            TokenProfile::Jwt => &self.header_jwt,
+            // One that is sealed has none.
+            TokenProfile::Jwt | TokenProfile::Reference => &self.header_jwt,
             TokenProfile::Txn => &self.header_txn,
         }
     }

@@ -7,11 +7,13 @@ use crate::token::claims::{begin, close, push_access_claims, push_transaction_cl
 use crate::token::error::TokenError;
 use crate::token::keys::KeyRing;
 use crate::token::pairwise::PairwiseKey;
+use crate::token::reference::Reference;
 use crate::token::sign;
 use crate::token::slots::Slots;
 use crate::token::template::{RouteTemplates, Template, TemplateId, Templates};
 use crate::token::tokens::Tokens;
 use crate::token::transaction::Transaction;
+use crate::token::veil::Veil;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -91,6 +93,8 @@ pub struct Minter {
     ring: Arc<KeyRing>,
     templates: Templates,
     pairwise: PairwiseKey,
+    veil: Veil,
+    reference: Reference,
     signatures: [AtomicU64; TokenProfile::ALL.len()],
 }
 
@@ -98,7 +102,10 @@ impl Minter {
     /// A minter of these templates.
     pub fn new(ring: Arc<KeyRing>, templates: Templates) -> Self {
         let pairwise = PairwiseKey::new(ring.fingerprint_key());
-        Self { pairwise, ring, templates, signatures: [const { AtomicU64::new(0) }; TokenProfile::ALL.len()] }
+        let veil = Veil::new(ring.fingerprint_key());
+        let reference = Reference::new(ring.fingerprint_key());
+        let signatures = [const { AtomicU64::new(0) }; TokenProfile::ALL.len()];
+        Self { pairwise, veil, reference, ring, templates, signatures }
     }
 
     /// The keys.
@@ -174,6 +181,30 @@ impl Minter {
         transaction: &Transaction<'_>,
         now: UnixMillis,
     ) -> Result<InternalToken, TokenError> {
+        self.sign(session, template, Some(transaction), (None, now))
+    }
+
+    /// The same for a service that calls another in the user's name: `act` says who acts.
+    ///
+    /// # Errors
+    /// As [`Minter::mint`].
+    pub fn mint_exchanged<T>(
+        &self,
+        session: &VerifiedSession<T>,
+        template: TemplateId,
+        act: &serde_json::Value,
+        now: UnixMillis,
+    ) -> Result<InternalToken, TokenError> {
+        self.sign(session, template, None, (Some(act), now))
+    }
+
+    fn sign<T>(
+        &self,
+        session: &VerifiedSession<T>,
+        template: TemplateId,
+        transaction: Option<&Transaction<'_>>,
+        (exchanged, now): (Option<&serde_json::Value>, UnixMillis),
+    ) -> Result<InternalToken, TokenError> {
         let template = self.templates.get(template).ok_or(TokenError::UnknownTemplate)?;
         let wish = now.plus(template.ttl);
         let end = session.ends_at().map_or(wish, |end| end.min(wish));
@@ -186,21 +217,31 @@ impl Minter {
         let mut claims = Vec::with_capacity(CLAIMS_BYTES);
         begin(&mut claims, template, &self.known_as(template, &session.sub), issued_at, expires_at);
         let jti = match template.profile {
-            TokenProfile::AtJwt | TokenProfile::Jwt => {
-                let jti = random_id()?;
+            TokenProfile::AtJwt | TokenProfile::Jwt | TokenProfile::Reference => {
+                let jti = match template.is_pairwise {
+                    true => self.veil.id(session.sid.as_str()).ok_or(TokenError::RandomFailed)?,
+                    false => random_id()?,
+                };
                 push_access_claims(&mut claims, template, session, &jti);
                 Some(jti)
             }
             TokenProfile::Txn => {
+                let transaction = transaction.ok_or(TokenError::UnknownTemplate)?;
                 push_transaction_claims(&mut claims, template, session, transaction);
                 None
             }
         };
         let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor));
-        close(&mut claims, session, actor.as_deref());
+        let actor = actor.map(|actor| serde_json::json!({ "sub": actor }));
+        close(&mut claims, session, exchanged.or(actor.as_ref()));
         let ring = self.ring.now();
         let key = ring.signer(template.algorithm).ok_or(TokenError::NoKey)?;
-        let text = sign::compact(key, template.profile, template.prefix(), &claims, template.max_bytes)?;
+        let text = match template.profile {
+            TokenProfile::Reference => self.sealed(template, &claims)?,
+            TokenProfile::AtJwt | TokenProfile::Jwt | TokenProfile::Txn => {
+                sign::compact(key, template.profile, template.prefix(), &claims, template.max_bytes)?
+            }
+        };
         if let Some(made) = self.signatures.get(template.profile as usize) {
             made.fetch_add(1, Ordering::Relaxed);
         }
@@ -213,6 +254,29 @@ impl Minter {
 }
 
 impl Minter {
+    /// The `sub` by which these audiences know a user, where theirs is another than everybody's.
+    pub fn pairwise(&self, audience: &[String], sub: &str) -> String {
+        self.pairwise.sub(audience, sub)
+    }
+
+    /// The fingerprint of the session that a token without `sid` is of, from its `jti`.
+    pub fn unveiled(&self, jti: &str) -> Option<String> {
+        self.veil.sid(jti)
+    }
+
+    /// The claims of a token that only we can read.
+    pub fn opened(&self, token: &[u8]) -> Option<Vec<u8>> {
+        self.reference.open(token)
+    }
+
+    fn sealed(&self, template: &Template, claims: &[u8]) -> Result<String, TokenError> {
+        let token = self.reference.seal(claims).ok_or(TokenError::RandomFailed)?;
+        if token.len() > template.max_bytes {
+            return Err(TokenError::TooLarge { bytes: token.len(), limit: template.max_bytes });
+        }
+        Ok([template.prefix(), &token].concat())
+    }
+
     /// By which name the audience of a template knows a user.
     fn known_as<'s>(&self, template: &Template, sub: &'s str) -> Cow<'s, str> {
         if template.is_pairwise {

@@ -37,12 +37,14 @@ mod mint;
 mod pair;
 mod pairwise;
 mod publish;
+mod reference;
 mod ring;
 mod sign;
 mod slots;
 mod template;
 mod tokens;
 mod transaction;
+mod veil;
 
 pub use error::TokenError;
 pub use file::KeyWarning;

@@ -108,7 +108,9 @@ impl Template {
         let mut fixed =
             token.scope.iter().fold(String::new(), |all, scope| all + r#","scope":"# + &text(scope));
         let (audience, header) = match profile {
-            TokenProfile::AtJwt | TokenProfile::Jwt => (audiences.to_vec(), token.header.clone()),
+            TokenProfile::AtJwt | TokenProfile::Jwt | TokenProfile::Reference => {
+                (audiences.to_vec(), token.header.clone())
+            }
             TokenProfile::Txn => {
                 fixed = fixed + r#","req_wl":"# + &text(&config.tokens.txn.workload);
                 (vec![config.tokens.txn.trust_domain.clone()], TXN_TOKEN.clone())
@@ -155,6 +157,8 @@ pub struct Templates {
     by_route: Vec<Option<RouteTemplates>>,
     /// That of `[pair]`'s access tokens.
     pair: Option<TemplateId>,
+    /// Those of exchanged tokens, by audience.
+    exchanged: Vec<(String, TemplateId)>,
 }
 
 impl Templates {
@@ -193,7 +197,15 @@ impl Templates {
             let profile = pair.token.profiles.first().copied().unwrap_or(TokenProfile::AtJwt);
             place(Template::of(config, (&pair.audience, &pair.token), profile))
         });
-        Ok(Self { distinct, by_route, pair })
+        let mut exchanged: Vec<(String, TemplateId)> = Vec::new();
+        for audience in config.clients.iter().flat_map(|client| &client.may_call) {
+            if !exchanged.iter().any(|(known, _)| known == audience) {
+                let (token, profile) = exchanged_as(config, audience);
+                let template = Template::of(config, (std::slice::from_ref(audience), &token), profile);
+                exchanged.push((audience.clone(), place(template)));
+            }
+        }
+        Ok(Self { distinct, by_route, pair, exchanged })
     }
 
     /// The templates of a route; `None` for an open one.
@@ -206,9 +218,19 @@ impl Templates {
         self.pair
     }
 
+    /// That of tokens which services get for this audience, if any may.
+    pub fn for_exchange(&self, audience: &str) -> Option<TemplateId> {
+        self.exchanged.iter().find(|(known, _)| known == audience).map(|(_, id)| *id)
+    }
+
     /// The template itself.
     pub fn get(&self, id: TemplateId) -> Option<&Arc<Template>> {
         self.distinct.get(id.0)
+    }
+
+    /// How long the longest of all tokens may live, by anybody's clock.
+    pub fn longest(&self) -> Duration {
+        self.distinct.iter().map(|template| template.ttl + template.skew).max().unwrap_or_default()
     }
 
     /// How many distinct ones there are.
@@ -220,6 +242,16 @@ impl Templates {
     pub const fn is_empty(&self) -> bool {
         self.distinct.is_empty()
     }
+}
+
+/// What an exchanged token looks like: as those of the first route that leads to its audience alone, else as `[tokens]` says. It is a
+/// bearer in any case.
+fn exchanged_as(config: &Config, audience: &str) -> (TokenOptions, TokenProfile) {
+    let mut routes = config.routes.iter().filter(|route| route.access != Access::Open);
+    let route = routes.find(|route| matches!(route.audience.as_slice(), [one] if one == audience));
+    let token = route.map_or(&config.tokens.defaults, |route| &route.token);
+    let profile = token.profiles.iter().find(|profile| **profile != TokenProfile::Txn);
+    (TokenOptions { header: AUTHORIZATION, ..token.clone() }, profile.copied().unwrap_or(TokenProfile::AtJwt))
 }
 
 /// Mistakes in `[tokens] claims` and in every route's; a route that inherits them does not repeat the report.

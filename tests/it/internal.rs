@@ -74,7 +74,7 @@ fn metrics_count_what_was_decided() {
     };
     assert_eq!(value("cloakroom_refusals_total", "login-required"), "2");
     assert_eq!(value("cloakroom_session_rejects_total", "unknown-session"), "1");
-    assert_eq!(value("cloakroom_requests_total", "forwarded"), "2");
+    assert_eq!(value("cloakroom_requests_total", "credential=\"token\""), "2");
     assert_eq!(value("cloakroom_token_signatures", ""), "1", "one signature served both");
     // Both gauges stood at 0: one was never set, the other counted only what the cache had got round to.
     assert_eq!(value("cloakroom_connections ", ""), "1");

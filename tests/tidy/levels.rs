@@ -3,18 +3,19 @@
 use crate::source::Source;
 
 /// From the top to the bottom; siblings of one level do not import each other.
-const LEVELS: [&[&str]; 14] = [
+const LEVELS: [&[&str]; 15] = [
     &["main"],
     &["cli"],
     &["demo"],
     &["app"],
     &["attest", "detect", "explain"],
     &["pipeline", "internal", "admin"],
+    &["clients"],
     &["door"],
     &["respond"],
     &["guard"],
     &["upstream"],
-    &["token", "issuer"],
+    &["token", "issuer", "revocation"],
     &["session", "limit", "migration"],
     &["format", "state"],
     &["store", "codec", "route", "listen"],

@@ -4,6 +4,7 @@
 //! pass finds everything; `load` hands the result out only if nothing was noted.
 
 mod admin;
+mod clients;
 mod given;
 pub(crate) mod http;
 mod issuer;
@@ -38,6 +39,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     let profiles = gather(&mut checker, "sessions", |raw| &raw.sessions);
     let issuers = gather(&mut checker, "issuers", |raw| &raw.issuers);
     let upstreams = gather(&mut checker, "upstreams", |raw| &raw.upstreams);
+    let clients = gather(&mut checker, "clients", |raw| &raw.clients);
     let store_names = Names::of(given, "store", "stores", &stores);
     let profile_names = Names::of(given, "session profile", "sessions", &profiles);
     let issuer_names = Names::of(given, "issuer", "issuers", &issuers);
@@ -63,6 +65,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
             .map(|entry| issuer::check(&mut checker, entry, &profile_names, &tokens.issuer, skew))
             .collect(),
         tokens,
+        clients: Vec::new(),
         pair: None,
         logout: None,
         trusted_origins: server::trusted_origins(&mut checker),
@@ -74,10 +77,13 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     let routes = route::check(&mut checker, &config, &names);
     let pair = pair::check(&mut checker, &config, &profile_names);
     let logout = logout::check(&mut checker, &config.profiles, &profile_names);
-    let mut config = Config { routes, pair, logout, ..config };
+    let (state, internal) = (config.state.as_ref(), config.internal.is_some());
+    let clients = clients.iter().map(|entry| clients::check(&mut checker, entry, state, internal)).collect();
+    let mut config = Config { routes, pair, logout, clients, ..config };
     let signed = config.routes.iter().filter(|route| route.access != Access::Open);
     let signed = signed.map(|route| &route.token).chain(config.pair.iter().map(|pair| &pair.token));
     config.tokens.more_algorithms = signed.map(|token| token.algorithm).collect();
+    clients::readers(&mut checker, &config);
     profile::distinct_subjects(&mut checker, &config);
     (config, checker.into_errors())
 }

@@ -112,7 +112,7 @@ fn profiles(table: &mut Table<'_, '_>, raw: &Placed<OneOrMany<TokenProfile>>) ->
         let profile = *raw.get();
         if let Some(first) = profiles.iter().find(|known| is_txn(**known) == is_txn(profile)) {
             let found = format!("`{}` and `{}` would go into one header", first.word(), profile.word());
-            let accepted = "one of `at+jwt` and `jwt`, and `txn` beside it";
+            let accepted = "one of `at+jwt`, `jwt` and `reference`, and `txn` beside it";
             table.refuse(table.file.at(raw), "profile", found, accepted);
         } else {
             profiles.push(profile);

@@ -5,6 +5,7 @@
 //! its default, when to change it. A key that is not here does not exist.
 
 mod admin;
+mod clients;
 mod issuer;
 mod logout;
 mod migration;
@@ -25,6 +26,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use admin::RawAdmin;
+pub(crate) use clients::RawClient;
 pub(crate) use issuer::{RawIntrospection, RawIssuer};
 pub(crate) use logout::RawLogout;
 pub(crate) use migration::{Mode, RawRollout, ShareText};
@@ -75,6 +77,9 @@ pub(crate) struct RawConfig {
     pub(crate) tokens: Option<Placed<RawTokens>>,
     /// How often somebody may ask, over all routes; a route may set more with `rate`. Counted by each gateway for itself.
     pub(crate) limits: Option<Placed<RawRates>>,
+    /// Services that ask about tokens or trade them at the internal listener, by a name of your own.
+    #[serde(default)]
+    pub(crate) clients: Named<RawClient>,
     /// Logging out at the gateway: `POST /.cloakroom/logout` ends the session in the app's store, the token pairs made of it and its
     /// streams, and clears its cookies. Without this table it is off.
     pub(crate) logout: Option<Placed<RawLogout>>,

@@ -15,7 +15,8 @@ pub(crate) struct RawTokens {
     #[schemars(extend("default" = "https://gateway.internal"))]
     pub(crate) issuer: Option<Placed<String>>,
     /// What kind of JWT: RFC 9068 (`at+jwt`), plain RFC 7519 (`jwt`), or a transaction token in the Txn-Token header (`txn`),
-    /// which is signed for each request; `["at+jwt", "txn"]` sends both. Default: `"at+jwt"`; a route may differ.
+    /// which is signed for each request; `["at+jwt", "txn"]` sends both. Or none: a `reference` says nothing to who holds it, and one of
+    /// `[clients]` introspects it. Default: `"at+jwt"`; a route may differ.
     #[schemars(extend("default" = "at+jwt"))]
     pub(crate) profile: Option<Placed<OneOrMany<TokenProfile>>>,
     /// The header that carries the token, if it is no transaction token; `authorization` puts `Bearer` before it. Default:

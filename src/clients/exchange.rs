@@ -1,0 +1,139 @@
+//! A token for another service, in the name of who called this one (RFC 8693).
+
+use crate::clients::answer::{Answer, Refused};
+use crate::clients::desk::{Desk, Tools};
+use crate::clients::own_token::{Behind, OwnToken};
+use crate::clock::UnixMillis;
+use crate::config::{Client, TokenProfile};
+use crate::door::Fields;
+use crate::telemetry::chain;
+use crate::token::TokenError;
+use serde_json::{Value, json};
+
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// Longest chain of who acts for whom: more services than one request goes through.
+const ACTORS_MAX: usize = 8;
+
+impl Desk {
+    /// Trades the token with which the client was called for one with which it calls.
+    pub(super) async fn exchange(
+        &self,
+        client: &Client,
+        fields: &Fields,
+        tools: &Tools<'_>,
+        now: UnixMillis,
+    ) -> Result<Answer, Refused> {
+        match fields.get("grant_type") {
+            Some(EXCHANGE) => {}
+            Some(_) => return Err(Refused::UnsupportedGrantType),
+            None => return Err(Refused::InvalidRequest("there is no `grant_type`")),
+        }
+        let shown = asked(fields)?;
+        let target = target(client, fields)?;
+        let template = tools.minter.templates().for_exchange(target).ok_or(Refused::InvalidTarget)?;
+        let bad = Refused::InvalidRequest("the subject token does not count");
+        let read = (shown.as_bytes(), self.issuer.as_str());
+        let token = OwnToken::read(&self.keys, tools, read, &client.audience, now).ok_or(bad)?;
+        let scope = scope(&token, fields)?;
+        let live = match token.behind(tools, now).await {
+            Ok(Behind::Session(live)) => live,
+            Ok(Behind::Nothing) => return Err(bad),
+            Ok(Behind::Bearer) => {
+                return Err(Refused::InvalidRequest(
+                    "the subject token was made of a bearer, which cannot be asked about",
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(client = %client.name, error = %chain(&error), "a token could not be exchanged");
+                return Err(Refused::Unavailable);
+            }
+        };
+        let act = actors(client, &token)?;
+        let minted = tools.minter.mint_exchanged(&live.session, template, &act, now).map_err(|error| match error {
+            TokenError::SessionEnding => bad,
+            TokenError::NoKey => Refused::Unavailable,
+            TokenError::TooLarge { .. }
+            | TokenError::RandomFailed
+            | TokenError::SigningFailed
+            | TokenError::UnknownTemplate => {
+                tracing::error!(client = %client.name, error = %chain(&error), "a token could not be made");
+                Refused::Failed
+            }
+        })?;
+        let text = minted.expose().to_str().unwrap_or_default();
+        let kind = match minted.profile() {
+            TokenProfile::AtJwt | TokenProfile::Reference => ACCESS_TOKEN,
+            TokenProfile::Jwt | TokenProfile::Txn => JWT,
+        };
+        let mut body = json!({
+            "access_token": text.strip_prefix("Bearer ").unwrap_or(text),
+            "issued_token_type": kind,
+            "token_type": "Bearer",
+            "expires_in": now.until(minted.expires_at()).as_secs(),
+        });
+        if let (Some(scope), Some(members)) = (scope, body.as_object_mut()) {
+            members.insert("scope".into(), scope.into());
+        }
+        Ok(Answer::of(&body, "exchanged"))
+    }
+}
+
+/// The token that is shown, if everything else that is asked for can be had.
+fn asked(fields: &Fields) -> Result<&str, Refused> {
+    let kind = |name| fields.get(name);
+    match kind("subject_token_type") {
+        Some(ACCESS_TOKEN | JWT) => {}
+        Some(_) => {
+            return Err(Refused::InvalidRequest("`subject_token_type` is neither access_token nor jwt"));
+        }
+        None => return Err(Refused::InvalidRequest("there is no `subject_token_type`")),
+    }
+    if !matches!(kind("requested_token_type"), None | Some(ACCESS_TOKEN | JWT)) {
+        return Err(Refused::InvalidRequest("`requested_token_type` is neither access_token nor jwt"));
+    }
+    if kind("actor_token").is_some() || kind("actor_token_type").is_some() {
+        return Err(Refused::InvalidRequest("an `actor_token` is not taken: who acts is who asks"));
+    }
+    kind("subject_token").ok_or(Refused::InvalidRequest("there is no `subject_token`"))
+}
+
+/// Which service it wants to call.
+fn target<'f>(client: &Client, fields: &'f Fields) -> Result<&'f str, Refused> {
+    let target = match (fields.get("audience"), fields.get("resource")) {
+        (Some(audience), None) => audience,
+        (None, Some(resource)) => resource,
+        (Some(audience), Some(resource)) if audience == resource => audience,
+        (Some(_), Some(_)) => return Err(Refused::InvalidTarget),
+        (None, None) => return Err(Refused::InvalidRequest("there is neither `audience` nor `resource`")),
+    };
+    client.may_call.iter().any(|known| known == target).then_some(target).ok_or(Refused::InvalidTarget)
+}
+
+/// What it asks for, which must be within what the shown token has.
+fn scope<'f>(token: &OwnToken, fields: &'f Fields) -> Result<Option<&'f str>, Refused> {
+    let Some(asked) = fields.get("scope") else { return Ok(None) };
+    let had: Vec<&str> = token.text("scope").unwrap_or_default().split(' ').collect();
+    let within = asked.split(' ').all(|one| !one.is_empty() && had.contains(&one));
+    within.then_some(Some(asked)).ok_or(Refused::InvalidScope)
+}
+
+/// Who acts now, and within that who acted before.
+fn actors(client: &Client, token: &OwnToken) -> Result<Value, Refused> {
+    let before = token.claims.get("act");
+    let mut depth = 1;
+    let mut next = before;
+    while let Some(actor) = next {
+        depth += 1;
+        if depth > ACTORS_MAX {
+            return Err(Refused::InvalidRequest("too many have acted before"));
+        }
+        next = actor.get("act");
+    }
+    let mut act = json!({ "sub": client.name });
+    if let (Some(before), Some(members)) = (before, act.as_object_mut()) {
+        members.insert("act".into(), before.clone());
+    }
+    Ok(act)
+}

@@ -1,0 +1,20 @@
+//! `[clients.X]`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::raw::value::{OneOrMany, Placed, SecretRef};
+
+/// A service that asks about tokens or trades them, at the internal listener: `POST /introspect` (RFC 7662) and `POST /token`
+/// (RFC 8693), with its name and secret as HTTP Basic. Takes `[state]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawClient {
+    /// Its secrets, newest first: all are taken, so that one can follow another. Required.
+    pub(crate) secrets: Vec<Placed<SecretRef>>,
+    /// Which audiences it is: it learns about tokens for these and no others. Default: its name.
+    pub(crate) audience: Option<Placed<OneOrMany<String>>>,
+    /// Audiences for which it gets a token in the name of whoever called it. Default: none.
+    #[serde(default)]
+    pub(crate) may_call: Vec<Placed<String>>,
+}

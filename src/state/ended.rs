@@ -1,0 +1,253 @@
+//! What was ended at a gateway, so that all of them know: a list that each reads on, and what it made of it.
+//!
+//! An ended session is gone from its store, and that alone keeps it out. The list is for what is left: a request that the app was
+//! still working on may write the record again (a *tombstone* names the fingerprint, the user and the hash of that record, so that a
+//! later login is not locked out); sessions of a user that are still being looked for (a *mark* refuses them on sight); and
+//! services that hold a token and cannot wait for its end (the feed).
+
+use crate::clock::UnixMillis;
+use crate::state::State;
+use crate::store::StoreError;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+/// Most entries, in the list and in memory: a gateway that ends a thousand sessions a second for a minute is at war.
+const ENDED_MAX: usize = 65_536;
+
+const TELL: &str = include_str!("tell.lua");
+const SINCE: &str = "return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'WITHSCORES')";
+
+/// One entry. Times are the gateways'.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Ended {
+    /// A session.
+    Session {
+        /// Its fingerprint.
+        sid: String,
+        /// Whose it was, as a hash.
+        user: String,
+        /// Its record, as a hash; empty if there was none.
+        record: String,
+        /// Until when that matters.
+        until: u64,
+    },
+    /// All sessions of a user are over while the mark stands.
+    User {
+        /// Who, as a hash.
+        user: String,
+        /// But for this one.
+        spared: Option<String>,
+        /// Until when, unless it is lifted.
+        until: u64,
+    },
+    /// The mark stands no more.
+    Lifted {
+        /// Of whom.
+        user: String,
+        /// Which tells one such entry from the next.
+        at: u64,
+    },
+    /// One token.
+    Token {
+        /// Its `jti`.
+        jti: String,
+        /// Its end.
+        until: u64,
+    },
+}
+
+/// What a gateway knows of the list; the same for all workers.
+#[derive(Debug, Default)]
+pub struct Endings {
+    /// How often something was added; 0: nothing ever was, and nobody need look.
+    generation: AtomicU64,
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// In the order of their times, each with the generation in which it was learnt.
+    entries: BTreeMap<(u64, String), (u64, Ended)>,
+    sessions: HashMap<String, Vec<Tombstone>>,
+    users: HashMap<String, (u64, Option<Mark>)>,
+    tokens: HashMap<String, u64>,
+}
+
+#[derive(Debug)]
+struct Tombstone {
+    user: String,
+    record: String,
+    until: u64,
+}
+
+#[derive(Debug)]
+struct Mark {
+    spared: Option<String>,
+    until: u64,
+}
+
+impl State {
+    /// Adds to the list, which keeps entries for so long; the time of the addition, by the server.
+    ///
+    /// # Errors
+    /// [`StoreError`]; added again it is the same entry.
+    pub async fn tell_ended(&self, ended: &Ended, keep: Duration) -> Result<u64, StoreError> {
+        let text = serde_json::to_vec(ended).map_err(|_| StoreError::UnexpectedReply)?;
+        let (keep, most) = (keep.as_millis().to_string(), ENDED_MAX.to_string());
+        let args = [text.as_slice(), keep.as_bytes(), most.as_bytes()];
+        let said = self.store.run(TELL, &self.key("ended", "list"), &args).await?;
+        number(said.first()).ok_or(StoreError::UnexpectedReply)
+    }
+
+    /// What was added since then, with the times of addition.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn ended_since(&self, at: u64) -> Result<Vec<(u64, Ended)>, StoreError> {
+        let from = at.to_string();
+        let said = self.store.run(SINCE, &self.key("ended", "list"), &[from.as_bytes()]).await?;
+        let mut said = said.into_iter();
+        let mut found = Vec::new();
+        while let (Some(text), Some(at)) = (said.next(), said.next()) {
+            // What a later build writes is for later builds.
+            if let (Ok(ended), Some(at)) = (serde_json::from_slice(&text), number(Some(&at))) {
+                found.push((at, ended));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Endings {
+    /// Which state of knowledge this is.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Takes an entry in; one that is known already changes nothing.
+    pub fn learn(&self, at: u64, ended: &Ended, now: UnixMillis) {
+        let name = ended.name();
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if ended.until().is_some_and(|until| until <= now.as_millis())
+            || table.entries.contains_key(&(at, name.clone()))
+        {
+            return;
+        }
+        if table.entries.len() >= ENDED_MAX {
+            table.prune(now);
+        }
+        table.take(at, ended);
+        // Counted under the lock: who has seen a generation has seen every entry up to it.
+        let generation = self.generation.load(Ordering::Relaxed) + 1;
+        table.entries.insert((at, name), (generation, ended.clone()));
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    /// Whether this session is over, whatever its store says. `user` and `record` are asked for hashes only where it matters.
+    pub fn refuses(
+        &self,
+        sid: &str,
+        user: impl FnOnce() -> String,
+        record: impl FnOnce() -> Option<String>,
+        now: UnixMillis,
+    ) -> bool {
+        let (table, now) = (self.table.read().unwrap_or_else(PoisonError::into_inner), now.as_millis());
+        let tombstones = table.sessions.get(sid);
+        if tombstones.is_none() && table.users.is_empty() {
+            return false;
+        }
+        let user = user();
+        let mark = table.users.get(&user).and_then(|(_, mark)| mark.as_ref());
+        if mark.is_some_and(|mark| mark.until > now && mark.spared.as_deref() != Some(sid)) {
+            return true;
+        }
+        let Some(tombstones) = tombstones else { return false };
+        let record = record();
+        tombstones
+            .iter()
+            .any(|dead| dead.until > now && dead.user == user && Some(&dead.record) == record.as_ref())
+    }
+
+    /// Whether a token was ended by its id.
+    pub fn has_token(&self, jti: &str, now: UnixMillis) -> bool {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.tokens.get(jti).is_some_and(|until| *until > now.as_millis())
+    }
+
+    /// Everything that still matters, in the order of its times: the generation in which it was learnt, its time, and what it is.
+    pub fn standing(&self, now: UnixMillis) -> Vec<(u64, u64, Ended)> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let matters = |ended: &Ended| ended.until().is_none_or(|until| until > now.as_millis());
+        let entries = table.entries.iter().filter(|(_, (_, ended))| matters(ended));
+        entries.map(|((at, _), (learnt, ended))| (*learnt, *at, ended.clone())).collect()
+    }
+}
+
+impl Table {
+    fn take(&mut self, at: u64, ended: &Ended) {
+        match ended {
+            Ended::Session { sid, user, record, until } => {
+                let dead = Tombstone { user: user.clone(), record: record.clone(), until: *until };
+                self.sessions.entry(sid.clone()).or_default().push(dead);
+            }
+            Ended::User { user, spared, until } => {
+                self.mark(at, user, Some(Mark { spared: spared.clone(), until: *until }));
+            }
+            Ended::Lifted { user, .. } => self.mark(at, user, None),
+            Ended::Token { jti, until } => {
+                self.tokens.insert(jti.clone(), *until);
+            }
+        }
+    }
+
+    /// The latest word counts, in whatever order they come.
+    fn mark(&mut self, at: u64, user: &str, mark: Option<Mark>) {
+        let known = self.users.entry(user.to_owned()).or_insert((0, None));
+        if known.0 <= at {
+            *known = (at, mark);
+        }
+    }
+
+    /// Drops what has had its time, and the oldest beyond that.
+    fn prune(&mut self, now: UnixMillis) {
+        self.entries.retain(|_, (_, ended)| ended.until().is_some_and(|until| until > now.as_millis()));
+        // Some at once: to count them all again for each would be work that grows with them.
+        while self.entries.len() >= ENDED_MAX / 4 * 3 {
+            self.entries.pop_first();
+        }
+        let entries = std::mem::take(&mut self.entries);
+        (self.sessions, self.users, self.tokens) = Default::default();
+        entries.iter().for_each(|((at, _), (_, ended))| self.take(*at, ended));
+        self.entries = entries;
+    }
+}
+
+impl Ended {
+    /// Until when it matters.
+    const fn until(&self) -> Option<u64> {
+        match self {
+            Self::Session { until, .. } | Self::User { until, .. } | Self::Token { until, .. } => {
+                Some(*until)
+            }
+            Self::Lifted { .. } => None,
+        }
+    }
+
+    /// Which one it is, of those that were added in the same millisecond.
+    fn name(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+fn number(text: Option<&Vec<u8>>) -> Option<u64> {
+    // Redis writes large scores with an exponent.
+    let text = std::str::from_utf8(text?).ok()?;
+    text.parse().ok().or_else(|| Some(text.parse::<f64>().ok()? as u64))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! What was ended, for services that cannot wait.
+
+use crate::support::{Ask, Client, Upstream, World, eventually};
+use std::io::BufRead;
+
+fn world(upstream: &Upstream) -> World {
+    World::with_sessions(&[("s1", "alice"), ("s2", "alice"), ("s3", "bob")])
+        .table("[state]\n[logout]")
+        .recorded("app", upstream)
+        .route("path = \"/*\"\nupstream = \"app\"")
+}
+
+fn log_out(id: &str, which: &str) -> Ask {
+    let ask = Ask::new("POST", "/.cloakroom/logout").cookie(&format!("sid={id}"));
+    ask.header("Content-Type", "application/x-www-form-urlencoded").body(format!("sessions={which}"))
+}
+
+#[test]
+fn where_nothing_can_be_ended_there_is_no_list() {
+    let world = World::new().start();
+    assert_eq!(world.gateway.internal("/revoked").status, 404);
+    let upstream = Upstream::echoing();
+    let world = self::world(&upstream).start();
+    let post = Ask::new("POST", "/revoked").body("").at(world.gateway.internal);
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!(world.get("/revoked").status, 401, "not on the public port: that one is the app's");
+}
+
+#[test]
+fn the_list_names_the_sessions_that_ended_and_its_tag_changes_with_it() {
+    let upstream = Upstream::echoing();
+    let world = self::world(&upstream).start();
+    let ids = ["s1", "s2", "s3"];
+    let sids: Vec<String> = ids
+        .iter()
+        .map(|id| {
+            assert_eq!(world.ask(&Ask::get(&format!("/{id}")).cookie(&format!("sid={id}"))).status, 200);
+            let line = world.gateway.line(|line| line["path"] == format!("/{id}"));
+            line["sid"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let empty = world.gateway.internal("/revoked");
+    assert_eq!(empty.json()["sessions"].as_array().unwrap().len(), 0);
+    assert_eq!(empty.json()["keep"], 35, "the life of a token and the skew");
+    let poll = |tag: &str| Ask::get("/revoked").header("If-None-Match", tag).at(world.gateway.internal);
+    let tag = empty.header("etag").unwrap();
+    assert_eq!((poll(tag).status, poll(tag).body.len()), (304, 0));
+    assert_eq!(world.ask(&log_out("s1", "all")).status, 204);
+    let changed = poll(tag);
+    assert_eq!(changed.status, 200);
+    let mut named: Vec<String> = changed.json()["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            assert!(entry["at"].as_u64().unwrap() <= crate::support::now());
+            entry["sid"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    named.sort();
+    let mut ended = sids[..2].to_vec();
+    ended.sort();
+    assert_eq!(named, ended);
+}
+
+#[test]
+fn a_stream_says_what_has_ended_and_what_ends_and_at_every_gateway() {
+    let (upstream, shared) = (Upstream::echoing(), tempfile::tempdir().unwrap());
+    let world =
+        self::world(&upstream).table(&format!("[tokens.keys]\ndirectory = \"{}\"", shared.path().display()));
+    let redis = crate::support::Redis::start();
+    for id in ["s1", "s2"] {
+        redis.set(&format!("sess:{id}"), r#"{"user":{"id":"alice"}}"#);
+    }
+    let (one, other) = (world.start_beside(&redis), world.start_beside(&redis));
+    assert_eq!(log_out("s1", "this").at(one.public).status, 204);
+    eventually("the other gateway to know", || {
+        let list = other.internal("/revoked").json();
+        (list["sessions"].as_array().unwrap().len() == 1).then_some(())
+    });
+    let mut stream = Client::connect(other.internal);
+    stream.send(Ask::get("/revoked").header("Accept", "text/event-stream").bytes());
+    let head = stream.head().unwrap();
+    assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
+    let mut next = || {
+        let mut line = String::new();
+        while !line.starts_with("data: ") {
+            line.clear();
+            stream.reader().read_line(&mut line).unwrap();
+        }
+        let data: serde_json::Value = serde_json::from_str(line.trim_start_matches("data: ")).unwrap();
+        data["sid"].as_str().unwrap().to_owned()
+    };
+    let first = next();
+    assert_eq!(log_out("s2", "this").at(one.public).status, 204);
+    assert_ne!(next(), first);
+}
