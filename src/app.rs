@@ -307,6 +307,7 @@ impl Running {
             endings: Arc::clone(endings),
             longest: self.shared.minter().templates().longest(),
             clock: self.shared.clock().clone(),
+            draining: Arc::clone(&self.draining),
         });
         let internal = Internal::new(published, Box::new(readiness), Box::new(page)).with_feed(feed);
         let limits = Limits { connections: INTERNAL_CONNECTIONS, ..self.shared.config.server.limits.clone() };

@@ -42,12 +42,12 @@ use crate::route::{Anonymous, Found, Grant, Route};
 use crate::session::VerifiedSession;
 use crate::token::{Slots, TokenError, Tokens, Transaction};
 use crate::upstream::{Outbound, UpstreamBody};
-use bearer::is_by_bearer;
+use bearer::{elsewhere, is_by_bearer};
 use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use passage::Passage;
-use record::Record;
+use record::{Record, target_of};
 use refusal::{Cause, Refusal};
 use streams::{Asked, Begun};
 
@@ -184,7 +184,10 @@ impl Gateway {
             Box::pin(self.note(session, inbound.cookies(), record.now)).await;
         }
         match &way.state.transit {
-            None => self.pass(way, inbound, judged?, record).map(|caller| (way, caller)),
+            None => match judged {
+                Ok(judgement) => self.pass(way, inbound, judgement, record).map(|caller| (way, caller)),
+                Err(refusal) => elsewhere(way, refusal),
+            },
             Some(transit) => self.transit(way, transit, inbound, judged, record),
         }
     }
@@ -405,7 +408,8 @@ impl Gateway {
     ) -> Result<Tokens, Refusal> {
         let templates = state.templates.ok_or(Reason::TokenFailed)?;
         let origin = inbound.origin();
-        let transaction = Transaction { id: record.id.as_str(), client: origin.client, https: origin.https };
+        let (client, https, target) = (origin.client, origin.https, Some(target_of(inbound)));
+        let transaction = Transaction { id: record.id.as_str(), client, https, target };
         let minted = self.minter().tokens_for(session, templates, &transaction, record.now);
         let tokens = minted.map_err(|error| match error {
             TokenError::TooLarge { .. } => Refusal::caused(Reason::TokenTooLarge, Cause::Token(error)),

@@ -20,6 +20,8 @@ pub enum Counter {
     Introspect,
     /// For another token.
     Exchange,
+    /// For the end of one.
+    Revoke,
 }
 
 /// A thread's place for services to ask.
@@ -64,6 +66,7 @@ impl Counter {
         match path {
             "/introspect" => Some(Self::Introspect),
             "/token" => Some(Self::Exchange),
+            "/revoke" => Some(Self::Revoke),
             _ => None,
         }
     }
@@ -73,6 +76,7 @@ impl Counter {
         match self {
             Self::Introspect => "introspect",
             Self::Exchange => "exchange",
+            Self::Revoke => "revoke-token",
         }
     }
 }
@@ -101,6 +105,7 @@ impl Desk {
         match counter {
             Counter::Introspect => self.introspect(client, &fields, tools, *now).await,
             Counter::Exchange => self.exchange(client, &fields, tools, *now).await,
+            Counter::Revoke => self.revoke(client, &fields, tools, *now).await,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Services that ask about tokens, or trade them: `POST /introspect` (RFC 7662) and `POST /token` (RFC 8693) at the internal listener.
+//! Services that ask about tokens, trade them or end them: `POST /introspect` (RFC 7662), `POST /token` (RFC 8693) and `POST /revoke` (RFC
+//! 7009) at the internal listener.
 //!
 //! Job: know the service by its name and secret; say whether a token of ours still counts, for the audiences that the service is; give it
 //! a token for another service, in the name of the user who called it. Not the job: what sessions are (`session`), how they end
@@ -23,6 +24,7 @@ mod desk;
 mod exchange;
 mod introspect;
 mod own_token;
+mod revoke;
 
 pub use answer::Answer;
 pub use desk::{Counter, Desk, Paper, Tools};

@@ -453,6 +453,8 @@ pub struct Route {
     pub forward_cookie: bool,
     /// Whether the upstream gets the client's own Authorization.
     pub forward_authorization: bool,
+    /// Who judges bearers that are of none of the issuers; `None`: they are refused.
+    pub other_bearers: Option<UpstreamId>,
     /// What is done against cross-site requests.
     pub csrf: CsrfMode,
     /// What is done with CORS preflights.

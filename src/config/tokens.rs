@@ -78,6 +78,8 @@ pub struct TokenOptions {
     pub scope: Option<String>,
     /// Whether all services know a user by one `sub`.
     pub subject_type: SubjectType,
+    /// Whether it is for one request alone, and says which.
+    pub bound: bool,
 }
 
 impl Default for TokenOptions {
@@ -90,6 +92,7 @@ impl Default for TokenOptions {
             claims: Vec::new(),
             scope: None,
             subject_type: SubjectType::Public,
+            bound: false,
         }
     }
 }

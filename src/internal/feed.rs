@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -35,6 +36,8 @@ pub struct Feed {
     pub longest: Duration,
     /// The time.
     pub clock: Clock,
+    /// Whether the gateway is about to end, and its streams with it.
+    pub draining: Arc<AtomicBool>,
 }
 
 /// One of its entries.
@@ -106,7 +109,7 @@ impl Feed {
     }
 }
 
-/// The list as server-sent events; it goes on until the service leaves.
+/// The list as server-sent events; it goes on until the service leaves, or the gateway does.
 pub struct Events {
     feed: Feed,
     seen: u64,
@@ -124,6 +127,9 @@ impl Body for Events {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         loop {
             ready!(self.looks.poll_tick(cx));
+            if self.feed.draining.load(Ordering::Relaxed) {
+                return Poll::Ready(None);
+            }
             let mut text = String::new();
             let generation = self.feed.endings.generation();
             if generation != self.seen {

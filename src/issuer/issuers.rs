@@ -123,7 +123,12 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
         let (token, iss) = match token {
             Ok((token, iss)) if self.is_of(among, &iss) => (token, iss),
             other => {
-                let reject = other.err().map_or(BearerReject::UnknownIssuer, BearerReject::from);
+                let is_jwt = bearer.expose().iter().filter(|byte| **byte == b'.').count() >= 2;
+                let reject = match other {
+                    Ok(_) => BearerReject::UnknownIssuer,
+                    Err(_) if !is_jwt => BearerReject::Opaque,
+                    Err(reject) => reject.into(),
+                };
                 return self.ask(bearer, among, now).await.unwrap_or_else(|| rejected(reject));
             }
         };

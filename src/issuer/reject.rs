@@ -24,6 +24,8 @@ pub enum BearerReject {
     KeyInToken,
     /// The Authorization is no one well-formed bearer.
     MalformedBearer,
+    /// It is no JWT, and no issuer of the route can be asked about others.
+    Opaque,
     /// What is wrong with it would be wrong with a token in a cookie too.
     Token(Reject),
     /// Its `iss` is none of the route's.
@@ -49,7 +51,7 @@ impl BearerReject {
             Self::Inactive => "inactive",
             Self::KeyInToken => "key-in-token",
             Self::MalformedBearer => "malformed-bearer",
-            Self::Token(Reject::MalformedCookie(_)) => "malformed-token",
+            Self::Opaque | Self::Token(Reject::MalformedCookie(_)) => "malformed-token",
             Self::Token(reject) => reject.code(),
             Self::UnknownIssuer => "unknown-issuer",
             Self::UnknownKey => "unknown-key",
@@ -71,6 +73,7 @@ impl std::fmt::Display for BearerReject {
             Self::KeyInToken => {
                 f.write_str("it brings a key or says where to fetch one (`jku`, `jwk`, `x5u`)")
             }
+            Self::Opaque => f.write_str("it is malformed: not a JWT: no three parts"),
             Self::MalformedBearer => f.write_str("Authorization is not one bearer token"),
             Self::Token(Reject::MalformedCookie(what)) => write!(f, "it is malformed: {what}"),
             Self::Token(Reject::ClaimRefused(what)) => write!(f, "it is not for us: {what}"),

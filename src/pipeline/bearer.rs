@@ -5,7 +5,7 @@ use crate::issuer::{BearerError, BearerReject, Judged, Presented};
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::{Cause, Refusal};
-use crate::pipeline::{Judgement, Way};
+use crate::pipeline::{Caller, Judgement, Way};
 use crate::request::Inbound;
 use crate::respond::Reason;
 use crate::session::{Verdict, VerifiedSession, Voucher};
@@ -14,6 +14,20 @@ use crate::token::Slots;
 /// Whether a bearer speaks for it.
 pub(super) fn is_by_bearer(session: &VerifiedSession<Slots>) -> bool {
     matches!(session.session().by, Voucher::Issuer(_))
+}
+
+/// Whether a bearer is of nobody that the route knows: then nothing is known to be wrong with it.
+const fn is_anothers(reject: &BearerReject) -> bool {
+    matches!(reject, BearerReject::UnknownIssuer | BearerReject::Opaque)
+}
+
+/// A refused bearer goes to who can judge it, if it is another's and the route names whose.
+pub(super) fn elsewhere(way: Way<'_>, refusal: Refusal) -> Result<(Way<'_>, Caller), Refusal> {
+    let another = matches!(refusal.cause.as_deref(), Some(Cause::Bearer(reject)) if is_anothers(reject));
+    match way.state.elsewhere.as_ref().filter(|_| another) {
+        Some((passage, anonymous)) => Ok((Way { passage, ..way }, Caller::Anonymous(*anonymous))),
+        None => Err(refusal),
+    }
 }
 
 impl Gateway {
@@ -47,7 +61,9 @@ impl Gateway {
                     }
                     let judged = issuers.judge(bearer, among, record.now).await;
                     // A made-up token costs as much as a made-up session id, and counts as one.
-                    if let (Some(limiter), Err(BearerError::Rejected(_))) = (self.limiter(), &judged.verdict)
+                    if let (Some(limiter), Err(BearerError::Rejected(reject))) =
+                        (self.limiter(), &judged.verdict)
+                        && (way.state.elsewhere.is_none() || !is_anothers(reject))
                     {
                         limiter.found_none(client);
                     }

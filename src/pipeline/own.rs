@@ -71,7 +71,8 @@ impl Gateway {
         };
         let word = calling.endpoint.word();
         let id = record.id;
-        let transaction = Transaction { id: id.as_str(), client, https: inbound.origin().https };
+        let transaction =
+            Transaction { id: id.as_str(), client, https: inbound.origin().https, target: None };
         let cookies = inbound.take_cookies();
         let (headers, body) = inbound.into_message();
         let done = match read(body).await {

@@ -9,7 +9,7 @@ use crate::pipeline::transit::Trial;
 use crate::request::{Inbound, RequestId};
 use crate::respond::Reason;
 use crate::session::{Authenticated, Fingerprint, Source, Verdict};
-use crate::token::Tokens;
+use crate::token::{Target, Tokens};
 use http::header::WWW_AUTHENTICATE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method};
@@ -50,6 +50,15 @@ pub(super) struct Record {
     pub(super) answer: Option<Answer>,
     /// Whether a session cookie went out with it, and no token.
     pub(super) cookie_alone: bool,
+}
+
+/// What a request asks for, as a token may say it.
+pub(super) fn target_of<B>(inbound: &Inbound<B>) -> Target<'_> {
+    Target {
+        method: inbound.method().as_str(),
+        host: inbound.host().raw().to_str().unwrap_or_default(),
+        path: inbound.path().as_str(),
+    }
 }
 
 impl Record {

@@ -4,7 +4,7 @@ use crate::config::{Access, Config};
 use crate::pipeline::passage::{Credentials, Passage};
 use crate::pipeline::transit::{Kind, Transit};
 use crate::respond::LoginTemplate;
-use crate::route::{Grant, Route};
+use crate::route::{Anonymous, Grant, Route};
 use crate::session::{Policy, Profile};
 use crate::telemetry::{Metrics, RouteMetrics};
 use crate::token::{Minter, RouteTemplates};
@@ -23,6 +23,8 @@ pub struct RouteState {
     pub(super) passage: Passage,
     /// Where they go instead as long as the route is on its way to its rules.
     pub(super) transit: Option<Transit>,
+    /// Where bearers go that are of none of its issuers.
+    pub(super) elsewhere: Option<(Passage, Anonymous)>,
 }
 
 impl RouteState {
@@ -50,8 +52,15 @@ impl RouteState {
             let old = Passage::new(route, upstream, Credentials::UNTOUCHED, kept_here, (config, profiles));
             Transit { kind, old, anonymous }
         });
+        let elsewhere = route.elsewhere().map(|(upstream, anonymous)| {
+            let credentials = Credentials { cookie: false, authorization: true, says_anonymous: false };
+            let sessions = profiles.iter().flat_map(|profile| profile.format.cookie_names());
+            let kept_here = sessions.chain(always_kept.iter().cloned()).collect();
+            (Passage::new(route, upstream, credentials, kept_here, (config, profiles)), anonymous)
+        });
         Self {
             transit,
+            elsewhere,
             grant: route.grant(),
             templates: minter.templates_of(route.id),
             passage: Passage::new(route, rules.upstream, credentials, cookies_kept_here, (config, profiles)),

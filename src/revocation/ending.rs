@@ -93,6 +93,19 @@ impl Revoker {
         }
     }
 
+    /// Ends one token, which would have gone on until then.
+    ///
+    /// # Errors
+    /// [`RevocationError`] if that could not be told.
+    pub async fn end_token(
+        &self,
+        jti: &str,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<(), RevocationError> {
+        self.tell(&Ended::Token { jti: jti.to_owned(), until: until.as_millis() }, now).await
+    }
+
     /// Whose a session is, as a hash.
     pub(super) fn user_of<T>(&self, session: &Session<T>) -> String {
         self.keys.user(&session.client_id, &session.sub)

@@ -18,7 +18,7 @@ mod tree;
 
 pub use table::{Found, RouteTable};
 
-use crate::config::{Access, RouteId};
+use crate::config::{Access, RouteId, UpstreamId};
 use crate::request::PathExceptions;
 
 /// A route as the pipeline uses it.
@@ -32,7 +32,7 @@ pub struct Route {
     pub allowed: PathExceptions,
 }
 
-/// Permission to forward a request without a token. Only [`Route::grant`], [`Route::as_before`] and [`Route::preflight`] make one.
+/// Permission to forward a request without a token. Only [`Route::elsewhere`], [`Route::grant`], [`Route::as_before`] and [`Route::preflight`] make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anonymous(());
 
@@ -70,6 +70,14 @@ impl Route {
         match self.rules.preflight {
             crate::config::Preflight::Forward => Some(Anonymous(())),
             crate::config::Preflight::Refuse => None,
+        }
+    }
+
+    /// The permission for bearers of none of the route's issuers to go on to who judges them, if it names that.
+    pub const fn elsewhere(&self) -> Option<(UpstreamId, Anonymous)> {
+        match self.rules.other_bearers {
+            Some(upstream) => Some((upstream, Anonymous(()))),
+            None => None,
         }
     }
 

@@ -60,6 +60,15 @@ pub(super) fn push_transaction_claims<T>(
     claims.push(b'}');
 }
 
+/// Which request it is for, and no other (as RFC 9449 §4.2 says it).
+pub(super) fn push_target(claims: &mut Vec<u8>, transaction: &Transaction<'_>) {
+    let Some(target) = transaction.target else { return };
+    claims.extend_from_slice(br#","htm":"#);
+    push_json(claims, target.method);
+    claims.extend_from_slice(br#","htu":"#);
+    push_json(claims, &format!("{}://{}{}", transaction.transport(), target.host, target.path));
+}
+
 /// What all tokens may have at their end: who really acts (RFC 8693 §4.1), and that nobody is known.
 pub(super) fn close<T>(claims: &mut Vec<u8>, session: &Session<T>, act: Option<&serde_json::Value>) {
     if let Some(act) = act {

@@ -95,6 +95,7 @@ pub(super) fn route(audience: &str, access: Access) -> Route {
         require: Vec::new(),
         forward_cookie: false,
         forward_authorization: false,
+        other_bearers: None,
         csrf: CsrfMode::Off,
         preflight: Preflight::Forward,
         rates: crate::config::RouteRates::default(),
@@ -159,8 +160,12 @@ pub(super) fn minter(ring: Arc<KeyRing>, mut routes: Vec<Route>) -> Minter {
 }
 
 /// A request, where it does not matter which.
-pub(super) const TRANSACTION: Transaction<'static> =
-    Transaction { id: "0123456789abcdef", client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), https: true };
+pub(super) const TRANSACTION: Transaction<'static> = Transaction {
+    id: "0123456789abcdef",
+    client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
+    https: true,
+    target: None,
+};
 
 /// How many signatures of whatever kind it made.
 pub(super) fn signatures(minter: &Minter) -> u64 {

@@ -3,7 +3,7 @@
 use crate::clock::UnixMillis;
 use crate::config::{RouteId, TokenProfile};
 use crate::session::VerifiedSession;
-use crate::token::claims::{begin, close, push_access_claims, push_transaction_claims};
+use crate::token::claims::{begin, close, push_access_claims, push_target, push_transaction_claims};
 use crate::token::error::TokenError;
 use crate::token::keys::KeyRing;
 use crate::token::pairwise::PairwiseKey;
@@ -231,6 +231,9 @@ impl Minter {
                 None
             }
         };
+        if template.is_bound {
+            push_target(&mut claims, transaction.ok_or(TokenError::UnknownTemplate)?);
+        }
         let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor));
         let actor = actor.map(|actor| serde_json::json!({ "sub": actor }));
         close(&mut claims, session, exchanged.or(actor.as_ref()));

@@ -57,4 +57,4 @@ pub use ring::{Phase, Ring};
 pub use slots::Slots;
 pub use template::{RouteTemplates, Template, TemplateId, Templates};
 pub use tokens::Tokens;
-pub use transaction::Transaction;
+pub use transaction::{Target, Transaction};

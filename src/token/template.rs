@@ -14,7 +14,7 @@ static TXN_TOKEN: HeaderName = HeaderName::from_static("txn-token");
 
 /// Claims that say something about the token itself or that verifiers give a meaning of their own (RFC 7519 §4.1, RFC 7800,
 /// RFC 8693, RFC 9068, OpenID Connect Core §2, transaction tokens). An app that could set one of them could forge it.
-const RESERVED_CLAIMS: [&str; 27] = [
+const RESERVED_CLAIMS: [&str; 29] = [
     "act",
     "anonymous",
     "at_hash",
@@ -26,6 +26,8 @@ const RESERVED_CLAIMS: [&str; 27] = [
     "crit",
     "events",
     "exp",
+    "htm",
+    "htu",
     "iat",
     "iss",
     "jti",
@@ -63,6 +65,8 @@ pub struct Template {
     pub skew: Duration,
     /// Whether its audience knows a user by a `sub` of its own.
     pub is_pairwise: bool,
+    /// Whether it says which request it is for.
+    pub is_bound: bool,
     /// Attribute names that become claims, in order, each with `,"name":` ready to be written.
     claims: Vec<(String, String)>,
     /// `{"iss":…,"aud":…,"sub":`
@@ -94,7 +98,7 @@ impl Template {
 
     /// Whether a token says something of its request, and so is good for that one alone.
     pub fn is_for_one_request(&self) -> bool {
-        self.profile == TokenProfile::Txn
+        self.is_bound || self.profile == TokenProfile::Txn
     }
 
     /// What goes before the token in its header: `Bearer` is Authorization's way (RFC 6750 §2.1); a header of one's own
@@ -130,6 +134,7 @@ impl Template {
             max_bytes: config.tokens.max_bytes,
             skew: config.server.skew,
             is_pairwise: token.subject_type == SubjectType::Pairwise,
+            is_bound: token.bound,
             claims: claims.map(|name| (name.value.clone(), format!(",{}:", text(&name.value)))).collect(),
             head: format!(r#"{{"iss":{},"aud":{aud},"sub":"#, text(&config.tokens.issuer)),
             fixed,
@@ -251,7 +256,10 @@ fn exchanged_as(config: &Config, audience: &str) -> (TokenOptions, TokenProfile)
     let route = routes.find(|route| matches!(route.audience.as_slice(), [one] if one == audience));
     let token = route.map_or(&config.tokens.defaults, |route| &route.token);
     let profile = token.profiles.iter().find(|profile| **profile != TokenProfile::Txn);
-    (TokenOptions { header: AUTHORIZATION, ..token.clone() }, profile.copied().unwrap_or(TokenProfile::AtJwt))
+    (
+        TokenOptions { header: AUTHORIZATION, bound: false, ..token.clone() },
+        profile.copied().unwrap_or(TokenProfile::AtJwt),
+    )
 }
 
 /// Mistakes in `[tokens] claims` and in every route's; a route that inherits them does not repeat the report.

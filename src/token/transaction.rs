@@ -12,6 +12,19 @@ pub struct Transaction<'a> {
     pub client: IpAddr,
     /// Whether the client spoke TLS.
     pub https: bool,
+    /// What is asked for; `None` where nothing is forwarded.
+    pub target: Option<Target<'a>>,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The Host.
+    pub host: &'a str,
+    /// The path, as it is forwarded, without query.
+    pub path: &'a str,
 }
 
 impl Transaction<'_> {

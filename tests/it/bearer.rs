@@ -229,3 +229,46 @@ fn a_shared_secret_and_our_own_tokens_are_issuers_like_others() {
     let basic = running.ask(&Ask::get("/x").header("Authorization", "Basic eDp5").cookie("sid=s1"));
     assert_eq!(internal(&running, &basic)["client_id"], "app", "another scheme is no bearer");
 }
+
+#[test]
+fn a_bearer_of_nobody_we_know_goes_to_who_does_and_one_that_is_wrong_goes_nowhere() {
+    let (upstream, legacy, issuer) = (Upstream::echoing(), Upstream::echoing(), Issuer::start());
+    let world = || {
+        World::with_sessions(&[("s1", "alice")])
+            .recorded("app", &upstream)
+            .recorded("legacy", &legacy)
+            .table(&format!(
+                "[issuers.mobile]\nissuer = \"https://login.test\"\njwks = \"{}\"\naudience = \"shop\"",
+                issuer.url()
+            ))
+            .table("[limits]\nlookups = \"3/min\"")
+            .route("path = \"/*\"\nupstream = \"app\"\naccept = [\"session\", \"bearer\"]\nother_bearers = \"legacy\"")
+            .start()
+    };
+    let running = world();
+    let header = json!({ "alg": "ES256", "kid": "one", "typ": "at+jwt" });
+    let wrong = [
+        issuer.sign(&header, &with("exp", json!(now() - 600))),
+        issuer.sign(&header, &with("aud", json!("others"))),
+        issuer.sign(&json!({ "alg": "ES256", "kid": "two" }), &claims()),
+    ];
+    for token in &wrong {
+        assert_eq!(running.ask(&get("/x", token)).refusal(), Some("bearer-rejected"));
+    }
+    let malformed = Ask::get("/x").header("Authorization", "Bearer a b");
+    assert_eq!(running.ask(&malformed).status, 401);
+    assert_eq!((legacy.requests().len(), upstream.requests().len()), (0, 0));
+    let foreign = issuer.sign(&header, &with("iss", json!("https://elsewhere.test")));
+    // Three wrong ones were all that this address may show in a minute; another's keys do not count.
+    let running = world();
+    for key in ["sk_live_0123456789", foreign.as_str()] {
+        let answer = running.ask(&get("/x", key).cookie("sid=s1; a=b"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.echoed("authorization"), Some(format!("Bearer {key}")));
+        assert_eq!(answer.echoed("cookie").as_deref(), Some("a=b"));
+        assert_eq!(answer.echoed("cloakroom-verdict"), None);
+    }
+    assert_eq!((legacy.requests().len(), upstream.requests().len()), (2, 0));
+    let own = running.ask(&Ask::get("/x").cookie("sid=s1"));
+    assert_eq!((own.status, upstream.requests().len()), (200, 1), "who has a session goes on to the app");
+}

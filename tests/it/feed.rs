@@ -95,3 +95,31 @@ fn a_stream_says_what_has_ended_and_what_ends_and_at_every_gateway() {
     assert_eq!(log_out("s2", "this").at(one.public).status, 204);
     assert_ne!(next(), first);
 }
+
+#[test]
+fn a_token_that_its_service_ends_is_active_no_more_and_on_the_list() {
+    let upstream = Upstream::echoing();
+    let world = self::world(&upstream)
+        .environment("SECRET", "a secret of the service")
+        .table("[clients.app]\nsecrets = [{ env = \"SECRET\" }]\n[clients.other]\nsecrets = [{ env = \"SECRET\" }]")
+        .start();
+    let given = world.ask(&Ask::get("/x").cookie("sid=s1")).echoed("authorization").unwrap();
+    let given = given.strip_prefix("Bearer ").unwrap().to_owned();
+    let post = |path: &str, client: &str, token: &str| {
+        use base64::Engine;
+        let basic =
+            base64::engine::general_purpose::STANDARD.encode(format!("{client}:a+secret+of+the+service"));
+        let ask = Ask::new("POST", path).header("Authorization", &format!("Basic {basic}"));
+        let ask = ask.header("Content-Type", "application/x-www-form-urlencoded");
+        ask.body(format!("token={token}")).at(world.gateway.internal)
+    };
+    for (client, token) in [("other", given.as_str()), ("app", "none-of-ours")] {
+        assert_eq!(post("/revoke", client, token).status, 200, "RFC 7009: that is no mistake");
+    }
+    assert_eq!(post("/introspect", "app", &given).json()["active"], true);
+    let jti = post("/introspect", "app", &given).json()["jti"].clone();
+    assert_eq!(post("/revoke", "app", &given).status, 200);
+    assert_eq!(post("/introspect", "app", &given).json()["active"], false);
+    assert_eq!(world.gateway.internal("/revoked").json()["tokens"][0]["jti"], jti);
+    assert_eq!(world.ask(&Ask::get("/x").cookie("sid=s1")).status, 200, "the session goes on");
+}

@@ -14,6 +14,7 @@ mod cache;
 mod cases;
 mod clients;
 mod cluster;
+mod conformance;
 mod cookies;
 mod demo;
 mod drain;

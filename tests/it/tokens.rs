@@ -90,3 +90,22 @@ fn a_token_that_no_service_could_take_is_not_sent() {
     assert_eq!((response.status, response.refusal()), (500, Some("token-too-large")));
     assert!(upstream.requests().is_empty());
 }
+
+#[test]
+fn a_bound_token_names_its_request_and_is_made_for_it_alone() {
+    let upstream = Upstream::echoing();
+    let world = World::with_sessions(&[("s1", "alice")])
+        .recorded("app", &upstream)
+        .route("path = \"/*\"\nupstream = \"app\"\nbind_request = true")
+        .start();
+    let claims = |ask: Ask| {
+        let value = world.ask(&ask.cookie("sid=s1")).echoed("authorization").unwrap();
+        verify(value.strip_prefix("Bearer ").unwrap(), &world.gateway.keys(), "app").unwrap()
+    };
+    let first = claims(Ask::get("/a/b%20c?d=e"));
+    assert_eq!((&first["htm"], &first["htu"]), (&json!("GET"), &json!("http://gw.test/a/b%20c")));
+    let second = claims(Ask::new("POST", "/a/b%20c").body(""));
+    assert_eq!(second["htm"], "POST");
+    assert_ne!(first["jti"], second["jti"]);
+    assert_ne!(claims(Ask::get("/a"))["jti"], claims(Ask::get("/a"))["jti"], "never used twice");
+}

@@ -84,6 +84,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
     let signed = signed.map(|route| &route.token).chain(config.pair.iter().map(|pair| &pair.token));
     config.tokens.more_algorithms = signed.map(|token| token.algorithm).collect();
     clients::readers(&mut checker, &config);
+    route::other_bearers(&mut checker, &config.routes);
     profile::distinct_subjects(&mut checker, &config);
     (config, checker.into_errors())
 }

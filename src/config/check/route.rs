@@ -9,8 +9,8 @@ use crate::config::check::{migration, rate, token};
 use crate::config::raw::{Accept, OneOrMany, Placed, RawRoute};
 use crate::config::suggest::list;
 use crate::config::{
-    Access, At, AttributeSource, Config, CsrfMode, IssuerId, Located, Outage, Preflight, ProfileId, Route,
-    StreamEnd, TokenOptions, TokenProfile, UpstreamId,
+    Access, At, AttributeSource, Config, ConfigError, CsrfMode, IssuerId, Located, Outage, Preflight,
+    ProfileId, Route, StreamEnd, TokenOptions, TokenProfile, UpstreamId,
 };
 
 /// What routes refer to.
@@ -63,12 +63,18 @@ fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Nam
         sessions: sessions(table, raw, access, named.profiles),
         issuers: issuers(table, raw, access, named.issuers),
         audience: audience(table, raw),
-        token: token_options(table, given, config),
+        token: TokenOptions {
+            bound: raw.bind_request.as_ref().is_some_and(|raw| *raw.get()),
+            ..token_options(table, given, config)
+        },
         freshness: raw.freshness.as_ref().map(|raw| *raw.get()),
         outage: table.outage(raw.outage.as_ref()),
         require: require(table, raw),
         forward_cookie: raw.forward_cookie.as_ref().map_or(access == Access::Open, |raw| *raw.get()),
         forward_authorization: raw.forward_authorization.as_ref().is_some_and(|raw| *raw.get()),
+        other_bearers: raw.other_bearers.as_ref().and_then(|raw| {
+            named.upstreams.resolve(table, file.at(raw), "other_bearers", raw.get()).map(UpstreamId)
+        }),
         csrf: raw.csrf.as_ref().map_or(CsrfMode::FetchMetadata, |raw| *raw.get()),
         preflight: raw.preflight.as_ref().map_or(Preflight::Forward, |raw| *raw.get()),
         login: raw.login.as_ref().map(|raw| login(table, raw)),
@@ -416,6 +422,10 @@ fn contradictions(table: &mut Table<'_, '_>, raw: &RawRoute, route: &Route) {
         let hint = "give the token another header, as header = \"x-internal-token\"";
         table.refuse_with(file.at(forward), "forward_authorization", found, "false", hint);
     }
+    if let Some(other) = raw.other_bearers.as_ref().filter(|_| route.issuers.is_empty()) {
+        let found = "the route does not accept bearers";
+        table.refuse(file.at(other), "other_bearers", found, "accept = [\"session\", \"bearer\"] beside it");
+    }
     if route.access != Access::Open {
         token_contradictions(table, raw, route);
     }
@@ -424,6 +434,27 @@ fn contradictions(table: &mut Table<'_, '_>, raw: &RawRoute, route: &Route) {
     {
         let found = "an open route asks nobody anything, so this condition would not hold";
         table.refuse(name.at, "require", found, "access = \"session\" or \"required\" beside it");
+    }
+}
+
+/// Notes upstreams that would get both our tokens and anybody's bearers in one header, and could not tell which is which.
+pub(crate) fn other_bearers(checker: &mut Checker<'_>, routes: &[Route]) {
+    let ours = |route: &&Route| {
+        route.access != Access::Open
+            && route.token.header == ::http::header::AUTHORIZATION
+            && route.token.profiles != [TokenProfile::Txn]
+    };
+    for route in routes.iter().filter(|route| !route.issuers.is_empty()) {
+        let Some(other) = route.other_bearers else { continue };
+        if let Some(clash) = routes.iter().filter(ours).find(|known| known.upstream == other) {
+            let found = format!(
+                "it gets our tokens in Authorization by `{}`, and anybody's bearers by this route",
+                clash.path.value
+            );
+            let hint = "give our token another header there, as header = \"x-internal-token\", or name another upstream";
+            let accepted = "an upstream that gets no token in Authorization";
+            checker.push(ConfigError::new(route.at, "routes.other_bearers", found, accepted).hint(hint));
+        }
     }
 }
 

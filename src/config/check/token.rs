@@ -102,6 +102,7 @@ pub(crate) fn options(table: &mut Table<'_, '_>, given: Given<'_>, base: &TokenO
         claims: given.claims.map_or_else(|| base.claims.clone(), |raw| claims(table, raw)),
         scope: given.scope.map_or_else(|| base.scope.clone(), |raw| Some(scope(table, raw))),
         subject_type: given.subject_type.map_or(base.subject_type, |raw| *raw.get()),
+        bound: false,
     }
 }
 

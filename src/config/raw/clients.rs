@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use crate::config::raw::value::{OneOrMany, Placed, SecretRef};
 
-/// A service that asks about tokens or trades them, at the internal listener: `POST /introspect` (RFC 7662) and `POST /token`
-/// (RFC 8693), with its name and secret as HTTP Basic. Takes `[state]`.
+/// A service that asks about tokens or trades them, at the internal listener: `POST /introspect` (RFC 7662), `POST /token` (RFC
+/// 8693) and `POST /revoke` (RFC 7009), with its name and secret as HTTP Basic. Takes `[state]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawClient {

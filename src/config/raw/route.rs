@@ -50,6 +50,10 @@ pub(crate) struct RawRoute {
     pub(crate) scope: Option<Placed<String>>,
     /// Whether this route's service knows a user by the same `sub` as the others. Default: as `[tokens]` says.
     pub(crate) subject_type: Option<Placed<SubjectType>>,
+    /// Whether the token is for its request alone: it says method and URL without query (`htm`, `htu`, as RFC 9449 has them), by the host
+    /// and scheme of X-Forwarded-Host and -Proto; services compare. Each request costs a signature then. Default: false.
+    #[schemars(extend("default" = false))]
+    pub(crate) bind_request: Option<Placed<bool>>,
     /// The header that carries the token on this route. Default: as `[tokens]` says.
     pub(crate) header: Option<Placed<String>>,
     /// Whether Redis is asked on every request (`strict`) or not (`lease`). Default: as the store says; `strict` for
@@ -76,6 +80,9 @@ pub(crate) struct RawRoute {
     /// false.
     #[schemars(extend("default" = false))]
     pub(crate) forward_authorization: Option<Placed<bool>>,
+    /// Upstream that judges bearers which are of none of the route's issuers, as old API keys: it gets the Authorization, no session
+    /// cookie and no token. Whoever sends any such bearer gets there, so it must judge them all. Default: none, they get 401.
+    pub(crate) other_bearers: Option<Placed<String>>,
     /// What is done against cross-site requests: refuse them (`fetch-metadata`), only log them (`log`), nothing
     /// (`off`). Default: `"fetch-metadata"`.
     #[schemars(extend("default" = "fetch-metadata"))]

@@ -23,6 +23,7 @@ fn route(hosts: &[&str], path: &str, methods: &[Method], access: Access) -> crat
         require: vec![],
         forward_cookie: false,
         forward_authorization: false,
+        other_bearers: None,
         csrf: CsrfMode::FetchMetadata,
         preflight: Preflight::Forward,
         rates: crate::config::RouteRates::default(),
