@@ -11,6 +11,7 @@ mod check;
 mod desk;
 mod health;
 mod prepared;
+mod redirect;
 mod rehearsal;
 mod state;
 mod stores;
@@ -20,19 +21,22 @@ pub use check::{Bound, Checked, CheckedIssuer, CheckedRoute, check};
 pub use rehearsal::{Rehearsal, Stage};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Limits, StoreId};
+use crate::config::{self, Config, ConfigError, Limits, StoreId};
 use crate::internal::{Events, Feed, Internal, Readiness};
 use crate::listen::{BindError, Connections, Handler, Listener, Terms, serve, spawn_worker};
 use crate::pipeline::{Gateway, Shared};
 use crate::request::{Conn, ParseError, RequestIds};
 use crate::store::{Cluster, MemoryStore, RedisOptions, Sentinels, Tracked};
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
+use crate::tls;
 use crate::token::Published;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use desk::DeskPlan;
 use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use redirect::Redirect;
 use state::StateWatch;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -47,6 +51,9 @@ use tokio::sync::watch;
 const LOG_FLUSH: Duration = Duration::from_millis(200);
 /// Connections that the internal listener holds at once: services and scrapers, not browsers.
 const INTERNAL_CONNECTIONS: usize = 1024;
+
+/// Connections that are being told where TLS is: each asks once.
+const REDIRECT_CONNECTIONS: usize = 1024;
 
 /// What a gateway is started with beside its configuration.
 pub struct Start {
@@ -73,6 +80,8 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// Whether they speak TLS.
     pub secure: bool,
+    /// Addresses of the listener that sends clients to TLS.
+    pub redirecting: Vec<SocketAddr>,
     /// Address of the internal listener.
     pub internal: Option<SocketAddr>,
     /// Address of the listener for operators.
@@ -95,12 +104,12 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     let (shared, tls) = prepared::prepare(config, start.clock, &metrics)?;
     let (server, secure) = (&shared.config.server, tls.is_some());
     let listener = Listener::bind(&server.listen, server.workers).map_err(StartError::Bind)?;
-    let internal = shared.config.internal.as_ref().map(|internal| Listener::bind(&[internal.listen], 1));
-    let internal = internal.transpose().map_err(StartError::Bind)?;
+    let (internal, redirecting) = bind_others(&shared.config).map_err(StartError::Bind)?;
     let (drain, draining_seen) = watch::channel(false);
     let mut running = Running {
         addresses: listener.addresses().to_vec(),
         secure,
+        redirecting: redirecting.iter().flat_map(|bound| bound.addresses().to_vec()).collect(),
         internal: internal.as_ref().and_then(|internal| internal.addresses().first().copied()),
         admin: None,
         memory: plans.iter().map(StorePlan::memory).collect(),
@@ -115,18 +124,18 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     running.serve_operators(&draining_seen)?;
     let connections = Connections::new(server.limits.connections);
     let state_watch = StateWatch::new(&shared.config);
-    let terms = Terms::new(server.limits.clone(), tls).posted();
+    let terms = public_terms(server, server.limits.clone(), tls).posted();
     if let Some(internal) = internal {
         let seen = (Arc::clone(&metrics), Arc::clone(&connections));
         let watched = (plans.as_slice(), state_watch.clone());
         running.serve_internal(internal, watched, seen, &draining_seen).map_err(StartError::System)?;
     }
+    running.redirect(redirecting, &terms, &draining_seen).map_err(StartError::System)?;
     for (at, sockets) in listener.into_workers().into_iter().enumerate() {
         let (shared, plans, access) = (Arc::clone(&shared), plans.clone(), start.access.clone());
         let (connections, drain) = (Arc::clone(&connections), draining_seen.clone());
-        let terms = Arc::clone(&terms);
         let (metrics, ids) = (Arc::clone(&metrics), request_ids().map_err(StartError::System)?);
-        let state_watch = state_watch.clone();
+        let (terms, state_watch) = (Arc::clone(&terms), state_watch.clone());
         let worker = spawn_worker(&format!("worker-{at}"), move || async move {
             let stores = open_stores(&shared.config, &plans, &metrics);
             let state = state::open(&shared.config, &plans, &metrics);
@@ -267,6 +276,26 @@ impl Running {
         Ok(())
     }
 
+    /// Starts the listener without TLS, which only sends clients to where there is.
+    fn redirect(
+        &mut self,
+        listener: Option<Listener>,
+        public: &Arc<ArcSwap<Terms>>,
+        drain: &watch::Receiver<bool>,
+    ) -> std::io::Result<()> {
+        let server = &self.shared.config.server;
+        let (Some(listener), Some(redirect)) = (listener, &server.redirect_http) else { return Ok(()) };
+        let limits = Limits { connections: REDIRECT_CONNECTIONS, ..server.limits.clone() };
+        let terms = public_terms(server, limits, None).posted();
+        let (public, port, ids, drain) = (Arc::clone(public), redirect.port, request_ids()?, drain.clone());
+        let sockets = listener.into_workers().into_iter().flatten().collect();
+        self.threads.push(spawn_worker("redirect", move || async move {
+            let connections = Connections::new(REDIRECT_CONNECTIONS);
+            serve(sockets, terms, connections, Redirect::new(public, port, ids()), drain).await
+        })?);
+        Ok(())
+    }
+
     fn serve_internal(
         &mut self,
         listener: Listener,
@@ -295,6 +324,7 @@ impl Running {
         let shared = Arc::clone(&self.shared);
         let page = move || {
             metrics.set_connections(clients.open());
+            clients.turned_away().for_each(|(cause, count)| metrics.set_turned_away(cause.word(), count));
             metrics.set_sessions_held(shared.sessions_held());
             for (profile, made) in shared.minter().signatures() {
                 metrics.set_signatures(profile, made);
@@ -327,6 +357,19 @@ impl Running {
         })?);
         Ok(())
     }
+}
+
+/// The sockets of the internal listener and of the one without TLS, as far as there are to be any.
+fn bind_others(config: &Config) -> Result<(Option<Listener>, Option<Listener>), BindError> {
+    let internal = config.internal.as_ref().map(|internal| Listener::bind(&[internal.listen], 1));
+    let redirect = config.server.redirect_http.as_ref().map(|redirect| Listener::bind(&redirect.listen, 1));
+    Ok((internal.transpose()?, redirect.transpose()?))
+}
+
+/// On what terms the public listener receives clients.
+fn public_terms(server: &config::Server, limits: Limits, tls: Option<tls::Server>) -> Terms {
+    let terms = Terms::new(limits, tls);
+    if server.proxy_protocol { terms.behind(server.trusted_proxies.clone()) } else { terms }
 }
 
 /// The internal listener's answers.

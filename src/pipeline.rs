@@ -6,6 +6,7 @@
 //! counted, logged once and written down in one place.
 
 mod bearer;
+mod callers;
 mod conclude;
 mod desk;
 mod gateway;
@@ -22,7 +23,9 @@ mod rehearsed;
 mod revoking;
 mod route_state;
 mod streams;
+mod strict_transport;
 mod transit;
+mod turned_down;
 mod warnings;
 mod writes;
 
@@ -36,14 +39,16 @@ use crate::guard::{Admitted, meets_conditions};
 use crate::listen::Handler;
 use crate::request::{Conn, Cookies, Inbound, ParseError, StripRules, exception_text};
 use crate::respond::{
-    Form, Reason, Rendering, ResponseBody, ResponseRules, Stream, clean, drain, goes_on, render, seen_before,
+    Form, Reason, Rendering, ResponseBody, ResponseRules, Stream, clean, goes_on, render, seen_before,
 };
 use crate::route::{Anonymous, Found, Grant, Route};
 use crate::session::VerifiedSession;
+use crate::tls::ClientCertificate;
 use crate::token::{Slots, TokenError, Tokens, Transaction};
-use crate::upstream::{Outbound, UpstreamBody};
+use crate::upstream::{Introduction, Outbound, UpstreamBody};
 use bearer::{elsewhere, is_by_bearer};
-use http::header::{AUTHORIZATION, CONNECTION, ORIGIN};
+use callers::certified;
+use http::header::ORIGIN;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use passage::Passage;
@@ -51,6 +56,7 @@ use record::{Record, target_of};
 use refusal::{Cause, Refusal};
 use streams::{Asked, Begun};
 
+static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 static CLOAKROOM_VERDICT: HeaderName = HeaderName::from_static("cloakroom-verdict");
 /// Tells a client that its session could not be checked just now, and by which policy the request passed all the same.
 static CLOAKROOM_OUTAGE: HeaderName = HeaderName::from_static("cloakroom-outage");
@@ -98,16 +104,23 @@ impl Handler for Gateway {
         let mut record = Record::new(self.now(), self.ids.next());
         // Until the head says on whose behalf a trusted proxy speaks.
         record.client = Some(conn.peer.ip());
-        let response = match request {
+        let mut https = conn.tls;
+        let mut response = match request {
             Err(error) => self.refuse(Refusal::malformed(error), Form::Problem, None, &mut record),
             Ok(request) => match Inbound::parse(request, conn, self.trusted_proxies(), record.id) {
                 Err(malformed) => {
                     record.read_head(&malformed.head);
                     self.refuse(Refusal::malformed(malformed.error), Form::Problem, None, &mut record)
                 }
-                Ok(inbound) => self.answer(inbound, &mut record).await,
+                Ok(inbound) => {
+                    https = inbound.origin().https;
+                    self.answer(inbound, &mut record).await
+                }
             },
         };
+        if https {
+            self.insist_on_tls(response.headers_mut());
+        }
         self.conclude(&record, response.status(), started.elapsed());
         response
     }
@@ -122,6 +135,9 @@ impl Gateway {
     /// A well-formed request: forwarded, or refused in a form that its caller can read.
     async fn answer(&self, inbound: Box<Inbound>, record: &mut Record) -> Response<ResponseBody> {
         record.read(&inbound);
+        if self.is_misdirected(&inbound) {
+            return self.turn_down(Reason::Misdirected.into(), inbound, None, record).await;
+        }
         if let Some(response) = self.publish(&inbound) {
             return response;
         }
@@ -144,11 +160,7 @@ impl Gateway {
             },
             Err(refusal) => {
                 let refusal = self.offer_login(refusal, &inbound, record);
-                let mut response = self.refuse(refusal, form, origin, record);
-                if !drain(inbound.into_body()).await {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                response
+                self.turn_down(refusal, inbound, origin, record).await
             }
         }
     }
@@ -199,6 +211,7 @@ impl Gateway {
         inbound: &Inbound<B>,
         record: &mut Record,
     ) -> Result<Judgement, Refusal> {
+        certified(way.route, inbound)?;
         Ok(match way.state.grant {
             Grant::Open(anonymous) => Admitted::Anonymous(anonymous).into(),
             Grant::Optional(_) | Grant::Session | Grant::Required
@@ -306,9 +319,18 @@ impl Gateway {
     /// The request as it goes out: stripped, and in the caller's name.
     fn outbound(&self, inbound: Inbound, way: Way<'_>, caller: &Caller) -> Outbound {
         let Way { route, state, passage } = way;
-        self.warn(&inbound, way, caller);
+        let by_bearer = matches!(caller, Caller::Known(_, session) if is_by_bearer(session));
+        self.warn(&inbound, (route, passage), by_bearer);
+        let ends = passage.introduces.then(|| inbound.ends());
+        let shown = inbound.shown().certificate.clone();
         let stripped = inbound.strip(&self.strip_rules(way, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
+        if let Some(field) = shown.as_ref().and_then(|certificate| certificate.field()) {
+            outbound.set(&CLIENT_CERT, field);
+        }
+        if let Some((client, dialled)) = ends {
+            outbound.introduce(Introduction::new(client, dialled));
+        }
         match caller {
             Caller::Known(tokens, session) => {
                 tokens.iter().for_each(|token| outbound.set(token.header(), token.expose()));
@@ -408,8 +430,9 @@ impl Gateway {
     ) -> Result<Tokens, Refusal> {
         let templates = state.templates.ok_or(Reason::TokenFailed)?;
         let origin = inbound.origin();
+        let certificate = inbound.shown().certificate.as_deref().map(ClientCertificate::thumbprint);
         let (client, https, target) = (origin.client, origin.https, Some(target_of(inbound)));
-        let transaction = Transaction { id: record.id.as_str(), client, https, target };
+        let transaction = Transaction { id: record.id.as_str(), client, https, target, certificate };
         let minted = self.minter().tokens_for(session, templates, &transaction, record.now);
         let tokens = minted.map_err(|error| match error {
             TokenError::TooLarge { .. } => Refusal::caused(Reason::TokenTooLarge, Cause::Token(error)),
@@ -421,17 +444,6 @@ impl Gateway {
         })?;
         record.tokens = Some(tokens.clone());
         Ok(tokens)
-    }
-
-    /// Says once what is taken from a request and which key would change it.
-    fn warn(&self, inbound: &Inbound, Way { route, passage, .. }: Way<'_>, caller: &Caller) {
-        let used = matches!(caller, Caller::Known(_, session) if is_by_bearer(session));
-        if !used && !passage.forward_authorization && inbound.headers().contains_key(AUTHORIZATION) {
-            self.warnings().authorization_removed(route);
-        }
-        if inbound.origin().ignored_proto {
-            self.warnings().proto_ignored(inbound.origin().client);
-        }
     }
 
     /// A refused navigation goes to the route's login page, unless it has just been there.

@@ -91,7 +91,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(issuer::warnings(&config));
     let issuers = config.issuers.iter().map(issuer::checked).collect();
     config.tokens.stand_in = true;
-    let tls = tls::Server::build(&config.server.certificates, None);
+    let tls = tls::Server::build(&config.server.certificates, &config.server.client_certificates, None);
     let shared = Shared::build(config, Clock::System, Arc::new(Metrics::new()));
     both(shared, tls).map(|(shared, tls)| {
         warnings.extend(tls.iter().flat_map(|tls| tls.warnings(Clock::System.now())));

@@ -16,7 +16,8 @@ pub(super) fn prepare(
 ) -> Result<(Arc<Shared>, Option<tls::Server>), StartError> {
     let (now, untouched) = (clock.now(), check::unstated_touches(&config));
     let tickets = Tickets::new().map_err(StartError::System)?;
-    let tls = tls::Server::build(&config.server.certificates, Some(&tickets));
+    let tls =
+        tls::Server::build(&config.server.certificates, &config.server.client_certificates, Some(&tickets));
     let shared = Shared::build(config, clock, Arc::clone(metrics));
     let (shared, tls) = both(shared, tls).map_err(StartError::Config)?;
     let shown = tls.iter().flat_map(|tls| tls.warnings(now));

@@ -52,6 +52,9 @@ impl Serve {
             let scheme = if running.secure { "https" } else { "http" };
             tracing::info!("listening on {scheme}://{address}");
         }
+        for address in &running.redirecting {
+            tracing::info!("sending clients to TLS from http://{address}");
+        }
         if let Some(internal) = running.internal {
             tracing::info!("internal listener on http://{internal}");
         }

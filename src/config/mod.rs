@@ -13,6 +13,7 @@
 mod admin;
 mod check;
 mod clients;
+mod edge;
 mod error;
 mod issuer;
 mod load;
@@ -44,6 +45,7 @@ use std::time::Duration;
 pub use admin::{Admin, AdminToken};
 pub(crate) use check::process_environment as environment;
 pub use clients::Client;
+pub use edge::{ClientCertificates, RedirectHttp};
 pub use error::{At, ConfigError, Located, Sources};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
 pub use load::{from_text, load, load_with};
@@ -57,8 +59,9 @@ pub use tokens::{KeySource, TokenOptions, Tokens, Txn};
 pub use upstream::{Ejection, Health, UpstreamLimits};
 pub use web_address::WebAddress;
 pub use words::{
-    Access, Algorithm, Balance, CookieAttribute, CsrfMode, DuplicateCookie, Framework, Freshness, IdleTouch,
-    JwsAlgorithm, Outage, PathException, Preflight, RefreshPlace, Role, StreamEnd, SubjectType, TokenProfile,
+    Access, Algorithm, Balance, Confirmation, CookieAttribute, CsrfMode, DuplicateCookie, Framework,
+    Freshness, IdleTouch, JwsAlgorithm, Outage, PathException, Preflight, ProxyVersion, RefreshPlace, Role,
+    StreamEnd, SubjectType, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -124,6 +127,8 @@ pub struct RouteId(pub usize);
 pub struct Server {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Whether every connection begins with a PROXY header; then there are `trusted_proxies`.
+    pub proxy_protocol: bool,
     /// Number of workers; the core count has been put in for 0.
     pub workers: usize,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
@@ -134,6 +139,12 @@ pub struct Server {
     pub skew: Duration,
     /// `[[server.certificates]]`, in the order of the file; none: no TLS.
     pub certificates: Vec<Certificate>,
+    /// `[[server.client_certificates]]`, in the order of the file.
+    pub client_certificates: Vec<ClientCertificates>,
+    /// `[server.hsts]`, as the value of Strict-Transport-Security.
+    pub hsts: Option<String>,
+    /// `[server.redirect_http]`
+    pub redirect_http: Option<RedirectHttp>,
     /// `[server.limits]`
     pub limits: Limits,
 }
@@ -397,6 +408,8 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Which endpoint a request goes to.
     pub balance: Balance,
+    /// How it is told whom a connection is made for; `None`: it is not, and clients share connections.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// How much of it there may be at once.
     pub limits: UpstreamLimits,
     /// When an endpoint that fails is left alone.
@@ -449,6 +462,8 @@ pub struct Route {
     pub outage: Option<Outage>,
     /// Attribute name and accepted values; all must match.
     pub require: Vec<(Located<String>, Vec<serde_json::Value>)>,
+    /// Whether nobody passes without a certificate of its own.
+    pub client_certificate: bool,
     /// Whether the upstream gets the session cookie.
     pub forward_cookie: bool,
     /// Whether the upstream gets the client's own Authorization.

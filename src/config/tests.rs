@@ -291,10 +291,17 @@ fn every_setting_of_the_documented_default_is_accepted() {
 
 #[test]
 fn the_defaults_of_the_schema_are_those_of_the_code() {
-    let minimal = "[internal]\n[admin]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[clients.c]\nsecrets = [{ insecure_literal = \"0123456789abcdef\" }]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
+    let parts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/parts");
+    let tls = format!(
+        "[server]\nhsts = {{ max_age = \"1h\" }}\nredirect_http = {{ listen = [\"127.0.0.1:0\"] }}\n\
+         [[server.certificates]]\ncert = \"{parts}/edge.pem\"\nkey = \"{parts}/edge.key\"\n\
+         [[server.client_certificates]]\nca = \"{parts}/edge.pem\"\n"
+    );
+    let minimal = tls
+        + "[internal]\n[admin]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[clients.c]\nsecrets = [{ insecure_literal = \"0123456789abcdef\" }]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
                    [upstreams.u]\nendpoints = [\"http://h\"]\nhealth = { path = \"/h\" }\n\
                    [[routes]]\npath = \"/\"\nupstream = \"u\"\nrollout = { share = \"10%\", rest = \"u\" }\n";
-    let mut full: toml::Value = toml::from_str(minimal).expect("TOML");
+    let mut full: toml::Value = toml::from_str(&minimal).expect("TOML");
     let mut found = Vec::new();
     keys(&SCHEMA, "", &mut found);
     for (path, schema) in found {
@@ -303,7 +310,7 @@ fn the_defaults_of_the_schema_are_those_of_the_code() {
         put(&mut full, &path.split('.').collect::<Vec<_>>(), &default);
     }
     let full = toml::to_string(&full).expect("TOML");
-    let (left, right) = (format!("{:?}", config(minimal)), format!("{:?}", config(&full)));
+    let (left, right) = (format!("{:?}", config(&minimal)), format!("{:?}", config(&full)));
     assert_eq!(placeless(&left), placeless(&right), "{full}");
 }
 

@@ -1,6 +1,6 @@
 //! `[tokens]`, and what a route says of its token.
 
-use crate::config::{Algorithm, Located, SubjectType, TokenProfile};
+use crate::config::{Algorithm, Confirmation, Located, SubjectType, TokenProfile};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ pub struct TokenOptions {
     pub subject_type: SubjectType,
     /// Whether it is for one request alone, and says which.
     pub bound: bool,
+    /// What it is bound to.
+    pub cnf: Confirmation,
 }
 
 impl Default for TokenOptions {
@@ -93,6 +95,7 @@ impl Default for TokenOptions {
             scope: None,
             subject_type: SubjectType::Public,
             bound: false,
+            cnf: Confirmation::None,
         }
     }
 }

@@ -92,6 +92,26 @@ pub enum Balance {
     HashSession,
 }
 
+/// How an upstream is told, in the first bytes of a connection, whom it is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// In binary.
+    V2,
+}
+
+/// What a token is bound to (RFC 7800).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmation {
+    /// Nothing.
+    None,
+    /// The certificate that its client showed, if there is one (RFC 8705).
+    ClientCertificate,
+}
+
 /// What is put right about an app's session cookie where it lacks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum CookieAttribute {

@@ -60,7 +60,7 @@ impl Question {
             request.headers_mut().append(COOKIE, line);
         }
         let this_machine = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let conn = Conn { peer: this_machine, local: this_machine, tls };
+        let conn = Conn::new(this_machine, this_machine, tls);
         Ok(Self { request, conn, asked })
     }
 

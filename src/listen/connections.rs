@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub struct Connections {
     open: AtomicUsize,
     most: usize,
-    refused: AtomicU64,
+    turned_away: [AtomicU64; TurnedAway::ALL.len()],
 }
 
 impl Connections {
     /// At most `most` at once.
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { open: AtomicUsize::new(0), most, refused: AtomicU64::new(0) })
+        Arc::new(Self { open: AtomicUsize::new(0), most, turned_away: Default::default() })
     }
 
     /// How many are open now.
@@ -22,9 +22,17 @@ impl Connections {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// How many were closed at once because the cap was reached.
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+    /// How many were closed before their first request, and why.
+    pub fn turned_away(&self) -> impl Iterator<Item = (TurnedAway, u64)> {
+        let counts = self.turned_away.iter().map(|count| count.load(Ordering::Relaxed));
+        TurnedAway::ALL.into_iter().zip(counts)
+    }
+
+    /// Counts one that is closed before its first request.
+    pub(crate) fn turn_away(&self, cause: TurnedAway) {
+        if let Some(count) = self.turned_away.get(cause as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Counts one in, or counts it as refused.
@@ -32,10 +40,37 @@ impl Connections {
         // Counted first and taken back after: two workers may both be turned away at the last place, but never both let in.
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            self.refused.fetch_add(1, Ordering::Relaxed);
+            self.turn_away(TurnedAway::Full);
             return None;
         }
         Some(Permit(Arc::clone(self)))
+    }
+}
+
+/// Why a connection was closed before its first request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// There were as many as there may be.
+    Full,
+    /// It had no PROXY header that could be believed.
+    ProxyHeader,
+    /// No TLS came about.
+    Handshake,
+    /// Either of these took too long.
+    Late,
+}
+
+impl TurnedAway {
+    const ALL: [Self; 4] = [Self::Full, Self::ProxyHeader, Self::Handshake, Self::Late];
+
+    /// The word in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::ProxyHeader => "proxy-header",
+            Self::Handshake => "handshake",
+            Self::Late => "late",
+        }
     }
 }
 
@@ -58,7 +93,7 @@ mod tests {
         let connections = Connections::new(1);
         let first = connections.admit().unwrap();
         assert!(connections.admit().is_none());
-        assert_eq!((connections.open(), connections.refused()), (1, 1));
+        assert_eq!((connections.open(), connections.turned_away().next()), (1, Some((TurnedAway::Full, 1))));
         drop(first);
         assert!(connections.admit().is_some());
     }

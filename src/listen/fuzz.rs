@@ -1,8 +1,10 @@
 //! The head guard's judgement without a socket, for `tests/fuzz`; compiled only there (`--cfg fuzzing`).
 
 use crate::config::Limits;
+use crate::listen::proxied::{extent, told};
 use crate::listen::sieve::{Awaits, Sieve, Step};
-use crate::request::ParseError;
+use crate::request::{Conn, ParseError};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What a client's stream came to, piece by piece; neighbouring pieces of one body or tunnel are one.
@@ -20,6 +22,20 @@ pub enum Piece {
     Broken(ParseError),
     /// The stream ends inside a head, with that many bytes held.
     Waiting(usize),
+}
+
+/// The length of the PROXY header that `bytes` begin with, the client that it names, and whether that is unknown; `None`: it is not
+/// whole yet.
+///
+/// # Errors
+/// It is none.
+pub fn introduce(bytes: &[u8]) -> Result<Option<(usize, (SocketAddr, bool))>, String> {
+    let end = extent(bytes).map_err(|error| error.to_string())?;
+    let Some(header) = end.and_then(|end| bytes.get(..end)) else { return Ok(None) };
+    let balancer = SocketAddr::from(([10, 0, 0, 1], 9));
+    let conn = Conn::new(balancer, balancer, false);
+    let told = told(header, conn).map_err(|error| error.to_string())?;
+    Ok(Some((header.len(), (told.peer, told.stranger))))
 }
 
 /// The limits [`sift`] holds a stream to; small, so that a fuzzer meets them.

@@ -68,14 +68,14 @@ pub(crate) async fn attend<H, I, T>(
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     T: Unpin + 'static,
 {
-    let (tasks, pulse) = (Tasks::new(), Pulse::new(opening.since));
+    let (tasks, pulse, peer) = (Tasks::new(), Pulse::new(opening.since), conn.peer);
     let io = TokioIo::new(Metered::new(io, opening.bytes, Rc::clone(&pulse), tenant));
     let (streams, fields_max) = (tasks.clone(), limits.headers);
     let service = service_fn(move |request: Request<Incoming>| {
         let offer = streams.begin();
         let fits = fields(request.headers()) <= fields_max;
         let request = if fits { Ok(request) } else { Err(ParseError::TooManyHeaders) };
-        answer(handler.clone(), conn, request, offer)
+        answer(handler.clone(), conn.clone(), request, offer)
     });
     let mut connection = pin!(builder(limits, &tasks).serve_connection(io, service));
     let mut clock = Clock::new(limits, tasks, pulse);
@@ -109,9 +109,9 @@ pub(crate) async fn attend<H, I, T>(
     .await;
     match ended {
         Some(Some(Ok(()))) => {}
-        Some(Some(Err(error))) => tracing::debug!(peer = %conn.peer, %error, "a connection ended early"),
-        Some(None) => tracing::debug!(peer = %conn.peer, "a connection stood still and was cut"),
-        None => tracing::error!(peer = %conn.peer, "a connection panicked and was closed"),
+        Some(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection ended early"),
+        Some(None) => tracing::debug!(%peer, "a connection stood still and was cut"),
+        None => tracing::error!(%peer, "a connection panicked and was closed"),
     }
 }
 

@@ -22,7 +22,7 @@
 //! clean end. Whatever refuses, closes.
 //!
 //! Life of a connection: `bind` opened the socket on every worker; `serve` accepts it, takes a permit, and spawns one
-//! local task, in which TLS is agreed where the [`Terms`] ask for it, and hyper polls the guard. The permit lives in the guard, and so in the tunnel that may come of
+//! local task, in which `reception` reads a PROXY header and agrees on TLS where the [`Terms`] ask for it, and hyper polls the guard. The permit lives in the guard, and so in the tunnel that may come of
 //! it. On drain the worker empties its backlog, lets running exchanges end with `Connection: close`, closes idle
 //! connections at once, and waits for tunnels as long as `drain_timeout` allows. A panic costs its connection.
 //!
@@ -42,6 +42,8 @@ mod ledger;
 mod metered;
 mod opening;
 mod pace;
+mod proxied;
+mod reception;
 mod roster;
 mod serve;
 mod sieve;
@@ -51,7 +53,7 @@ mod terms;
 mod worker;
 
 pub use bind::{BindError, Listener};
-pub use connections::Connections;
+pub use connections::{Connections, TurnedAway};
 pub use handler::Handler;
 pub use serve::serve;
 pub use terms::Terms;

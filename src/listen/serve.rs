@@ -30,6 +30,7 @@ use crate::listen::handler::Handler;
 use crate::listen::http2;
 use crate::listen::ledger::{Exchange, Ledger};
 use crate::listen::opening::{Opening, Protocol, open};
+use crate::listen::reception;
 use crate::listen::roster::{Entry, Roster};
 use crate::listen::stream::Stream;
 use crate::listen::terms::Terms;
@@ -141,28 +142,18 @@ fn welcome<H: Handler>(stream: TcpStream, peer: SocketAddr, port: &Rc<Port<H>>) 
     let tenant = (permit, port.alive.clone());
     // The one look at what a reload may replace.
     let terms = port.terms.load_full();
-    let conn = Conn { peer, local, tls: terms.tls.is_some() };
+    let conn = Conn::new(peer, local, terms.tls.is_some());
     let port = Rc::clone(port);
-    if conn.tls {
+    if terms.is_formal() {
         spawn_local(async move {
-            if let Some(stream) = Box::pin(shake_hands(stream, peer, &terms)).await {
+            let received = Box::pin(reception::receive(stream, conn, &terms, &port.connections)).await;
+            if let Some((stream, conn)) = received {
                 attend(stream, conn, tenant, terms, port).await;
             }
         });
     } else {
         spawn_local(attend(Stream::Plain(stream), conn, tenant, terms, port));
     }
-}
-
-/// The encrypted stream over an accepted connection, if the client is able to one in time. It holds its place meanwhile.
-async fn shake_hands(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<Stream> {
-    let tls = terms.tls.as_ref()?;
-    match tokio::time::timeout(terms.limits.handshake_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => return Some(Stream::Tls(stream)),
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
-    }
-    None
 }
 
 /// One connection, from its first byte to its last or to the tunnel that it becomes.
@@ -196,7 +187,7 @@ async fn attend_http1<H, I>(
     H: Handler,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let ledger = Ledger::new();
+    let (ledger, peer) = (Ledger::new(), conn.peer);
     let guard = Guard::new(stream, opening, Arc::clone(&ledger), Arc::clone(&terms.limits), tenant);
     let handler = port.handler.clone();
     let service = {
@@ -204,15 +195,15 @@ async fn attend_http1<H, I>(
         let roster = Rc::clone(&port.roster);
         service_fn(move |request| {
             let (exchange, verdict) = ledger.begin();
-            answer(handler.clone(), conn, verdict.map(|()| request), exchange, Rc::clone(&roster))
+            answer(handler.clone(), conn.clone(), verdict.map(|()| request), exchange, Rc::clone(&roster))
         })
     };
     let connection = terms.http.serve_connection(guard, service).with_upgrades();
     drop((port, terms));
     match drive(pin!(connection), &ledger, entry).await {
-        Some(Err(error)) => tracing::debug!(peer = %conn.peer, %error, "a connection ended early"),
+        Some(Err(error)) => tracing::debug!(%peer, %error, "a connection ended early"),
         Some(Ok(())) => {}
-        None => tracing::error!(peer = %conn.peer, "a connection panicked and was closed"),
+        None => tracing::error!(%peer, "a connection panicked and was closed"),
     }
 }
 
@@ -278,6 +269,7 @@ pub(crate) async fn handled<H: Handler>(
     conn: Conn,
     request: Result<Request<Incoming>, ParseError>,
 ) -> Result<(Response<H::Body>, bool), Aborted> {
+    let peer = conn.peer;
     // Boxed: the largest part of what hyper moves, as a whole, several times before it first polls it.
     let mut handling = Box::pin(handler.handle(conn, request));
     let handled =
@@ -288,7 +280,7 @@ pub(crate) async fn handled<H: Handler>(
         .await;
     let panicked = handled.is_none();
     if panicked {
-        tracing::error!(peer = %conn.peer, "a request's handler panicked");
+        tracing::error!(%peer, "a request's handler panicked");
     }
     let response = handled.or_else(|| handler.panicked()).ok_or(Aborted::Panicked)?;
     Ok((response, panicked))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
+use ipnet::IpNet;
 
 use crate::config::Limits;
 use crate::listen::head::FIELDS_INLINE;
@@ -18,12 +19,29 @@ pub struct Terms {
     pub(crate) limits: Arc<Limits>,
     pub(crate) http: http1::Builder,
     pub(crate) tls: Option<tls::Server>,
+    /// Who must say by a PROXY header whom it speaks for; `None`: nobody does.
+    pub(crate) proxies: Option<Vec<IpNet>>,
 }
 
 impl Terms {
     /// These limits; TLS if there is any.
     pub fn new(limits: Limits, tls: Option<tls::Server>) -> Self {
-        Self { http: http(&limits), limits: Arc::new(limits), tls }
+        Self { http: http(&limits), limits: Arc::new(limits), tls, proxies: None }
+    }
+
+    /// The same, where each connection comes from one of `proxies` and begins with a PROXY header.
+    pub fn behind(self, proxies: Vec<IpNet>) -> Self {
+        Self { proxies: Some(proxies), ..self }
+    }
+
+    /// Whether anything is agreed on before the first request.
+    pub(crate) const fn is_formal(&self) -> bool {
+        self.tls.is_some() || self.proxies.is_some()
+    }
+
+    /// Whether a certificate names this host.
+    pub fn serves(&self, host: &str) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.names(host))
     }
 
     /// The same, to be shared by workers and replaced.

@@ -25,11 +25,29 @@ use crate::session::{
 use crate::state::{Endings, State};
 use crate::store::Store;
 use crate::telemetry::{AccessLog, Metrics};
+use crate::tls::Callers;
 use crate::token::{KeyRing, Minter, Published, Slots, Templates};
 use crate::upstream::{Forwarder, Standings, Tunnels};
+use http::HeaderValue;
 use ipnet::IpNet;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// What TLS has to do with hosts.
+#[derive(Debug)]
+struct HostRules {
+    /// Which of them ask for certificates.
+    callers: Callers,
+    /// Strict-Transport-Security of all.
+    hsts: Option<HeaderValue>,
+}
+
+impl HostRules {
+    fn new(server: &crate::config::Server) -> Self {
+        let hsts = server.hsts.as_deref().and_then(|value| HeaderValue::try_from(value).ok());
+        Self { callers: Callers::new(&server.client_certificates), hsts }
+    }
+}
 
 /// One configuration, ready to serve; the same for all workers, and replaced as a whole.
 #[derive(Debug)]
@@ -45,6 +63,7 @@ pub struct Shared {
     fingerprints: FingerprintKey,
     issuers: Issuers<Slots>,
     reserved: Reserved,
+    hosts: HostRules,
     trusted_origins: TrustedOrigins,
     limiter: Option<Limiter>,
     metrics: Arc<Metrics>,
@@ -107,7 +126,6 @@ impl Shared {
         };
         let states = routes.routes().iter().map(state).collect();
         let rates: Vec<_> = routes.routes().iter().map(|route| route.rules.rates).collect();
-        let limiter = Limiter::new(config.rates, &rates);
         let reserved = Reserved::new(
             config.server.reserved_headers.iter().map(String::as_str).chain(token_headers(&config, &routes)),
         );
@@ -123,8 +141,9 @@ impl Shared {
             fingerprints,
             issuers,
             reserved,
+            hosts: HostRules::new(&config.server),
             trusted_origins: TrustedOrigins::new(config.trusted_origins.clone()),
-            limiter,
+            limiter: Limiter::new(config.rates, &rates),
             metrics,
             tunnels,
             standings,
@@ -383,6 +402,14 @@ impl Worker {
 
     pub(super) fn reserved(&self) -> &Reserved {
         &self.shared.reserved
+    }
+
+    pub(super) fn callers(&self) -> &Callers {
+        &self.shared.hosts.callers
+    }
+
+    pub(super) fn hsts(&self) -> Option<&HeaderValue> {
+        self.shared.hosts.hsts.as_ref()
     }
 
     pub(super) fn trusted_origins(&self) -> &TrustedOrigins {

@@ -71,8 +71,13 @@ impl Gateway {
         };
         let word = calling.endpoint.word();
         let id = record.id;
-        let transaction =
-            Transaction { id: id.as_str(), client, https: inbound.origin().https, target: None };
+        let transaction = Transaction {
+            id: id.as_str(),
+            client,
+            https: inbound.origin().https,
+            target: None,
+            certificate: None,
+        };
         let cookies = inbound.take_cookies();
         let (headers, body) = inbound.into_message();
         let done = match read(body).await {

@@ -22,6 +22,8 @@ pub(super) struct Passage {
     pub(super) says_anonymous: bool,
     /// Whether the upstream keeps a session at one endpoint.
     pub(super) sticky: bool,
+    /// Whether the upstream is told whom a connection is made for.
+    pub(super) introduces: bool,
     /// What is looked after in the session cookies that its upstream sets.
     pub(super) cares: Vec<(ProfileId, CookieCare)>,
     /// Whether its answers show how an app sends its cookie again.
@@ -61,6 +63,7 @@ impl Passage {
             forward_authorization: credentials.authorization,
             says_anonymous: credentials.says_anonymous,
             sticky: to.is_some_and(|upstream| upstream.balance == Balance::HashSession),
+            introduces: to.is_some_and(|upstream| upstream.proxy_protocol.is_some()),
             cares: cares(of_route(), config, profiles),
             learns: of_route().any(keeps_alive),
             name: to.map(|upstream| upstream.name.clone()).unwrap_or_default(),

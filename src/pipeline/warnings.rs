@@ -1,6 +1,10 @@
 //! What operators are told once.
 
+use crate::pipeline::gateway::Gateway;
+use crate::pipeline::passage::Passage;
+use crate::request::Inbound;
 use crate::route::Route;
+use http::header::AUTHORIZATION;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +14,18 @@ pub(super) struct Warnings(Mutex<HashSet<String>>);
 
 /// How many different ones are remembered; a client cannot make us remember more.
 const WARNINGS_MAX: usize = 1024;
+
+impl Gateway {
+    /// Says once what is taken from a request and which key would change it.
+    pub(super) fn warn(&self, inbound: &Inbound, (route, passage): (&Route, &Passage), by_bearer: bool) {
+        if !by_bearer && !passage.forward_authorization && inbound.headers().contains_key(AUTHORIZATION) {
+            self.warnings().authorization_removed(route);
+        }
+        if inbound.origin().ignored_proto {
+            self.warnings().proto_ignored(inbound.origin().client);
+        }
+    }
+}
 
 impl Warnings {
     /// Says `text` if it was not said before.

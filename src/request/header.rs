@@ -113,15 +113,25 @@ fn fold(name: &[u8]) -> String {
 }
 
 /// A name or prefix for each beginning in [`is_reserved`].
-const RESERVED_BEGINNINGS: [&str; 9] =
-    ["x-", "authorization", "cl", "forwarded", "proxy", "remote-user", "true-client-ip", "txn-token", "via"];
+const RESERVED_BEGINNINGS: [&str; 10] = [
+    "x-",
+    "authorization",
+    "cl",
+    "forwarded",
+    "proxy",
+    "remote-user",
+    "ssl-client",
+    "true-client-ip",
+    "txn-token",
+    "via",
+];
 
 /// The names that are reserved whatever the configuration says, on a folded name.
 fn is_reserved(name: &str) -> bool {
     if let Some(rest) = name.strip_prefix("x-") {
         return match rest.as_bytes().first() {
             Some(b'a') => rest.starts_with("auth-") && rest != "auth-token",
-            Some(b'c') => rest == "client-ip",
+            Some(b'c') => rest == "client-ip" || is_certificate(rest),
             Some(b'e') => rest.starts_with("envoy-"),
             Some(b'f') => rest == "forwarded" || rest.starts_with("forwarded-"),
             Some(b'm') => rest.starts_with("middleware-"),
@@ -131,20 +141,29 @@ fn is_reserved(name: &str) -> bool {
                     || rest.starts_with("rewrite-")
                     || rest.starts_with("remote-")
             }
+            Some(b's') => is_certificate(rest),
             Some(b'u') => rest == "user" || (rest.starts_with("user-") && rest != "user-agent"),
             _ => false,
         };
     }
     match name.as_bytes().first() {
         Some(b'a') => name == "authorization",
-        Some(b'c') => name == "client-ip" || name.starts_with("cloakroom-"),
+        Some(b'c') => name == "client-ip" || name.starts_with("cloakroom-") || is_certificate(name),
         Some(b'f') => name == "forwarded",
         Some(b'p') => name == "proxy" || name.starts_with("proxy-"),
         Some(b'r') => name == "remote-user",
+        Some(b's') => is_certificate(name),
         Some(b't') => matches!(name, "true-client-ip" | "txn-token"),
         Some(b'v') => name == "via",
         _ => false,
     }
+}
+
+/// Names under which proxies tell of a client's certificate: RFC 9440's, and those that were there before it.
+fn is_certificate(name: &str) -> bool {
+    let begins =
+        |with: &str| name.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    begins("client-cert") || begins("ssl-client") || begins("client-verify") || begins("client-dn")
 }
 
 /// Fields of one hop (RFC 9110 §7.6.1), and those of an upgrade or expectation that is not ours to pass on.

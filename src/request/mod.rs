@@ -44,10 +44,12 @@ pub use return_path::safe_return;
 pub use strip::{StripRules, Stripped, Upgrade};
 pub use trust::Origin;
 
+use crate::tls::Shown;
 use http::request::Parts;
 use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
+use std::net::SocketAddr;
 
 /// A request that is one well-formed message in one reading. Its body is hyper's, or nothing where a request is only judged.
 #[derive(Debug)]
@@ -132,6 +134,18 @@ impl<B> Inbound<B> {
     /// Where it came from.
     pub const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// What the client showed of itself in the handshake.
+    pub const fn shown(&self) -> &Shown {
+        &self.conn.shown
+    }
+
+    /// Both ends of the client's connection. A proxy tells of an address without its port, which is 0 then.
+    pub fn ends(&self) -> (SocketAddr, SocketAddr) {
+        let peer = self.conn.peer;
+        let port = if peer.ip().to_canonical() == self.origin.client { peer.port() } else { 0 };
+        (SocketAddr::new(self.origin.client, port), self.conn.local)
     }
 
     /// Its name.

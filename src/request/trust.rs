@@ -35,7 +35,7 @@ impl Origin {
         let peer = conn.peer.ip().to_canonical();
         let plain =
             Self { client: peer, https: conn.tls, chain: Vec::new(), host: None, ignored_proto: false };
-        if !trusted.iter().any(|net| net.contains(&peer)) {
+        if conn.stranger || !trusted.iter().any(|net| net.contains(&peer)) {
             return Self { ignored_proto: headers.contains_key(&X_FORWARDED_PROTO), ..plain };
         }
         let chain = believed_chain(headers, trusted);
@@ -114,11 +114,8 @@ mod tests {
     use super::*;
 
     fn read(peer: &str, trusted: &[&str], fields: &[(&'static str, &'static str)]) -> (Origin, Conn) {
-        let conn = Conn {
-            peer: (peer.parse::<IpAddr>().unwrap(), 9).into(),
-            local: "127.0.0.1:80".parse().unwrap(),
-            tls: false,
-        };
+        let peer = (peer.parse::<IpAddr>().unwrap(), 9).into();
+        let conn = Conn::new(peer, "127.0.0.1:80".parse().unwrap(), false);
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));

@@ -19,6 +19,8 @@ pub enum Side {
 pub enum Reason {
     /// A bearer that the route does not accept.
     BearerRejected,
+    /// A route that takes a certificate, and a client that has shown none.
+    CertificateRequired,
     /// A bearer and a cookie of two different people.
     CredentialsDisagree,
     /// An unsafe request or handshake from another site's page.
@@ -41,6 +43,8 @@ pub enum Reason {
     MethodNotAllowed,
     /// No route.
     NotFound,
+    /// A host that is asked for certificates, over a connection that was not asked.
+    Misdirected,
     /// More requests wait than may.
     Overloaded,
     /// A CORS preflight on a route that refuses them.
@@ -89,6 +93,7 @@ impl Reason {
         use Side::{Client, Gateway, Upstream};
         match self {
             Self::BearerRejected => BEARER_REJECTED,
+            Self::CertificateRequired => CERTIFICATE_REQUIRED,
             Self::CredentialsDisagree => CREDENTIALS_DISAGREE,
             Self::IssuerUnavailable => ISSUER_UNAVAILABLE,
             Self::CrossSite => {
@@ -103,12 +108,8 @@ impl Reason {
                 row(StatusCode::UNAUTHORIZED, "login-required", "Please log in and try again.", Client)
             }
             Self::Malformed(error) => malformed(error),
-            Self::MethodNotAllowed => row(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "This path does not take that method.",
-                Client,
-            ),
+            Self::MethodNotAllowed => METHOD_NOT_ALLOWED,
+            Self::Misdirected => MISDIRECTED,
             Self::NotFound => {
                 row(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.", Client)
             }
@@ -175,6 +176,24 @@ const BEARER_REJECTED: Answer = row(
     StatusCode::UNAUTHORIZED,
     "bearer-rejected",
     "The access token is not valid here. Please get a new one.",
+    Side::Client,
+);
+const CERTIFICATE_REQUIRED: Answer = row(
+    StatusCode::FORBIDDEN,
+    "certificate-required",
+    "This takes a client certificate, and none was shown.",
+    Side::Client,
+);
+const METHOD_NOT_ALLOWED: Answer = row(
+    StatusCode::METHOD_NOT_ALLOWED,
+    "method-not-allowed",
+    "This path does not take that method.",
+    Side::Client,
+);
+const MISDIRECTED: Answer = row(
+    StatusCode::MISDIRECTED_REQUEST,
+    "misdirected",
+    "Please ask for this host over a connection of its own.",
     Side::Client,
 );
 const CREDENTIALS_DISAGREE: Answer = row(
@@ -265,19 +284,21 @@ const fn malformed(error: ParseError) -> Answer {
 }
 
 /// Every reason once, for the README's table and the tests.
-pub const TABLE: [Reason; 48] = {
+pub const TABLE: [Reason; 50] = {
     use ParseError as P;
     [
         Reason::LoginRequired,
         Reason::BearerRejected,
         Reason::CredentialsDisagree,
         Reason::Forbidden,
+        Reason::CertificateRequired,
         Reason::CrossSite,
         Reason::PreflightRefused,
         Reason::InvalidGrant,
         Reason::InvalidRequest,
         Reason::NotFound,
         Reason::MethodNotAllowed,
+        Reason::Misdirected,
         Reason::RateLimited,
         Reason::Overloaded,
         Reason::StoreUnavailable,

@@ -7,13 +7,16 @@ use crate::respond::form::Form;
 use crate::respond::login::LoginRedirect;
 use crate::respond::reason::{Answer, Reason};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION,
-    CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 static CLOAKROOM_REFUSAL: HeaderName = HeaderName::from_static("cloakroom-refusal");
+/// What a script of a trusted origin may read of a refusal.
+const EXPOSED: &str =
+    "Cloakroom-Refusal, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Allow";
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -70,6 +73,7 @@ pub fn render(reason: Reason, rendering: Rendering) -> Response<ResponseBody> {
     if let Some(origin) = cors {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         headers.insert(VARY, HeaderValue::from_static("Origin"));
     }
     if reason.closes() {

@@ -84,7 +84,10 @@ impl Route {
     /// Whether `self` lets fewer pass than `other`, or others.
     fn is_stricter_than(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.rules.access, other.rules.access);
-        mine > theirs || (mine == theirs && !self.rules.require.is_empty() && !self.same_conditions(other))
+        let takes_more = self.rules.client_certificate && !other.rules.client_certificate;
+        takes_more
+            || mine > theirs
+            || (mine == theirs && !self.rules.require.is_empty() && !self.same_conditions(other))
     }
 
     fn same_conditions(&self, other: &Self) -> bool {

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::telemetry::endpoints::{EndpointMetrics, Endpoints, UpstreamMetrics};
 use crate::telemetry::issuers::{IssuerFamilies, IssuerMetrics};
@@ -85,6 +85,12 @@ impl EncodeLabelSet for OfStore {
     }
 }
 
+/// Label of a connection that came to nothing.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfCause {
+    cause: &'static str,
+}
+
 /// Label of what is counted by route.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfRoute {
@@ -122,6 +128,7 @@ pub struct Metrics {
     rollout_shares: Family<OfRoute, Gauge<f64, AtomicU64>>,
     own: Family<OwnOutcome, Counter>,
     connections: Gauge,
+    turned_away: Family<OfCause, Counter>,
     /// Streams that are looked after.
     pub streams_open: Gauge,
     streams_closed: Family<RouteCode, Counter>,
@@ -204,6 +211,7 @@ impl Metrics {
             rollout_shares: Family::default(),
             own: Family::default(),
             connections: Gauge::default(),
+            turned_away: Family::default(),
             streams_open: Gauge::default(),
             streams_closed: Family::default(),
             durations,
@@ -229,17 +237,12 @@ impl Metrics {
         metrics.endpoints.register(&mut registry);
         metrics.issuers.register(&mut registry);
         registry.register(
-            "cross_site_logged",
-            "Cross-site requests let through by csrf = log",
-            metrics.cross_site_logged.clone(),
-        );
-        registry.register(
             "token_disagreements",
             "Upstream 401s to requests that carried our token",
             metrics.disagreements.clone(),
         );
         metrics.register_migration(&mut registry);
-        registry.register("connections", "Client connections now open", metrics.connections.clone());
+        metrics.register_connections(&mut registry);
         metrics.register_streams(&mut registry);
         registry.register_with_unit(
             "response_head",
@@ -260,6 +263,20 @@ impl Metrics {
             "rollout_share",
             "Share of the users for whom a route's rules count already, from 0 to 1",
             self.rollout_shares.clone(),
+        );
+    }
+
+    fn register_connections(&self, registry: &mut Registry) {
+        registry.register(
+            "cross_site_logged",
+            "Cross-site requests let through by csrf = log",
+            self.cross_site_logged.clone(),
+        );
+        registry.register("connections", "Client connections now open", self.connections.clone());
+        registry.register(
+            "connections_turned_away",
+            "Client connections closed before their first request, by cause",
+            self.turned_away.clone(),
         );
     }
 
@@ -398,6 +415,11 @@ impl Metrics {
     /// How many client connections are open.
     pub fn set_connections(&self, open: usize) {
         self.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// How many connections were closed before their first request; `cause` is one of a closed list.
+    pub fn set_turned_away(&self, cause: &'static str, count: u64) {
+        self.turned_away.get_or_create_owned(&OfCause { cause }).inner().store(count, Ordering::Relaxed);
     }
 
     /// How many signatures were made so far for tokens of a kind; one that is not in use has no line.

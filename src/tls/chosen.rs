@@ -7,13 +7,14 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use crate::tls::identity::Identity;
+use crate::tls::names::Names;
 
 /// All certificates, by the names in them.
 #[derive(Debug)]
 pub(crate) struct Chosen {
     first: Vec<Arc<CertifiedKey>>,
     /// Several under one name differ in their kind of key. Wildcards begin with `*.`.
-    by_name: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    by_name: Names<Vec<Arc<CertifiedKey>>>,
 }
 
 impl Chosen {
@@ -25,19 +26,18 @@ impl Chosen {
                 by_name.entry(name.clone()).or_default().push(Arc::clone(&identity.key));
             }
         }
-        Self { first: identities.iter().take(1).map(|identity| Arc::clone(&identity.key)).collect(), by_name }
+        let first = identities.iter().take(1).map(|identity| Arc::clone(&identity.key)).collect();
+        Self { first, by_name: Names::new(by_name) }
     }
 
     /// The certificates for `name`: its own, else those for all names beside it, else the first.
     fn under(&self, name: Option<&str>) -> &[Arc<CertifiedKey>] {
-        let named = name.and_then(|name| {
-            let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-            self.by_name.get(&name).or_else(|| {
-                let (_, parent) = name.split_once('.')?;
-                self.by_name.get(&format!("*.{parent}"))
-            })
-        });
-        named.unwrap_or(&self.first)
+        name.and_then(|name| self.by_name.find(name)).unwrap_or(&self.first)
+    }
+
+    /// Whether a certificate names it.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.by_name.find(name).is_some()
     }
 }
 

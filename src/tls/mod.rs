@@ -12,16 +12,23 @@
 //! that comes twice is a request forged once. Tickets are bound to the name they were given for (rustls refuses them under
 //! another), and their keys live in this process alone, rotate, and outlive a reload.
 //!
+//! Where `[[server.client_certificates]]` asks for it, the name in the handshake also decides whether a client is asked for a
+//! certificate, and whose is good (`callers`). Such a handshake is made in full each time: one that is resumed would skip
+//! the judgement, so a certificate that was revoked since would go on. What a request may reach by it is for `pipeline`.
+//!
 //! A certificate that cannot work is a mistake, at its place in the file: no key, another key, a later one without a name to be
 //! chosen by. One that works badly is a warning: expired, not valid yet, or the first one without a name. A gateway that
 //! would not start after a weekend because a certificate had expired would be the worse of two outages.
 //!
 //! The folder is a *roof*: only this file names the children to the outside.
 
+mod callers;
 mod chosen;
 mod identity;
+mod names;
 mod server;
 
+pub use callers::{CallerId, Callers, ClientCertificate, Shown};
 pub use server::{Server, Tickets};
 
 #[cfg(test)]

@@ -4,14 +4,19 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::server::{Acceptor, NoServerSessionStorage, ProducesTickets};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    Acceptor, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::clock::UnixMillis;
-use crate::config::{Certificate, ConfigError};
+use crate::config::{Certificate, ClientCertificates, ConfigError};
+use crate::tls::callers::{Callers, ClientCertificate, Shown, verifier};
 use crate::tls::chosen::Chosen;
 use crate::tls::identity::{CERT, Identity};
 
@@ -36,6 +41,10 @@ impl Tickets {
 #[derive(Debug)]
 pub struct Server {
     config: Arc<ServerConfig>,
+    /// For those who are asked for a certificate; [`crate::tls::CallerId`] indexes it, with whether services get it.
+    asking: Vec<(Arc<ServerConfig>, bool)>,
+    callers: Callers,
+    chosen: Arc<Chosen>,
     identities: Vec<Identity>,
 }
 
@@ -43,9 +52,10 @@ impl Server {
     /// TLS as configured; `None` without certificates. Without `tickets` no session is resumed.
     ///
     /// # Errors
-    /// Every certificate that cannot work.
+    /// Every certificate that cannot work, and authorities of `clients` that cannot judge.
     pub fn build(
         certificates: &[Certificate],
+        clients: &[ClientCertificates],
         tickets: Option<&Tickets>,
     ) -> Result<Option<Self>, Vec<ConfigError>> {
         if certificates.is_empty() {
@@ -66,22 +76,32 @@ impl Server {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
+        let mut verifiers = Vec::new();
+        for entry in clients {
+            match verifier(entry, &provider) {
+                Ok(verifier) => verifiers.push((verifier, entry.forward)),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .expect("the provider has ciphers for both versions")
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Chosen::of(&identities)));
-        config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
-        if let Some(tickets) = tickets {
-            config.ticketer = Arc::clone(&tickets.0);
-        }
-        // Tickets carry all that resumption needs; what the server kept itself would be lost in a reload.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.max_early_data_size = 0;
-        Ok(Some(Self { config: Arc::new(config), identities }))
+        let chosen = Arc::new(Chosen::of(&identities));
+        let asking = verifiers.into_iter();
+        Ok(Some(Self {
+            config: Arc::new(config(&provider, WebPkiClientVerifier::no_client_auth(), &chosen, tickets)),
+            asking: asking
+                .map(|(verifier, forward)| (Arc::new(config(&provider, verifier, &chosen, None)), forward))
+                .collect(),
+            callers: Callers::new(clients),
+            chosen,
+            identities,
+        }))
+    }
+
+    /// Whether a certificate names this host.
+    pub fn names(&self, host: &str) -> bool {
+        self.chosen.knows(host)
     }
 
     /// What is wrong with certificates that can be shown all the same.
@@ -95,8 +115,37 @@ impl Server {
     ///
     /// # Errors
     /// What the client did wrong, after it was told by an alert; or its end.
-    pub async fn accept(&self, stream: TcpStream) -> io::Result<Box<TlsStream<TcpStream>>> {
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<(Box<TlsStream<TcpStream>>, Shown)> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        Ok(Box::new(hello.into_stream(Arc::clone(&self.config)).await?))
+        let asked_by = self.callers.under(hello.client_hello().server_name());
+        let Some((config, forward)) = asked_by.and_then(|id| self.asking.get(id.index())) else {
+            return Ok((Box::new(hello.into_stream(Arc::clone(&self.config)).await?), Shown::default()));
+        };
+        let stream = Box::new(hello.into_stream(Arc::clone(config)).await?);
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let certificate = shown.map(|first| Arc::new(ClientCertificate::of(first, *forward)));
+        Ok((stream, Shown { asked_by, certificate }))
     }
+}
+
+fn config(
+    provider: &Arc<CryptoProvider>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    chosen: &Arc<Chosen>,
+    tickets: Option<&Tickets>,
+) -> ServerConfig {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .expect("the provider has ciphers for both versions")
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::clone(chosen) as Arc<dyn ResolvesServerCert>);
+    config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+    match tickets {
+        Some(tickets) => config.ticketer = Arc::clone(&tickets.0),
+        None => config.send_tls13_tickets = 0,
+    }
+    // Tickets carry all that resumption needs; what the server kept itself would be lost in a reload.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.max_early_data_size = 0;
+    config
 }

@@ -26,7 +26,7 @@ fn entry((chain, key): (String, String)) -> Certificate {
 }
 
 fn mistakes(entries: &[Certificate]) -> Vec<ConfigError> {
-    Server::build(entries, None).err().unwrap_or_default()
+    Server::build(entries, &[], None).err().unwrap_or_default()
 }
 
 fn warnings(entry: Certificate, now: &str) -> Vec<String> {
@@ -36,7 +36,7 @@ fn warnings(entry: Certificate, now: &str) -> Vec<String> {
         "soon" => UnixMillis::from_secs(1_798_000_000),
         _ => UnixMillis::from_secs(1_900_000_000),
     };
-    Server::build(&[entry], None).unwrap().unwrap().warnings(now).collect()
+    Server::build(&[entry], &[], None).unwrap().unwrap().warnings(now).collect()
 }
 
 #[test]
@@ -104,5 +104,5 @@ fn every_kind_of_key_is_read() {
 
 #[test]
 fn without_certificates_there_is_no_tls() {
-    assert!(Server::build(&[], None).unwrap().is_none());
+    assert!(Server::build(&[], &[], None).unwrap().is_none());
 }

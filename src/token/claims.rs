@@ -69,6 +69,14 @@ pub(super) fn push_target(claims: &mut Vec<u8>, transaction: &Transaction<'_>) {
     push_json(claims, &format!("{}://{}{}", transaction.transport(), target.host, target.path));
 }
 
+/// The certificate that the token is bound to (RFC 8705 §3.1).
+pub(super) fn push_confirmation(claims: &mut Vec<u8>, thumbprint: Option<&str>) {
+    if let Some(thumbprint) = thumbprint {
+        // Base64url needs no escapes.
+        let _ = write!(claims, r#","cnf":{{"x5t#S256":"{thumbprint}"}}"#);
+    }
+}
+
 /// What all tokens may have at their end: who really acts (RFC 8693 §4.1), and that nobody is known.
 pub(super) fn close<T>(claims: &mut Vec<u8>, session: &Session<T>, act: Option<&serde_json::Value>) {
     if let Some(act) = act {

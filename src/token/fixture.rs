@@ -93,6 +93,7 @@ pub(super) fn route(audience: &str, access: Access) -> Route {
         freshness: None,
         outage: None,
         require: Vec::new(),
+        client_certificate: false,
         forward_cookie: false,
         forward_authorization: false,
         other_bearers: None,
@@ -114,11 +115,15 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
     Config {
         server: Server {
             listen: Vec::new(),
+            proxy_protocol: false,
             workers: 1,
             trusted_proxies: Vec::new(),
             reserved_headers: Vec::new(),
             skew: Duration::from_secs(5),
             certificates: Vec::new(),
+            client_certificates: Vec::new(),
+            hsts: None,
+            redirect_http: None,
             limits: Limits {
                 header_bytes: 1,
                 headers: 1,
@@ -165,6 +170,7 @@ pub(super) const TRANSACTION: Transaction<'static> = Transaction {
     client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
     https: true,
     target: None,
+    certificate: None,
 };
 
 /// How many signatures of whatever kind it made.

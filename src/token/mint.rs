@@ -3,7 +3,9 @@
 use crate::clock::UnixMillis;
 use crate::config::{RouteId, TokenProfile};
 use crate::session::VerifiedSession;
-use crate::token::claims::{begin, close, push_access_claims, push_target, push_transaction_claims};
+use crate::token::claims::{
+    begin, close, push_access_claims, push_confirmation, push_target, push_transaction_claims,
+};
 use crate::token::error::TokenError;
 use crate::token::keys::KeyRing;
 use crate::token::pairwise::PairwiseKey;
@@ -35,6 +37,7 @@ struct Minted {
     value: HeaderValue,
     kid: Arc<str>,
     jti: Option<String>,
+    bound_to: Option<Box<str>>,
     issued_at: UnixMillis,
     expires_at: UnixMillis,
 }
@@ -58,6 +61,11 @@ impl InternalToken {
     /// Its id; logged, so that a service's log and ours meet. A transaction token has none: its `txn` is the request's id.
     pub fn jti(&self) -> Option<&str> {
         self.0.jti.as_deref()
+    }
+
+    /// The thumbprint of the certificate that it is bound to.
+    pub(super) fn bound_to(&self) -> Option<&str> {
+        self.0.bound_to.as_deref()
     }
 
     /// What kind of token it is.
@@ -163,10 +171,13 @@ impl Minter {
         }
         let ring = self.ring.now();
         let kid = ring.signer(wanted.algorithm).ok_or(TokenError::NoKey)?.kid();
-        session
-            .session()
-            .attached
-            .reuse_or(wanted, kid, session.ends_at(), now, || self.mint(session, template, transaction, now))
+        session.session().attached.reuse_or(
+            (wanted, bound(wanted, transaction)),
+            kid,
+            session.ends_at(),
+            now,
+            || self.mint(session, template, transaction, now),
+        )
     }
 
     /// Signs a new token. It never outlives the session: `exp` is the earlier of `now + ttl` and the session's end, in
@@ -234,6 +245,8 @@ impl Minter {
         if template.is_bound {
             push_target(&mut claims, transaction.ok_or(TokenError::UnknownTemplate)?);
         }
+        let bound_to = transaction.and_then(|transaction| bound(template, transaction));
+        push_confirmation(&mut claims, bound_to);
         let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor));
         let actor = actor.map(|actor| serde_json::json!({ "sub": actor }));
         close(&mut claims, session, exchanged.or(actor.as_ref()));
@@ -252,7 +265,15 @@ impl Minter {
             .expect("base64url and dots behind a scheme are a valid header value");
         value.set_sensitive(true);
         let (template, kid) = (Arc::clone(template), Arc::clone(key.kid()));
-        Ok(InternalToken(Arc::new(Minted { template, value, kid, jti, issued_at, expires_at })))
+        Ok(InternalToken(Arc::new(Minted {
+            template,
+            value,
+            kid,
+            jti,
+            bound_to: bound_to.map(Box::from),
+            issued_at,
+            expires_at,
+        })))
     }
 }
 
@@ -288,6 +309,11 @@ impl Minter {
             Cow::Borrowed(sub)
         }
     }
+}
+
+/// What a token of this request is bound to.
+fn bound<'t>(template: &Template, transaction: &Transaction<'t>) -> Option<&'t str> {
+    transaction.certificate.filter(|_| template.confirms)
 }
 
 /// 128 random bits.

@@ -23,11 +23,12 @@ impl Slots {
     /// The kept token, if there is one that is still good, else what `mint` makes, which is then kept.
     ///
     /// Good is: made from this very template (the same one in memory, since after a reload the same number may be another
-    /// audience), signed by the key that signs now, less than half its life gone, and not beyond the session's end as it is
+    /// audience), bound to the same certificate, signed by the key that signs now, less than half its life gone, and not beyond
+    /// the session's end as it is
     /// now, which may have moved since.
     pub(super) fn reuse_or(
         &self,
-        template: &Arc<Template>,
+        (template, bound_to): (&Arc<Template>, Option<&str>),
         kid: &Arc<str>,
         session_end: Option<UnixMillis>,
         now: UnixMillis,
@@ -35,7 +36,9 @@ impl Slots {
     ) -> Result<InternalToken, TokenError> {
         // A panic in `mint` would leave the list as it was, so a poisoned lock is as good as a whole one.
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = slots.iter().find(|slot| Arc::ptr_eq(slot.token.template(), template));
+        let fits =
+            |slot: &Slot| Arc::ptr_eq(slot.token.template(), template) && slot.token.bound_to() == bound_to;
+        let kept = slots.iter().find(|slot| fits(slot));
         if let Some(slot) = kept
             && slot.is_good(kid, session_end, now)
         {
@@ -43,7 +46,7 @@ impl Slots {
         }
         let token = mint()?;
         let life = now.until(token.expires_at());
-        slots.retain(|slot| !Arc::ptr_eq(slot.token.template(), template) && slot.token.expires_at() > now);
+        slots.retain(|slot| !fits(slot) && slot.token.expires_at() > now);
         if slots.len() >= SLOTS_MAX {
             let earliest = slots.iter().enumerate().min_by_key(|(_, slot)| slot.token.expires_at());
             if let Some(index) = earliest.map(|(index, _)| index) {

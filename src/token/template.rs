@@ -1,7 +1,8 @@
 //! What the token of a route looks like.
 
 use crate::config::{
-    Access, Algorithm, Config, ConfigError, Located, RouteId, SubjectType, TokenOptions, TokenProfile,
+    Access, Algorithm, Config, ConfigError, Confirmation, Located, RouteId, SubjectType, TokenOptions,
+    TokenProfile,
 };
 use http::HeaderName;
 use http::header::AUTHORIZATION;
@@ -67,6 +68,8 @@ pub struct Template {
     pub is_pairwise: bool,
     /// Whether it says which request it is for.
     pub is_bound: bool,
+    /// Whether it names the client's certificate.
+    pub confirms: bool,
     /// Attribute names that become claims, in order, each with `,"name":` ready to be written.
     claims: Vec<(String, String)>,
     /// `{"iss":…,"aud":…,"sub":`
@@ -135,6 +138,7 @@ impl Template {
             skew: config.server.skew,
             is_pairwise: token.subject_type == SubjectType::Pairwise,
             is_bound: token.bound,
+            confirms: token.cnf == Confirmation::ClientCertificate,
             claims: claims.map(|name| (name.value.clone(), format!(",{}:", text(&name.value)))).collect(),
             head: format!(r#"{{"iss":{},"aud":{aud},"sub":"#, text(&config.tokens.issuer)),
             fixed,

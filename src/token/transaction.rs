@@ -14,6 +14,8 @@ pub struct Transaction<'a> {
     pub https: bool,
     /// What is asked for; `None` where nothing is forwarded.
     pub target: Option<Target<'a>>,
+    /// The thumbprint of the certificate that the client showed.
+    pub certificate: Option<&'a str>,
 }
 
 /// What a request asks for.

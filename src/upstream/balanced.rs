@@ -14,6 +14,7 @@ use crate::upstream::balance::{Chooser, Endpoints};
 use crate::upstream::connect::Connector;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::{Deadlines, Failure, exchange};
+use crate::upstream::introduction::Introduction;
 use crate::upstream::pool::{Busy, Endpoint, Link, Waiters};
 use crate::upstream::repeat::{Budget, Repeat};
 use crate::upstream::standing::Standing;
@@ -38,11 +39,13 @@ pub(crate) struct Balanced {
 
 /// What a request is held to on its way.
 #[derive(Clone, Copy)]
-pub(crate) struct Errand {
+pub(crate) struct Errand<'a> {
     /// Whether it may become a tunnel.
     pub(crate) upgrades: bool,
     /// The session it belongs to.
     pub(crate) session: Option<u64>,
+    /// On whose behalf it goes, where the upstream wants to be told.
+    pub(crate) introduction: Option<&'a Rc<Introduction>>,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -111,13 +114,13 @@ impl Balanced {
     pub(crate) async fn deliver(
         &self,
         request: Box<Request<Upload>>,
-        errand: Errand,
+        errand: Errand<'_>,
     ) -> Result<Answer, UpstreamError> {
         let progress = request.body().progress();
         let now = Instant::now();
         self.budget.earn();
         let at = self.choose(errand.session, now, &[]);
-        let (mut link, busy, sent) = match self.waiting(at, now) {
+        let (mut link, busy, sent) = match self.waiting(at, now, errand.introduction) {
             Some((link, busy)) => (link, busy, now),
             None => {
                 let (link, busy) = Box::pin(self.connect(at, errand)).await?;
@@ -146,7 +149,7 @@ impl Balanced {
 
     /// Sends once more on a new connection, if the first try reached nobody or may be repeated. Boxed by its caller, as
     /// connecting is: a request's future is moved as a whole when it starts, and these are its rare and largest parts.
-    async fn deliver_again(&self, tried: Tried, errand: Errand) -> Result<Answer, UpstreamError> {
+    async fn deliver_again(&self, tried: Tried, errand: Errand<'_>) -> Result<Answer, UpstreamError> {
         let Tried { mut failed, again, link, busy, progress } = tried;
         if let Some(fault) = progress.as_ref().and_then(|progress| progress.fault()) {
             return Err(UpstreamError::ClientBody(fault));
@@ -193,17 +196,22 @@ impl Balanced {
     }
 
     /// A connection of this endpoint that waits for its next request, unless others wait for one.
-    fn waiting(&self, at: Option<usize>, now: Instant) -> Option<(Link, Busy)> {
+    fn waiting(
+        &self,
+        at: Option<usize>,
+        now: Instant,
+        introduction: Option<&Rc<Introduction>>,
+    ) -> Option<(Link, Busy)> {
         let endpoint = self.endpoints.get(at?)?;
         if self.waiters.count.get() > 0 {
             return None;
         }
-        Some((endpoint.checkout(now)?, Busy::with(endpoint)))
+        Some((endpoint.checkout(now, introduction)?, Busy::with(endpoint)))
     }
 
     /// Connects, to the endpoint at `first` or to another, or waits until there may be one more connection.
-    async fn connect(&self, first: Option<usize>, errand: Errand) -> Result<(Link, Busy), UpstreamError> {
-        let connecting = self.connect_or_wait(first, errand.session);
+    async fn connect(&self, first: Option<usize>, errand: Errand<'_>) -> Result<(Link, Busy), UpstreamError> {
+        let connecting = self.connect_or_wait(first, errand);
         match errand.deadlines.total {
             None => connecting.await,
             Some(total) => timeout_at(total, connecting).await.unwrap_or(Err(UpstreamError::TotalTimedOut)),
@@ -213,21 +221,21 @@ impl Balanced {
     async fn connect_or_wait(
         &self,
         first: Option<usize>,
-        session: Option<u64>,
+        errand: Errand<'_>,
     ) -> Result<(Link, Busy), UpstreamError> {
         if self.waiters.count.get() == 0
-            && let Some(connected) = self.try_each(first, session).await
+            && let Some(connected) = self.try_each(first, errand).await
         {
             return connected;
         }
-        self.stand_in_line(session).await
+        self.stand_in_line(errand).await
     }
 
     /// Connects to `first`; if that fails or has no place left, the next one gets its chance. `None`: no place anywhere.
     async fn try_each(
         &self,
         first: Option<usize>,
-        session: Option<u64>,
+        errand: Errand<'_>,
     ) -> Option<Result<(Link, Busy), UpstreamError>> {
         let (mut failure, mut failures) = (None, 0);
         let (mut tried, mut next) = (Vec::new(), first);
@@ -235,7 +243,7 @@ impl Balanced {
             tried.push(at);
             if let Some(slot) = endpoint.slot() {
                 let busy = Busy::with(endpoint);
-                match endpoint.connect(slot).await {
+                match endpoint.connect(slot, errand.introduction).await {
                     Ok(link) => return Some(Ok((link, busy))),
                     Err(failed) => (failure, failures) = (Some(failed), failures + 1),
                 }
@@ -243,13 +251,13 @@ impl Balanced {
             if failures == TRIES_MAX {
                 break;
             }
-            next = self.choose(session, Instant::now(), &tried);
+            next = self.choose(errand.session, Instant::now(), &tried);
         }
         failure.map(Err)
     }
 
     /// Waits until a connection is free or one more may be made.
-    async fn stand_in_line(&self, session: Option<u64>) -> Result<(Link, Busy), UpstreamError> {
+    async fn stand_in_line(&self, errand: Errand<'_>) -> Result<(Link, Busy), UpstreamError> {
         let line = &self.standing.line;
         let _place = line.join().ok_or(UpstreamError::Busy)?;
         let _waiter = Waiter::among(&self.waiters);
@@ -258,15 +266,15 @@ impl Balanced {
         loop {
             let mut tried = Vec::new();
             while let Some((at, endpoint)) =
-                self.choose(session, now, &tried).and_then(|at| Some((at, self.endpoints.get(at)?)))
+                self.choose(errand.session, now, &tried).and_then(|at| Some((at, self.endpoints.get(at)?)))
             {
                 tried.push(at);
-                if let Some(link) = endpoint.checkout(now) {
+                if let Some(link) = endpoint.checkout(now, errand.introduction) {
                     return Ok((link, Busy::with(endpoint)));
                 }
                 if let Some(slot) = endpoint.slot() {
                     let busy = Busy::with(endpoint);
-                    return Ok((endpoint.connect(slot).await?, busy));
+                    return Ok((endpoint.connect(slot, errand.introduction).await?, busy));
                 }
             }
             if now >= end {

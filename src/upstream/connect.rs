@@ -11,12 +11,14 @@ use std::time::Duration;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use crate::config::{self, At, ConfigError};
+use crate::config::{self, At, ConfigError, ProxyVersion};
 use crate::upstream::error::UpstreamError;
+use crate::upstream::introduction::Introduction;
 use crate::upstream::pool::Link;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::sender::Multiplexed;
@@ -40,6 +42,8 @@ pub(crate) struct Connector {
     http2: bool,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
+    /// How it wants to be told on whose behalf a connection is made.
+    introduces: Option<ProxyVersion>,
 }
 
 /// Where it listens.
@@ -71,7 +75,8 @@ impl Connector {
             Some(path) => Place::Unix(path.clone()),
             None => Place::Tcp(Resolver::new(&host, endpoint.port)),
         };
-        Ok(Self { place, http2: endpoint.http2, tls, timeout: upstream.connect_timeout })
+        let (timeout, introduces) = (upstream.connect_timeout, upstream.proxy_protocol);
+        Ok(Self { place, http2: endpoint.http2, tls, timeout, introduces })
     }
 
     /// How long a connection may serve.
@@ -87,14 +92,24 @@ impl Connector {
         self.http2
     }
 
+    /// Whether a connection says on whose behalf it is made.
+    pub(crate) const fn introduces(&self) -> bool {
+        self.introduces.is_some()
+    }
+
     /// Connects, TLS included, and starts the connection's driver. The connection keeps `slot` until its socket closes.
-    pub(crate) async fn connect(&self, slot: Slot) -> Result<Link, UpstreamError> {
+    pub(crate) async fn connect(
+        &self,
+        slot: Slot,
+        introduction: Option<&Rc<Introduction>>,
+    ) -> Result<Link, UpstreamError> {
         let end = Instant::now() + self.timeout;
-        let stream = timeout_at(end, self.open(end)).await.unwrap_or(Err(UpstreamError::ConnectTimedOut))?;
+        let opening = timeout_at(end, self.open(end, introduction)).await;
+        let stream = opening.unwrap_or(Err(UpstreamError::ConnectTimedOut))?;
         let turn = Turn::new();
         let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn), slot));
         if self.http2 {
-            return multiplex(wire).await;
+            return multiplex(wire, introduction).await;
         }
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES_MAX)
@@ -107,23 +122,41 @@ impl Connector {
                 tracing::debug!(%error, "upstream connection broke");
             }
         });
-        Ok(Link::new(sender, turn))
+        Ok(Link::new(sender, turn, introduction.cloned()))
     }
 
-    async fn open(&self, end: Instant) -> Result<Stream, UpstreamError> {
-        let stream = match &self.place {
+    async fn open(
+        &self,
+        end: Instant,
+        introduction: Option<&Rc<Introduction>>,
+    ) -> Result<Stream, UpstreamError> {
+        let mut stream = match &self.place {
             Place::Tcp(resolver) => dial(resolver, end).await?,
             Place::Unix(path) => {
                 let stream = UnixStream::connect(path).await;
-                return stream.map(Stream::Unix).map_err(|source| UpstreamError::ConnectFailed { source });
+                let mut stream = stream.map_err(|source| UpstreamError::ConnectFailed { source })?;
+                self.introduce(&mut stream, introduction).await?;
+                return Ok(Stream::Unix(stream));
             }
         };
         // Heads and bodies leave in separate writes; a delayed one would cost a round trip.
         stream.set_nodelay(true).map_err(|source| UpstreamError::ConnectFailed { source })?;
+        self.introduce(&mut stream, introduction).await?;
         let Some((tls, name)) = &self.tls else { return Ok(Stream::Plain(stream)) };
         let stream =
             tls.connect(name.clone(), stream).await.map_err(|source| UpstreamError::TlsFailed { source })?;
         Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    /// Says, where that is wanted, on whose behalf `stream` was opened: before anything else, TLS included.
+    async fn introduce(
+        &self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        introduction: Option<&Rc<Introduction>>,
+    ) -> Result<(), UpstreamError> {
+        let Some(version) = self.introduces else { return Ok(()) };
+        let header = Introduction::header(introduction.map(Rc::as_ref), version);
+        stream.write_all(&header).await.map_err(|source| UpstreamError::ConnectFailed { source })
     }
 }
 
@@ -156,7 +189,10 @@ pub(crate) fn tls_for(
 }
 
 /// Begins HTTP/2 by prior knowledge.
-async fn multiplex(wire: TokioIo<Wire>) -> Result<Link, UpstreamError> {
+async fn multiplex(
+    wire: TokioIo<Wire>,
+    introduction: Option<&Rc<Introduction>>,
+) -> Result<Link, UpstreamError> {
     let (sender, connection) = http2::Builder::new(Local)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -169,7 +205,7 @@ async fn multiplex(wire: TokioIo<Wire>) -> Result<Link, UpstreamError> {
         .await
         .map_err(|error| UpstreamError::ConnectFailed { source: io::Error::other(error) })?;
     let streams_max = Rc::new(Cell::new(connection.current_max_send_streams()));
-    let shared = Multiplexed::new(sender, Rc::clone(&streams_max));
+    let shared = Multiplexed::new(sender, Rc::clone(&streams_max), introduction.cloned());
     tokio::task::spawn_local(async move {
         let mut connection = pin!(connection);
         let ended = std::future::poll_fn(|cx| {

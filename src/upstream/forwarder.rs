@@ -1,5 +1,6 @@
 //! Sending requests to configured upstreams.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
@@ -13,6 +14,7 @@ use crate::upstream::body::UpstreamBody;
 use crate::upstream::connect::tls_for;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::Deadlines;
+use crate::upstream::introduction::Introduction;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::pool::Busy;
 use crate::upstream::standing::Standings;
@@ -67,14 +69,14 @@ impl Forwarder {
     /// See [`UpstreamError`]; the request may have reached the upstream unless connecting failed.
     pub fn send(
         &self,
-        outbound: Outbound,
+        mut outbound: Outbound,
         upstream: UpstreamId,
     ) -> impl Future<Output = Result<Response<UpstreamBody>, UpstreamError>> {
         let upstream = self.upstreams.get(upstream.0).expect("an id indexes the list this was made from");
         let total = outbound.total().map(|total| Instant::now() + total);
-        let session = outbound.session();
+        let (session, introduction) = (outbound.session(), outbound.take_introduction());
         let (request, upgrade) = outbound.into_request(upstream.host.as_ref());
-        self.send_by(upstream, request, upgrade, session, total)
+        self.send_by(upstream, request, upgrade, (session, introduction), total)
     }
 
     async fn send_by(
@@ -82,7 +84,7 @@ impl Forwarder {
         upstream: &Balanced,
         request: Box<Request<Upload>>,
         upgrade: Option<Upgrade>,
-        session: Option<u64>,
+        (session, introduction): (Option<u64>, Option<Rc<Introduction>>),
         total: Option<Instant>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         if request.body().is_too_large() {
@@ -92,7 +94,8 @@ impl Forwarder {
             return Err(UpstreamError::BadUpgrade);
         }
         let deadlines = Deadlines { first_byte: upstream.first_byte, total };
-        let errand = Errand { upgrades: upgrade.is_some(), session, deadlines };
+        let introduction = introduction.as_ref();
+        let errand = Errand { upgrades: upgrade.is_some(), session, introduction, deadlines };
         let Answer { response, link, busy } = upstream.deliver(request, errand).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(response, upgrade, busy);

@@ -103,7 +103,7 @@ impl Check {
     /// One check; in words, why it failed.
     async fn ask(&self) -> Result<(), String> {
         let slot = self.slots.take().ok_or_else(|| "no place for a connection".to_owned())?;
-        let mut link = self.connector.connect(slot).await.map_err(|error| chain(&error))?;
+        let mut link = self.connector.connect(slot, None).await.map_err(|error| chain(&error))?;
         let mut request = Box::new(Request::new(Upload::none()));
         *request.uri_mut() = self.path.clone();
         let headers = request.headers_mut();

@@ -24,6 +24,8 @@
 //! connections there are, fed by the requests and by `health`, which has a thread of its own. A request to an endpoint
 //! that is well reads two numbers there and writes none.
 //!
+//! Where `proxy_protocol` asks for it, a connection begins with an [`Introduction`] and serves nobody else.
+//!
 //! A connection of HTTP/1.1 carries one exchange at a time; one of HTTP/2 (`sender`) as many as the upstream allows, and what
 //! fails there resets its stream and no other.
 //!
@@ -43,6 +45,7 @@ mod frames;
 mod head_copy;
 mod health;
 mod hygiene;
+mod introduction;
 mod outbound;
 mod pool;
 mod repeat;
@@ -62,6 +65,7 @@ pub use body::UpstreamBody;
 pub use error::UpstreamError;
 pub use forwarder::Forwarder;
 pub use health::HealthChecks;
+pub use introduction::Introduction;
 pub use outbound::Outbound;
 pub use standing::{EndpointHealth, Standings, UpstreamHealth};
 pub use tunnel::{Goodbye, Tunnel, Tunnels};

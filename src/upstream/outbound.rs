@@ -1,5 +1,6 @@
 //! A request that is ready to leave.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING};
@@ -10,6 +11,7 @@ use hyper::body::Incoming;
 
 use crate::request::{Stripped, Upgrade};
 use crate::upstream::balance::number_of;
+use crate::upstream::introduction::Introduction;
 use crate::upstream::upload::Upload;
 use crate::upstream::websocket;
 
@@ -22,6 +24,7 @@ pub struct Outbound {
     body_limit: Option<u64>,
     total: Option<Duration>,
     session: Option<u64>,
+    introduction: Option<Rc<Introduction>>,
 }
 
 impl Outbound {
@@ -29,7 +32,7 @@ impl Outbound {
     /// back. Tunnels know no `total`.
     pub fn new(stripped: Stripped, body_limit: Option<u64>, total: Option<Duration>) -> Self {
         let (head, body, upgrade) = stripped.into_parts();
-        Self { head, body, upgrade, body_limit, total, session: None }
+        Self { head, body, upgrade, body_limit, total, session: None, introduction: None }
     }
 
     /// Sets a field of the gateway's own; whatever a client sent under that name was stripped.
@@ -40,6 +43,15 @@ impl Outbound {
     /// Names the session it belongs to, for upstreams that keep a session at one endpoint.
     pub fn keep_with(&mut self, session: &str) {
         self.session = Some(number_of(session));
+    }
+
+    /// Names both ends of the client's connection, for upstreams that want to be told.
+    pub fn introduce(&mut self, introduction: Introduction) {
+        self.introduction = Some(Rc::new(introduction));
+    }
+
+    pub(crate) fn take_introduction(&mut self) -> Option<Rc<Introduction>> {
+        self.introduction.take()
     }
 
     pub(crate) fn session(&self) -> Option<u64> {

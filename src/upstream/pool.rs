@@ -14,6 +14,7 @@ use crate::upstream::balance::number_of;
 use crate::upstream::connect::Connector;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::head_copy::HeadCopy;
+use crate::upstream::introduction::Introduction;
 use crate::upstream::sender::{Multiplexed, Sender};
 use crate::upstream::slots::{Line, Slot};
 use crate::upstream::standing::Standing;
@@ -36,23 +37,29 @@ pub(crate) struct Link {
     /// The deadline of an exchange. It stays in the timer wheel from one to the next and fires too early rather than being
     /// moved each time, so a busy connection does not touch the wheel.
     pub(crate) timer: Pin<Box<Sleep>>,
+    /// On whose behalf it was made, if its upstream was told.
+    introduction: Option<Rc<Introduction>>,
     born: Instant,
 }
 
 impl Link {
-    pub(crate) fn new(sender: http1::SendRequest<Upload>, turn: Arc<Turn>) -> Self {
-        Self::of(Sender::Http1(sender), turn)
+    pub(crate) fn new(
+        sender: http1::SendRequest<Upload>,
+        turn: Arc<Turn>,
+        introduction: Option<Rc<Introduction>>,
+    ) -> Self {
+        Self::of(Sender::Http1(sender), turn, introduction)
     }
 
     /// One stream of a connection that has others.
     pub(crate) fn stream(shared: Rc<Multiplexed>) -> Self {
-        Self::of(Sender::Http2(shared), Turn::new())
+        Self::of(Sender::Http2(shared), Turn::new(), None)
     }
 
-    fn of(sender: Sender, turn: Arc<Turn>) -> Self {
+    fn of(sender: Sender, turn: Arc<Turn>, introduction: Option<Rc<Introduction>>) -> Self {
         let born = Instant::now();
         let timer = Box::pin(sleep_until(born));
-        Self { sender, turn, copy: HeadCopy::default(), reused: false, timer, born }
+        Self { sender, turn, copy: HeadCopy::default(), reused: false, timer, introduction, born }
     }
 }
 
@@ -177,10 +184,10 @@ impl Endpoint {
         &self.standing.line
     }
 
-    /// The connection that served last: the fewer are kept busy, the sooner the rest can go.
-    pub(crate) fn checkout(&self, now: Instant) -> Option<Link> {
+    /// The connection that served last, of those made on the same behalf: the fewer are kept busy, the sooner the rest can go.
+    pub(crate) fn checkout(&self, now: Instant, introduction: Option<&Rc<Introduction>>) -> Option<Link> {
         if self.connector.is_http2() {
-            return self.join(now);
+            return self.join(now, introduction);
         }
         let mut idle = self.idle.borrow_mut();
         for at in (0..idle.len()).rev() {
@@ -191,7 +198,7 @@ impl Endpoint {
             }
             if entry.link.sender.is_closed() {
                 idle.remove(at);
-            } else if entry.link.sender.is_ready() {
+            } else if entry.link.introduction.as_ref() == introduction && entry.link.sender.is_ready() {
                 let mut link = idle.remove(at).link;
                 link.reused = true;
                 return Some(link);
@@ -206,13 +213,17 @@ impl Endpoint {
     }
 
     /// A new connection. That it could not be had is noted.
-    pub(crate) async fn connect(self: &Rc<Self>, slot: Slot) -> Result<Link, UpstreamError> {
+    pub(crate) async fn connect(
+        self: &Rc<Self>,
+        slot: Slot,
+        introduction: Option<&Rc<Introduction>>,
+    ) -> Result<Link, UpstreamError> {
         let opening = if self.connector.is_http2() { Some(self.opening.lock().await) } else { None };
         // Somebody else may have opened one in the meantime.
-        if let Some(link) = opening.as_ref().and_then(|_| self.join(Instant::now())) {
+        if let Some(link) = opening.as_ref().and_then(|_| self.join(Instant::now(), introduction)) {
             return Ok(link);
         }
-        let link = self.connector.connect(slot).await;
+        let link = self.connector.connect(slot, introduction).await;
         match &link {
             Err(_) => self.failed(),
             Ok(link) => {
@@ -226,17 +237,18 @@ impl Endpoint {
     }
 
     /// A stream of a connection that is there.
-    fn join(&self, now: Instant) -> Option<Link> {
+    fn join(&self, now: Instant, introduction: Option<&Rc<Introduction>>) -> Option<Link> {
         let mut multiplexed = self.multiplexed.borrow_mut();
         multiplexed.retain(|shared| !shared.is_closed());
-        let shared = multiplexed.iter().find_map(|shared| shared.join(now))?;
+        let mut fitting = multiplexed.iter().filter(|shared| shared.introduction() == introduction);
+        let shared = fitting.find_map(|shared| shared.join(now))?;
         Some(Link { reused: true, ..Link::stream(shared) })
     }
 
-    /// Somebody waits for a connection, and here one may be free: a waiter of this worker takes it as it is, one of
-    /// another worker needs its slot.
+    /// Somebody waits for a connection, and here one may be free: a waiter of this worker takes it as it is, unless it is
+    /// another client's; one of another worker needs its slot.
     fn make_way(&self) {
-        if self.waiters.count.get() > 0 {
+        if self.waiters.count.get() > 0 && !self.connector.introduces() {
             return self.waiters.freed.notify_one();
         }
         let mut idle = self.idle.borrow_mut();
@@ -288,7 +300,7 @@ impl Endpoint {
     /// Drops what nobody came back for, or, if another worker needs it, all that is not in use.
     fn sweep(&self, wanted: bool) -> bool {
         let now = Instant::now();
-        let wanted = wanted && self.waiters.count.get() == 0;
+        let wanted = wanted && (self.connector.introduces() || self.waiters.count.get() == 0);
         let mut idle = self.idle.borrow_mut();
         idle.retain(|entry| {
             let unused = wanted && entry.link.sender.is_ready();

@@ -11,6 +11,7 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::time::Instant;
 
 use crate::request::is_grpc;
+use crate::upstream::introduction::Introduction;
 use crate::upstream::upload::Upload;
 
 /// One end of a connection.
@@ -27,12 +28,22 @@ pub(crate) struct Multiplexed {
     /// Most streams that the upstream takes at once; the connection's driver keeps it.
     streams_max: Rc<Cell<usize>>,
     used: Cell<Instant>,
+    introduction: Option<Rc<Introduction>>,
 }
 
 impl Multiplexed {
-    /// A new one.
-    pub(crate) fn new(sender: http2::SendRequest<Upload>, streams_max: Rc<Cell<usize>>) -> Rc<Self> {
-        Rc::new(Self { sender, streams_max, used: Cell::new(Instant::now()) })
+    /// A new one, made on this behalf.
+    pub(crate) fn new(
+        sender: http2::SendRequest<Upload>,
+        streams_max: Rc<Cell<usize>>,
+        introduction: Option<Rc<Introduction>>,
+    ) -> Rc<Self> {
+        Rc::new(Self { sender, streams_max, used: Cell::new(Instant::now()), introduction })
+    }
+
+    /// On whose behalf it was made, if its upstream was told.
+    pub(crate) fn introduction(&self) -> Option<&Rc<Introduction>> {
+        self.introduction.as_ref()
     }
 
     /// Whether it will take no more requests.

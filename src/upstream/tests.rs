@@ -109,6 +109,7 @@ pub(crate) fn to_ports(ports: &[u16]) -> Upstream {
             })
             .collect(),
         host: None,
+        proxy_protocol: None,
         connect_timeout: Duration::from_secs(10),
         first_byte_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(10),

@@ -50,8 +50,13 @@ pub(crate) fn run() {
     let minter = Minter::new(ring, templates);
     let templates = minter.templates_of(RouteId(0)).expect("the route's");
     let client = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-    let transaction =
-        Transaction { id: "0123456789abcdef0123456789abcdef", client, https: true, target: None };
+    let transaction = Transaction {
+        id: "0123456789abcdef0123456789abcdef",
+        client,
+        https: true,
+        target: None,
+        certificate: None,
+    };
     row("token minted (ES256)", micros(|| minter.mint(&session, templates.first, &transaction, NOW).is_ok()));
     row("token found", micros(|| minter.tokens_for(&session, templates, &transaction, NOW).is_ok()));
 }

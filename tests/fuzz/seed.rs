@@ -29,6 +29,14 @@ const READERS: [(&str, Reader); 12] = [
     ("pickle", pickle::read),
 ];
 
+const PROXY_HEADERS: [&[u8]; 5] = [
+    b"PROXY TCP4 192.0.2.7 203.0.113.9 4711 443\r\nGET",
+    b"PROXY TCP6 2001:db8::7 ::1 4711 443\r\n",
+    b"PROXY UNKNOWN\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x11\xc0\0\x02\x07\x0a\0\0\x02\x12\x67\x01\xbb\x04\0\x02\0\0",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+];
+
 const PATHS: [&str; 8] = [
     "/",
     "/orders/17?x=1",
@@ -77,6 +85,7 @@ fn main() {
     seeds.dotnet();
     seeds.java_objects();
     PATHS.iter().for_each(|path| seeds.add("path", path.as_bytes()));
+    PROXY_HEADERS.iter().for_each(|header| seeds.add("proxy_header", header));
     HEADS.iter().for_each(|head| seeds.add("head", head.as_bytes()));
     seeds.write(Path::new(&folder));
 }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod clients;
+mod edge;
 mod given;
 pub(crate) mod http;
 mod issuer;

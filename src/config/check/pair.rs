@@ -8,7 +8,7 @@ use crate::config::check::table::{Checker, Table};
 use crate::config::check::token;
 use crate::config::raw::RawPair;
 use crate::config::suggest::list;
-use crate::config::{Config, Pair, ProfileId, RefreshPlace, TokenOptions, TokenProfile};
+use crate::config::{Config, Confirmation, Pair, ProfileId, RefreshPlace, TokenOptions, TokenProfile};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -35,6 +35,8 @@ pub(crate) fn check(checker: &mut Checker<'_>, config: &Config, profiles: &Names
         // A transaction token is for one request of one service: no client holds one.
         profiles: profiles_for_clients(&config.tokens.defaults.profiles),
         header: ::http::header::AUTHORIZATION,
+        // A client renews its pair over whichever connection it has.
+        cnf: Confirmation::None,
         ..config.tokens.defaults.clone()
     };
     let given = token::Given {
@@ -45,6 +47,7 @@ pub(crate) fn check(checker: &mut Checker<'_>, config: &Config, profiles: &Names
         claims: raw.claims.as_deref(),
         scope: None,
         subject_type: None,
+        cnf: None,
     };
     let year = MINUTE..=366 * DAY;
     let pair = Pair {

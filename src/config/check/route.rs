@@ -50,6 +50,7 @@ fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Nam
         claims: raw.claims.as_deref(),
         scope: raw.scope.as_ref(),
         subject_type: raw.subject_type.as_ref(),
+        cnf: raw.cnf.as_ref(),
     };
     let limits = raw.limits.as_ref().map(Placed::get);
     let total = limits.and_then(|limits| limits.total.as_ref()).filter(|raw| raw.get().0 != "none");
@@ -70,6 +71,7 @@ fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Nam
         freshness: raw.freshness.as_ref().map(|raw| *raw.get()),
         outage: table.outage(raw.outage.as_ref()),
         require: require(table, raw),
+        client_certificate: client_certificate(table, raw, config),
         forward_cookie: raw.forward_cookie.as_ref().map_or(access == Access::Open, |raw| *raw.get()),
         forward_authorization: raw.forward_authorization.as_ref().is_some_and(|raw| *raw.get()),
         other_bearers: raw.other_bearers.as_ref().and_then(|raw| {
@@ -87,6 +89,15 @@ fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Nam
         total_timeout: total
             .map(|raw| table.duration("limits.total", Some(raw), std::time::Duration::from_secs(60))),
     }
+}
+
+fn client_certificate(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config) -> bool {
+    let Some(wanted) = raw.client_certificate.as_ref().filter(|wanted| *wanted.get()) else { return false };
+    if config.server.client_certificates.is_empty() {
+        let (at, found) = (table.file.at(wanted), "nobody is asked for a certificate, so nobody would pass");
+        table.refuse(at, "client_certificate", found, "[[server.client_certificates]] beside it");
+    }
+    true
 }
 
 fn token_options(table: &mut Table<'_, '_>, given: token::Given<'_>, config: &Config) -> TokenOptions {

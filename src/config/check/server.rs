@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::check::edge;
 use crate::config::check::http;
 use crate::config::check::pem;
 use crate::config::check::table::{Checker, Table};
@@ -106,17 +107,49 @@ fn server(table: &mut Table<'_, '_>, raw: &RawServer, taken: &mut Taken) -> Serv
     };
     let proxies = raw.trusted_proxies.iter().flatten();
     let trusted_proxies = proxies.filter_map(|raw| network(table, raw)).collect();
+    let proxy_protocol = proxy_protocol(table, raw);
     let names = raw.reserved_headers.iter().flatten();
     let reserved_headers = names.filter_map(|raw| reserved(table, raw)).collect();
     let skew = table.duration_or_zero("skew", raw.skew.as_ref(), Duration::from_secs(5));
     let certificates = raw.certificates.iter().filter_map(|raw| certificate(table, raw)).collect();
+    let client_certificates = edge::client_certificates(table, raw);
+    let hsts = edge::hsts(table, raw.hsts.as_ref());
+    let redirect_http = edge::redirect_http(table, raw, taken);
     let absent = RawLimits::default();
     let limits = raw.limits.as_ref().map_or(&absent, Placed::get);
     let limits = self::limits(
         &mut Table { checker: table.checker, file, name: "server.limits".to_owned(), at: table.at },
         limits,
     );
-    Server { listen, workers, trusted_proxies, reserved_headers, skew, certificates, limits }
+    Server {
+        listen,
+        proxy_protocol,
+        workers,
+        trusted_proxies,
+        reserved_headers,
+        skew,
+        certificates,
+        client_certificates,
+        hsts,
+        redirect_http,
+        limits,
+    }
+}
+
+/// A PROXY header can claim any address, so somebody must be named who may.
+fn proxy_protocol(table: &mut Table<'_, '_>, raw: &RawServer) -> bool {
+    let Some(wanted) = raw.proxy_protocol.as_ref().filter(|wanted| *wanted.get()) else { return false };
+    if raw.trusted_proxies.as_ref().is_none_or(Vec::is_empty) {
+        let found = "`true` without `trusted_proxies`: nobody may say who the client is";
+        table.refuse_with(
+            table.file.at(wanted),
+            "proxy_protocol",
+            found,
+            "`true` beside the addresses of the balancers",
+            "add trusted_proxies = [\"10.0.0.0/8\"], with the balancer's own network",
+        );
+    }
+    true
 }
 
 fn certificate(table: &mut Table<'_, '_>, raw: &Placed<RawCertificate>) -> Option<Certificate> {

@@ -6,7 +6,9 @@ use crate::config::check::http;
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
 use crate::config::raw::{DurationText, OneOrMany, Placed, RawKeys, RawTokens, RawTxn};
-use crate::config::{Algorithm, KeySource, Located, SubjectType, TokenOptions, TokenProfile, Tokens, Txn};
+use crate::config::{
+    Algorithm, Confirmation, KeySource, Located, SubjectType, TokenOptions, TokenProfile, Tokens, Txn,
+};
 
 /// Claims that the gateway sets itself, or that would mean something else to a service than an attribute does.
 const OWN_CLAIMS: &[&str] = &[
@@ -50,6 +52,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
         claims: raw.claims.as_deref(),
         scope: raw.scope.as_ref(),
         subject_type: raw.subject_type.as_ref(),
+        cnf: raw.cnf.as_ref(),
     };
     let issuer = issuer(&mut table, raw);
     Tokens {
@@ -78,6 +81,7 @@ pub(crate) struct Given<'a> {
     pub(crate) claims: Option<&'a [Placed<String>]>,
     pub(crate) scope: Option<&'a Placed<String>>,
     pub(crate) subject_type: Option<&'a Placed<SubjectType>>,
+    pub(crate) cnf: Option<&'a Placed<Confirmation>>,
 }
 
 /// What a table says about tokens, and `base` where it says nothing.
@@ -103,6 +107,7 @@ pub(crate) fn options(table: &mut Table<'_, '_>, given: Given<'_>, base: &TokenO
         scope: given.scope.map_or_else(|| base.scope.clone(), |raw| Some(scope(table, raw))),
         subject_type: given.subject_type.map_or(base.subject_type, |raw| *raw.get()),
         bound: false,
+        cnf: given.cnf.map_or(base.cnf, |raw| *raw.get()),
     }
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -
         first_byte_timeout: table.duration("timeouts.first_byte", timeouts.first_byte.as_ref(), seconds(60)),
         idle_timeout: table.duration_or_zero("timeouts.idle", timeouts.idle.as_ref(), seconds(4)),
         balance: raw.balance.as_ref().map_or(Balance::LeastRequest, |raw| *raw.get()),
+        proxy_protocol: raw.proxy_protocol.as_ref().map(|raw| *raw.get()),
         limits: limits(&mut table, raw.limits.as_ref()),
         ejection: ejection(&mut table, raw.ejection.as_ref()),
         health: raw.health.as_ref().and_then(|raw| health(&mut table, raw.get())),

@@ -9,7 +9,8 @@ use crate::config::raw::migration::{Mode, RawRollout};
 use crate::config::raw::rate::RawRouteRate;
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, RawOutage, SizeText};
 use crate::config::{
-    Access, Algorithm, CsrfMode, Freshness, PathException, Preflight, StreamEnd, SubjectType, TokenProfile,
+    Access, Algorithm, Confirmation, CsrfMode, Freshness, PathException, Preflight, StreamEnd, SubjectType,
+    TokenProfile,
 };
 
 /// Which requests go to which service, and who may send them.
@@ -66,6 +67,11 @@ pub(crate) struct RawRoute {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub(crate) require: BTreeMap<Placed<String>, Placed<Vec<serde_json::Value>>>,
+    /// Whether only clients pass that have shown a certificate, by `server.client_certificates`. Default: false.
+    #[schemars(extend("default" = false))]
+    pub(crate) client_certificate: Option<Placed<bool>>,
+    /// What this route's tokens are bound to. Default: as `[tokens]` says.
+    pub(crate) cnf: Option<Placed<Confirmation>>,
     /// Whether the rules are enforced, or (`shadow`) only decided, while every request goes on as on an open route, and compared with
     /// what the app itself answers: `cloakroom migration` shows where they differ. Default: `"enforce"`.
     #[schemars(extend("default" = "enforce"))]

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw::edge::{RawClientCertificates, RawHsts, RawRedirectHttp};
 use crate::config::raw::value::{DurationText, Placed, SizeText};
 
 /// The public listener and what every request is held to.
@@ -20,6 +21,10 @@ pub(crate) struct RawServer {
     /// balancer in front of the gateway, and nothing wider.
     #[schemars(extend("default" = []))]
     pub(crate) trusted_proxies: Option<Vec<Placed<String>>>,
+    /// Whether every connection begins with a PROXY protocol header, version 1 or 2, that says who the client is. It is
+    /// believed from `trusted_proxies` only, and whoever else connects, or sends none, is cut off. Default: false.
+    #[schemars(extend("default" = false))]
+    pub(crate) proxy_protocol: Option<Placed<bool>>,
     /// More header names that services trust and clients must never set, as `x-user-*`; they are removed from every
     /// request, beside those always reserved. Default: none.
     #[schemars(extend("default" = []))]
@@ -30,6 +35,13 @@ pub(crate) struct RawServer {
     /// The certificates to show to clients; with any, all addresses of `listen` speak TLS.
     #[serde(default)]
     pub(crate) certificates: Vec<Placed<RawCertificate>>,
+    /// Who is asked for a certificate of its own (mutual TLS), and whose are good.
+    #[serde(default)]
+    pub(crate) client_certificates: Vec<Placed<RawClientCertificates>>,
+    /// What browsers are told over TLS: to come by TLS only. Default: nothing.
+    pub(crate) hsts: Option<Placed<RawHsts>>,
+    /// A listener without TLS that sends whoever comes to where there is. Default: none.
+    pub(crate) redirect_http: Option<Placed<RawRedirectHttp>>,
     /// How much a client may ask for.
     pub(crate) limits: Option<Placed<RawLimits>>,
 }
@@ -58,7 +70,7 @@ pub(crate) struct RawLimits {
     /// From the first byte of a request head to its last. Default: 10s.
     #[schemars(extend("default" = "10s"))]
     pub(crate) header_timeout: Option<Placed<DurationText>>,
-    /// From accepting a connection to the end of its TLS handshake. Default: 5s.
+    /// From accepting a connection to the end of its PROXY header and TLS handshake. Default: 5s.
     #[schemars(extend("default" = "5s"))]
     pub(crate) handshake_timeout: Option<Placed<DurationText>>,
     /// How long a client's connection may wait between two requests. Default: 60s; keep it above the idle timeout of

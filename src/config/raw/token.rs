@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, SizeText};
-use crate::config::{Algorithm, SubjectType, TokenProfile};
+use crate::config::{Algorithm, Confirmation, SubjectType, TokenProfile};
 
 /// The internal tokens that services get.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -39,6 +39,10 @@ pub(crate) struct RawTokens {
     /// (`pairwise`); then tokens have no `sid` either. Default: `"public"`; a route may differ.
     #[schemars(extend("default" = "public"))]
     pub(crate) subject_type: Option<Placed<SubjectType>>,
+    /// What tokens are bound to: the certificate that the client showed, as `cnf` with `x5t#S256` (`client-certificate`; RFC 8705),
+    /// or nothing (`none`). Default: `"none"`; a route may differ.
+    #[schemars(extend("default" = "none"))]
+    pub(crate) cnf: Option<Placed<Confirmation>>,
     /// Largest token; a larger one is refused rather than sent to a service that cannot take it. Default: 4KiB.
     #[schemars(extend("default" = "4KiB"))]
     pub(crate) max_bytes: Option<Placed<SizeText>>,

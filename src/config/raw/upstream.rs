@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::Balance;
 use crate::config::raw::value::{DurationText, Placed};
+use crate::config::{Balance, ProxyVersion};
 
 /// One service behind the gateway.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub(crate) struct RawUpstream {
     /// Default: `"least-request"`.
     #[schemars(extend("default" = "least-request"))]
     pub(crate) balance: Option<Placed<Balance>>,
+    /// Begin each connection with a PROXY protocol header of this version, `"v1"` or `"v2"`, that says who the client is. Then
+    /// clients do not share connections, so there are many more of them. Default: none.
+    pub(crate) proxy_protocol: Option<Placed<ProxyVersion>>,
     /// How long to wait for the service.
     pub(crate) timeouts: Option<Placed<RawTimeouts>>,
     /// How much of it there may be at once.

@@ -21,6 +21,7 @@ fn route(hosts: &[&str], path: &str, methods: &[Method], access: Access) -> crat
         freshness: None,
         outage: None,
         require: vec![],
+        client_certificate: false,
         forward_cookie: false,
         forward_authorization: false,
         other_bearers: None,

@@ -113,7 +113,7 @@ async fn doomed() -> Link {
     });
     sender.ready().await.unwrap();
     ending.set(true);
-    Link::new(sender, Turn::new())
+    Link::new(sender, Turn::new(), None)
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! A certificate authority of the test's own.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::CertificateDer;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+};
+use rustls::client::WantsClientCert;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -59,6 +64,38 @@ impl Authority {
         self.dir.path().join(format!("{file}.{end}"))
     }
 
+    /// Writes a list that revokes what was issued as `file`.
+    pub(crate) fn revoke(&self, file: &str) -> PathBuf {
+        let pem = std::fs::read(self.path(file, "pem")).unwrap();
+        let der = CertificateDer::from_pem_slice(&pem).unwrap();
+        let (_, certificate) = x509_parser::parse_x509_certificate(&der).unwrap();
+        let revoked = RevokedCertParams {
+            serial_number: SerialNumber::from_slice(certificate.raw_serial()),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2126, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let path = self.path(file, "crl");
+        std::fs::write(&path, list.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
+        path
+    }
+
+    /// A client that trusts this authority alone, and shows what `clients` issued as `file`.
+    pub(crate) fn client_as(&self, clients: &Self, file: &str) -> Arc<rustls::ClientConfig> {
+        let read = |end| std::fs::read(clients.path(file, end)).unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(&read("pem")).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(&read("key")).unwrap();
+        Arc::new(self.trusting().with_client_auth_cert(chain, key).unwrap())
+    }
+
     /// The entry of gateway.toml for what was issued as `file`.
     pub(crate) fn entry(&self, file: &str) -> String {
         let (cert, key) = (self.path(file, "pem"), self.path(file, "key"));
@@ -67,11 +104,15 @@ impl Authority {
 
     /// A client that trusts this authority alone.
     pub(crate) fn client(&self) -> Arc<rustls::ClientConfig> {
+        Arc::new(self.trusting().with_no_client_auth())
+    }
+
+    fn trusting(&self) -> rustls::ConfigBuilder<rustls::ClientConfig, WantsClientCert> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from(self.root.der().to_vec())).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let client =
             rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        Arc::new(client.unwrap().with_root_certificates(roots).with_no_client_auth())
+        client.unwrap().with_root_certificates(roots)
     }
 }

@@ -39,11 +39,34 @@ impl Client {
         Self(BufReader::new(Link::Plain(dial(address))))
     }
 
+    /// From an address of this machine's own choice, as `127.0.0.2`.
+    pub(crate) fn from(source: &str, address: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let source: SocketAddr = format!("{source}:0").parse().unwrap();
+        socket.bind(&source.into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(Link::Plain(stream)))
+    }
+
     /// A connection in TLS to the server `name`, whose handshake is made with the first bytes.
     pub(crate) fn secure(address: SocketAddr, name: &str, config: &Arc<ClientConfig>) -> Self {
+        Self::secure_behind(b"", address, name, config)
+    }
+
+    /// The same, with some bytes before the handshake.
+    pub(crate) fn secure_behind(
+        header: &[u8],
+        address: SocketAddr,
+        name: &str,
+        config: &Arc<ClientConfig>,
+    ) -> Self {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let session = ClientConnection::new(Arc::clone(config), name).unwrap();
-        Self(BufReader::new(Link::Tls(Box::new(StreamOwned::new(session, dial(address))))))
+        let mut stream = dial(address);
+        stream.write_all(header).unwrap();
+        Self(BufReader::new(Link::Tls(Box::new(StreamOwned::new(session, stream)))))
     }
 
     /// Sends; a gateway that hung up already shows in what is read.

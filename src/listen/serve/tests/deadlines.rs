@@ -27,7 +27,7 @@ impl Memory {
     pub(super) fn client(&self) -> DuplexStream {
         let (near, far) = tokio::io::duplex(16 * 1024);
         let address = "127.0.0.1:1".parse().unwrap();
-        let conn = Conn { peer: address, local: address, tls: false };
+        let conn = Conn::new(address, address, false);
         let tenant = (self.port.connections.admit().unwrap(), self.port.alive.clone());
         spawn_local(attend(far, conn, tenant, self.port.terms.load_full(), Rc::clone(&self.port)));
         near

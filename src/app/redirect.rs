@@ -1,0 +1,73 @@
+//! The listener without TLS: whoever comes is sent to where there is.
+//!
+//! Only to hosts that a certificate names: for any other the next connection would fail, and an answer that repeats
+//! whatever Host it was asked with is one that caches can be poisoned with.
+
+use crate::listen::{Handler, Terms};
+use crate::request::{Conn, Inbound, ParseError, RequestIds};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Answers 308 to the same address in https.
+#[derive(Clone)]
+pub(super) struct Redirect(Rc<Known>);
+
+struct Known {
+    /// Of the public listener, for the names in its certificates.
+    public: Arc<ArcSwap<Terms>>,
+    port: u16,
+    ids: RequestIds,
+}
+
+impl Redirect {
+    /// To the public listener, which clients reach under `port`.
+    pub(super) fn new(public: Arc<ArcSwap<Terms>>, port: u16, ids: RequestIds) -> Self {
+        Self(Rc::new(Known { public, port, ids }))
+    }
+
+    fn location(&self, inbound: &Inbound<Incoming>) -> Option<HeaderValue> {
+        let Known { public, port, .. } = &*self.0;
+        let name = inbound.host().name();
+        if !public.load().serves(name) {
+            return None;
+        }
+        let port = if *port == 443 { String::new() } else { format!(":{port}") };
+        HeaderValue::try_from(format!("https://{name}{port}{}", inbound.path().raw())).ok()
+    }
+}
+
+impl Handler for Redirect {
+    type Body = Full<Bytes>;
+
+    async fn handle(
+        &self,
+        conn: Conn,
+        request: Result<Request<Incoming>, ParseError>,
+    ) -> Response<Full<Bytes>> {
+        let inbound =
+            request.ok().and_then(|request| Inbound::parse(request, conn, &[], self.0.ids.next()).ok());
+        let Some(inbound) = inbound else { return answer(StatusCode::BAD_REQUEST, "malformed request\n") };
+        match self.location(&inbound) {
+            Some(location) => {
+                let mut response = answer(StatusCode::PERMANENT_REDIRECT, "");
+                response.headers_mut().insert(LOCATION, location);
+                response
+            }
+            None => answer(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n"),
+        }
+    }
+}
+
+fn answer(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,56 @@
+//! What comes before the first request: whom the connection is from, and encryption.
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::listen::connections::{Connections, TurnedAway};
+use crate::listen::proxied::{self, Unproxied};
+use crate::listen::stream::Stream;
+use crate::listen::terms::Terms;
+use crate::request::Conn;
+
+/// The stream that requests come over, if the client gets so far in time. It holds its place meanwhile.
+pub(crate) async fn receive(
+    stream: TcpStream,
+    conn: Conn,
+    terms: &Terms,
+    connections: &Connections,
+) -> Option<(Stream, Conn)> {
+    let peer = conn.peer;
+    let received = timeout(terms.limits.handshake_timeout, agree(stream, conn, terms)).await;
+    let cause = match received {
+        Ok(Ok(received)) => return Some(received),
+        Ok(Err(cause)) => cause,
+        Err(_) => {
+            tracing::debug!(%peer, "a handshake took too long");
+            Some(TurnedAway::Late)
+        }
+    };
+    if let Some(cause) = cause {
+        connections.turn_away(cause);
+    }
+    None
+}
+
+/// `Err(None)`: it ended without a word, which counts as nothing.
+async fn agree(
+    mut stream: TcpStream,
+    mut conn: Conn,
+    terms: &Terms,
+) -> Result<(Stream, Conn), Option<TurnedAway>> {
+    if let Some(proxies) = &terms.proxies {
+        let peer = conn.peer;
+        conn = proxied::introduced(&mut stream, conn, proxies).await.map_err(|error| {
+            tracing::debug!(%peer, %error, "a connection was not introduced");
+            (!matches!(error, Unproxied::Silent)).then_some(TurnedAway::ProxyHeader)
+        })?;
+    }
+    let Some(tls) = &terms.tls else { return Ok((Stream::Plain(stream), conn)) };
+    match tls.accept(stream).await {
+        Ok((stream, shown)) => Ok((Stream::Tls(stream), Conn { shown, ..conn })),
+        Err(error) => {
+            tracing::debug!(peer = %conn.peer, %error, "a TLS handshake failed");
+            Err(Some(TurnedAway::Handshake))
+        }
+    }
+}
