@@ -2,7 +2,7 @@
 //!
 //! The only place, beside `listen`, where threads and long-lived tasks start: one worker per core with a runtime, listener,
 //! store connections and upstream pool of its own, one thread per store that tells us of changes, one that fetches issuers' keys, one for
-//! the internal listener, one for operators, one that writes the access log. Nothing
+//! the internal listener, one for operators, one that keeps the key ring, one that writes the access log. Nothing
 //! waits for a store or an upstream to be up: the gateway serves what it can, says what it cannot, and `/ready` tells when every
 //! store has been reached.
 
@@ -10,6 +10,7 @@ mod admin;
 mod check;
 mod desk;
 mod health;
+mod keys;
 mod prepared;
 mod redirect;
 mod rehearsal;
@@ -121,7 +122,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     running.track(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     running.find_primaries(&mut plans, &leased, &metrics).map_err(StartError::System)?;
     running.ask_others(&draining_seen).map_err(StartError::System)?;
-    running.serve_operators(&draining_seen)?;
+    running.keep_keys(&plans, &metrics, &draining_seen)?;
     let connections = Connections::new(server.limits.connections);
     let state_watch = StateWatch::new(&shared.config);
     let terms = public_terms(server, server.limits.clone(), tls).posted();
@@ -314,6 +315,8 @@ impl Running {
         let readiness = move || {
             let mut waiting_for = health::waiting_for(&watches, draining.load(Ordering::Relaxed));
             waiting_for.extend(state.iter().filter_map(|state| state.waits()));
+            waiting_for
+                .extend((!asked.ring().is_ready()).then(|| "the key ring was not read yet".to_owned()));
             let stores = watches.iter().map(|watch| watch.health());
             Readiness {
                 waiting_for,
@@ -339,6 +342,7 @@ impl Running {
             clock: self.shared.clock().clone(),
             draining: Arc::clone(&self.draining),
         });
+        let shared = Arc::clone(&self.shared);
         let internal = Internal::new(published, Box::new(readiness), Box::new(page)).with_feed(feed);
         let limits = Limits { connections: INTERNAL_CONNECTIONS, ..self.shared.config.server.limits.clone() };
         let drain = drain.clone();
@@ -350,7 +354,7 @@ impl Running {
                 sockets,
                 Terms::new(limits, None).posted(),
                 connections,
-                InternalHandler(Rc::new(internal), desk),
+                InternalHandler(Rc::new(internal), desk, shared),
                 drain,
             )
             .await
@@ -374,7 +378,7 @@ fn public_terms(server: &config::Server, limits: Limits, tls: Option<tls::Server
 
 /// The internal listener's answers.
 #[derive(Clone)]
-struct InternalHandler(Rc<Internal>, Option<Gateway>);
+struct InternalHandler(Rc<Internal>, Option<Gateway>, Arc<Shared>);
 
 impl Handler for InternalHandler {
     type Body = Either<Full<Bytes>, Events>;
@@ -390,6 +394,7 @@ impl Handler for InternalHandler {
             return refused.map(Either::Left);
         };
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        self.0.note(target, request.headers(), conn.peer.ip(), self.2.now());
         if let Some(events) = self.0.events(request.method(), request.uri().path(), request.headers()) {
             return events.map(Either::Right);
         }

@@ -167,8 +167,13 @@ impl Gateway {
 
     /// The key set and discovery document, where `publish_jwks` puts them on the public port too.
     fn publish<B>(&self, inbound: &Inbound<B>) -> Option<Response<ResponseBody>> {
-        let document = self.published()?.find(inbound.path().as_str())?;
+        let published = self.published()?;
+        let document = published.find(inbound.path().as_str())?;
         let readable = matches!(*inbound.method(), Method::GET | Method::HEAD);
+        if readable {
+            let client = inbound.origin().client;
+            published.note(inbound.path().as_str(), inbound.headers(), client, self.now());
+        }
         readable.then(|| document.answer(inbound.headers()).map(ResponseBody::Own))
     }
 
@@ -182,6 +187,9 @@ impl Gateway {
         let way = self.find(inbound, preflight.as_ref())?;
         record.route = Some(way.route.id);
         self.limit(way, inbound)?;
+        if !way.state.is_open() && !self.minter().ring().is_ready() {
+            return Err(Refusal::caused(Reason::StoreUnavailable, Cause::Token(TokenError::NoKey)));
+        }
         if preflight.is_some() && !way.state.is_open() {
             if let Some(old) = self.preflight_in_transit(way) {
                 return Ok(old);

@@ -9,6 +9,12 @@ use http::Method;
 pub(super) enum Call {
     /// `GET /api/keys`
     Keys,
+    /// `POST /api/keys/import`
+    Import,
+    /// `POST /api/keys/KID/retire`
+    Retire(String),
+    /// `POST /api/keys/rotate`
+    Rotate,
     /// `GET /api`: whether a token is good.
     Who,
 }
@@ -20,6 +26,9 @@ impl Call {
         let (allow, call) = match parts.as_slice() {
             ["api"] => ("GET, HEAD", Self::Who),
             ["api", "keys"] => ("GET, HEAD", Self::Keys),
+            ["api", "keys", "rotate"] => ("POST", Self::Rotate),
+            ["api", "keys", "import"] => ("POST", Self::Import),
+            ["api", "keys", kid, "retire"] => ("POST", Self::Retire((*kid).to_owned())),
             _ => return Err(Problem::NotFound),
         };
         let changes = allow == "POST";
@@ -32,6 +41,7 @@ impl Call {
     pub(super) const fn needs(&self) -> Role {
         match self {
             Self::Keys | Self::Who => Role::Read,
+            Self::Import | Self::Retire(_) | Self::Rotate => Role::Keys,
         }
     }
 
@@ -47,6 +57,9 @@ impl Call {
     pub(super) const fn word(&self) -> &'static str {
         match self {
             Self::Keys => "keys list",
+            Self::Import => "keys import",
+            Self::Retire(_) => "keys retire",
+            Self::Rotate => "keys rotate",
             Self::Who => "who",
         }
     }

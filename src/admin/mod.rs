@@ -24,13 +24,12 @@ pub use gate::Gate;
 use crate::admin::call::Call;
 use crate::admin::problem::Problem;
 use crate::config::{Admin as Config, Role};
-use crate::token::KeyRing;
+use crate::token::{KeyDesk, Order};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// Longest body of a call, in bytes: a private key is the longest thing that anybody sends.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -39,7 +38,7 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Admin {
     gate: Gate,
-    ring: Arc<KeyRing>,
+    keys: KeyDesk,
 }
 
 /// Who calls.
@@ -53,8 +52,8 @@ pub struct Caller<'a> {
 
 impl Admin {
     /// For those whom the configuration names.
-    pub fn new(config: &Config, ring: Arc<KeyRing>) -> Self {
-        Self { gate: Gate::new(config), ring }
+    pub fn new(config: &Config, keys: KeyDesk) -> Self {
+        Self { gate: Gate::new(config), keys }
     }
 
     /// The answer to a request from `peer`, its body read. Infallible.
@@ -72,12 +71,12 @@ impl Admin {
 
     async fn call(&self, peer: IpAddr, request: &Request<Bytes>) -> Result<Value, Problem> {
         let caller = self.gate.admit(peer, request.headers())?;
-        let (call, unsafe_call) = Call::find(request.method(), request.uri().path())?;
+        let (call, changes) = Call::find(request.method(), request.uri().path())?;
         if !call.is_for(caller.role) {
             return Err(Problem::RoleLacking { needs: call.needs() });
         }
         let done = self.run(&call, request.body()).await;
-        if unsafe_call {
+        if changes {
             let (admin, call) = (caller.name, call.word());
             match &done {
                 Ok(_) => tracing::info!(admin, call, %peer, "an operator's call was carried out"),
@@ -89,9 +88,12 @@ impl Admin {
         done
     }
 
-    async fn run(&self, call: &Call, _body: &Bytes) -> Result<Value, Problem> {
+    async fn run(&self, call: &Call, body: &Bytes) -> Result<Value, Problem> {
         match call {
-            Call::Keys => Ok(key_calls::list(&self.ring)),
+            Call::Keys => key_calls::order(&self.keys, Order::List).await,
+            Call::Import => key_calls::import(&self.keys, body).await,
+            Call::Retire(kid) => key_calls::order(&self.keys, Order::Retire { kid: kid.clone() }).await,
+            Call::Rotate => key_calls::rotate(&self.keys, body).await,
             Call::Who => Ok(json!({ "version": env!("CARGO_PKG_VERSION") })),
         }
     }

@@ -14,6 +14,18 @@ pub(super) enum Problem {
     ApiOff,
     /// The Host is one that a page could have, or an Origin is another than it.
     HostRefused,
+    /// The key ring is not to be changed so, or not now.
+    Keys {
+        /// Whose fault it is.
+        status: StatusCode,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The body is not what the call takes.
+    Malformed {
+        /// What it takes.
+        takes: &'static str,
+    },
     /// The path has no such method.
     MethodNotAllowed {
         /// Those that it has.
@@ -41,6 +53,8 @@ impl Problem {
         match self {
             Self::ApiOff => "admin-api-off",
             Self::HostRefused => "host-refused",
+            Self::Keys { .. } => "keys-unchanged",
+            Self::Malformed { .. } => "malformed",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
             Self::NotFound => "not-found",
             Self::RoleLacking { .. } => "role-lacking",
@@ -52,6 +66,8 @@ impl Problem {
     const fn status(&self) -> StatusCode {
         match self {
             Self::ApiOff | Self::HostRefused | Self::RoleLacking { .. } => StatusCode::FORBIDDEN,
+            Self::Keys { status, .. } => *status,
+            Self::Malformed { .. } => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TokenRefused => StatusCode::UNAUTHORIZED,
@@ -66,6 +82,8 @@ impl Problem {
                 "Call it by an address, by `localhost` or by a name of `admin.hosts`, and not from another site's page."
                     .to_owned()
             }
+            Self::Keys { detail, .. } => detail.clone(),
+            Self::Malformed { takes } => format!("The body is to be {takes}."),
             Self::MethodNotAllowed { allow } => format!("This path takes {allow}."),
             Self::NotFound => "There is no such call.".to_owned(),
             Self::RoleLacking { needs } => format!("This takes a token whose role is `{}` or `all`.", needs.word()),
@@ -98,7 +116,12 @@ impl Problem {
             Self::TooManyAttempts { wait } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*wait));
             }
-            Self::ApiOff | Self::HostRefused | Self::NotFound | Self::RoleLacking { .. } => {}
+            Self::ApiOff
+            | Self::HostRefused
+            | Self::Keys { .. }
+            | Self::Malformed { .. }
+            | Self::NotFound
+            | Self::RoleLacking { .. } => {}
         }
         response
     }

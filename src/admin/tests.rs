@@ -17,10 +17,7 @@ fn admin(tokens: &[(&str, Role)]) -> Admin {
         hosts: vec!["gateway.ops".to_owned()],
         tokens: tokens.iter().map(token).collect(),
     };
-    let folder = tempfile::tempdir().unwrap();
-    let text = "[tokens]\n";
-    let (loaded, _) = crate::config::from_text("t.toml", text, folder.path(), &|_| None).unwrap();
-    Admin::new(&config, Arc::new(KeyRing::load(&loaded.tokens).unwrap()))
+    Admin::new(&config, crate::token::KeyDesk::answering())
 }
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Bytes> {
@@ -131,5 +128,21 @@ async fn only_what_is_there_can_be_called() {
     }
     assert_eq!(asked(&admin, "DELETE", "/api/keys", &[HOST, ALICE]).await.0, StatusCode::METHOD_NOT_ALLOWED);
     let (status, body) = asked(&admin, "GET", "/api/keys", &[HOST, ALICE]).await;
-    assert_eq!((status, &body["keys"][0]["phase"]), (StatusCode::OK, &"signs".into()));
+    assert_eq!((status, &body["max_age_seconds"]), (StatusCode::OK, &300.into()));
+}
+
+#[tokio::test]
+async fn a_role_that_may_look_may_not_change_and_what_changes_takes_post() {
+    let admin = admin(&[("alice", Role::Read), ("bob", Role::Keys), ("carol", Role::Revoke)]);
+    let bob = ("authorization", "Bearer token-of-bob-0123456789");
+    let carol = ("authorization", "Bearer token-of-carol-0123456789");
+    for path in ["/api/keys/rotate", "/api/keys/import", "/api/keys/x/retire"] {
+        for lesser in [ALICE, carol] {
+            let (status, body) = asked(&admin, "POST", path, &[HOST, lesser]).await;
+            assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &"role-lacking".into()), "{path}");
+        }
+        assert_eq!(asked(&admin, "GET", path, &[HOST, bob]).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    }
+    assert_eq!(asked(&admin, "POST", "/api/keys/rotate", &[HOST, bob]).await.0, StatusCode::OK);
+    assert_eq!(asked(&admin, "POST", "/api/keys/import", &[HOST, bob]).await.0, StatusCode::BAD_REQUEST);
 }

@@ -5,12 +5,12 @@ use crate::app::{Running, StartError};
 use crate::config::Limits;
 use crate::listen::{Connections, Handler, Listener, Terms, serve, spawn_worker};
 use crate::request::{Conn, ParseError};
+use crate::token::KeyDesk;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -21,14 +21,18 @@ const BODY_WAIT: Duration = Duration::from_secs(10);
 
 impl Running {
     /// Starts the listener for operators on a thread of its own, if one is configured.
-    pub(super) fn serve_operators(&mut self, drain: &watch::Receiver<bool>) -> Result<(), StartError> {
+    pub(super) fn serve_operators(
+        &mut self,
+        desk: KeyDesk,
+        drain: &watch::Receiver<bool>,
+    ) -> Result<(), StartError> {
         let Some(config) = &self.shared.config.admin else { return Ok(()) };
         let listener = Listener::bind(&[config.listen], 1).map_err(StartError::Bind)?;
         self.admin = listener.addresses().first().copied();
         if config.tokens.is_empty() {
             tracing::warn!("the admin listener answers nobody: `[admin.tokens]` is empty");
         }
-        let admin = Admin::new(config, Arc::clone(self.shared.ring()));
+        let admin = Admin::new(config, desk);
         let limits = Limits { connections: CONNECTIONS, ..self.shared.config.server.limits.clone() };
         let (drain, sockets) = (drain.clone(), listener.into_workers().into_iter().flatten().collect());
         let worker = spawn_worker("admin", move || async move {

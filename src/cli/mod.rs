@@ -10,6 +10,8 @@ mod demo;
 mod detect;
 mod explain;
 mod init;
+mod keys;
+mod live;
 mod printer;
 mod schema;
 mod serve;
@@ -44,6 +46,9 @@ enum Command {
     Explain(explain::Explain),
     /// Attack a service's validation of tokens, and say what it wrongly accepts.
     Attest(attest::Attest),
+    /// Look at the key ring of a running gateway, and change it.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Look at tokens.
     #[command(subcommand)]
     Token(token::Token),
@@ -85,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo.run(&printer),
         Command::Explain(explain) => explain.run(&printer),
         Command::Attest(attest) => attest.run(&printer),
+        Command::Keys(keys) => keys.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
         Command::Completions(completions) => completions.run(&printer),

@@ -114,7 +114,8 @@ impl OwnToken {
         let audience: Vec<String> = self.audience().into_iter().map(str::to_owned).collect();
         let sub = self.text("sub");
         let known_as = || tools.minter.pairwise(&audience, &session.sub);
-        *session.client_id == *client_id && (sub == Some(&session.sub) || sub == Some(&known_as()))
+        *session.client_id == *client_id
+            && (sub == Some(&session.sub) || (sub.is_some() && sub == known_as().as_deref()))
     }
 
     pub(super) fn text(&self, claim: &str) -> Option<&str> {

@@ -55,7 +55,7 @@ pub use rate::Rate;
 pub use report::render;
 pub use schema::schema;
 pub use secret::Secret;
-pub use tokens::{KeySource, TokenOptions, Tokens, Txn};
+pub use tokens::{KeySource, Rotation, TokenOptions, Tokens, Txn};
 pub use upstream::{Ejection, Health, UpstreamLimits};
 pub use web_address::WebAddress;
 pub use words::{

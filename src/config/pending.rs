@@ -11,10 +11,6 @@ const KEYS: &[(&str, &str)] = &[
     ("server.limits", "memory"),
     ("sessions.*", "user_record"),
     ("sessions.*", "valid_if"),
-    ("tokens.keys", "publish"),
-    ("tokens.keys", "rotate_every"),
-    ("tokens.keys", "seal"),
-    ("tokens.keys", "state"),
 ];
 
 /// Words, as the key's path and the word.

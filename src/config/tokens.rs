@@ -1,6 +1,6 @@
 //! `[tokens]`, and what a route says of its token.
 
-use crate::config::{Algorithm, Confirmation, Located, SubjectType, TokenProfile};
+use crate::config::{Algorithm, At, Confirmation, Located, Secret, SubjectType, TokenProfile};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Tokens {
     pub txn: Txn,
     /// Where the keys are.
     pub keys: KeySource,
+    /// When they change.
+    pub rotation: Rotation,
     /// Whether the public port serves the JWKS and discovery too.
     pub publish_jwks: bool,
     /// Whether keys that are missing are made for this process alone and written nowhere: who only looks at a configuration
@@ -50,6 +52,22 @@ pub enum KeySource {
     Directory(Located<PathBuf>),
     /// PEM files; the first signs, all are published.
     Files(Vec<Located<PathBuf>>),
+    /// In `[state]`, where all gateways share it, sealed with these, the newest first.
+    State {
+        /// Where the configuration says so.
+        at: At,
+        /// What the private keys are sealed with.
+        seals: Vec<Secret>,
+    },
+}
+
+/// How keys follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// How long a key signs.
+    pub every: Duration,
+    /// How long a key is published before it signs.
+    pub publish: Duration,
 }
 
 /// `[tokens.txn]`

@@ -17,6 +17,7 @@ mod feed;
 
 pub use feed::{Events, Feed};
 
+use crate::clock::UnixMillis;
 use crate::token::Published;
 use crate::upstream::{EndpointHealth, UpstreamHealth};
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
+use std::net::IpAddr;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -99,6 +101,12 @@ impl Internal {
             *response.body_mut() = Full::default();
         }
         response
+    }
+
+    /// Remembers who fetched the key set.
+    pub fn note(&self, path: &str, headers: &HeaderMap, client: IpAddr, now: UnixMillis) {
+        let (path, _) = path.split_once('?').unwrap_or((path, ""));
+        self.published.note(path, headers, client, now);
     }
 
     fn find(

@@ -1,9 +1,10 @@
 use super::*;
-use crate::config::{Algorithm, At, KeySource, Located, TokenOptions, Tokens, Txn};
+use crate::config::{Algorithm, At, KeySource, Located, Rotation, TokenOptions, Tokens, Txn};
 use crate::token::KeyRing;
 use http::header::{ETAG, IF_NONE_MATCH};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::time::Duration;
 
 const PATHS: [&str; 5] =
     [Published::JWKS_PATH, Published::DISCOVERY_PATH, "/live", "/ready?stores", "/metrics"];
@@ -21,6 +22,7 @@ fn internal(readiness: Readiness) -> Internal {
         max_bytes: 4096,
         txn: Txn { trust_domain: "shop".into(), workload: "gateway".into() },
         keys: KeySource::Directory(Located { value: path, at }),
+        rotation: Rotation { every: Duration::from_secs(3600), publish: Duration::from_secs(600) },
         publish_jwks: false,
         stand_in: false,
     })

@@ -122,6 +122,27 @@ impl Web {
         self.in_time(request, async |response| Ok(response.status())).await
     }
 
+    /// The whole answer to any request for this host, whatever its status.
+    ///
+    /// # Errors
+    /// [`FetchError`] where there is no answer, or a longer one.
+    pub async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Bytes), FetchError> {
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.authority.clone());
+        headers.insert(USER_AGENT, HeaderValue::from_static("cloakroom"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        self.in_time(request, async |response| {
+            let status = response.status();
+            let body = Limited::new(response.into_body(), bytes_max).collect().await;
+            Ok((status, body.map_err(FetchError::Body)?.to_bytes()))
+        })
+        .await
+    }
+
     async fn exchange(
         &self,
         request: http::request::Builder,

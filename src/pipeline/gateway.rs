@@ -111,7 +111,7 @@ impl Shared {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let fingerprints = FingerprintKey::new(ring.fingerprint_key().expose());
+        let fingerprints = ring.fingerprints().clone();
         let issuers = Issuers::build(&config, &ring.now().jwks(), fingerprints.clone(), &metrics)?;
         let minter = Arc::new(Minter::new(Arc::new(ring), templates));
         let mut session_cookies: Vec<String> =

@@ -10,7 +10,7 @@ use crate::pipeline::refusal::{Cause, Refusal};
 use crate::request::{Cookies, Inbound, ParseError};
 use crate::respond::{Form, Reason, ResponseBody, drain};
 use crate::session::{Authenticated, SessionError, Verdict};
-use crate::token::{InternalToken, Slots, TemplateId, Transaction};
+use crate::token::{InternalToken, Slots, TemplateId, TokenError, Transaction};
 use bytes::Bytes;
 use http::header::{CONNECTION, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Response};
@@ -161,6 +161,9 @@ impl Worker {
     /// Whom a request calls: an endpoint that is configured, by POST, and not from another site's page.
     pub(super) fn call<B>(&self, inbound: &Inbound<B>) -> Result<Calling<'_>, Refusal> {
         let endpoint = Endpoint::at(inbound.path().as_str()).ok_or(Reason::NotFound)?;
+        if !self.minter().ring().is_ready() {
+            return Err(Refusal::caused(Reason::StoreUnavailable, Cause::Token(TokenError::NoKey)));
+        }
         let rules = match endpoint {
             Endpoint::Logout => self.shared.config.logout.as_ref().map(Rules::Logout),
             Endpoint::Token | Endpoint::Refresh | Endpoint::Revoke => self.pair_rules(),

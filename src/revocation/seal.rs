@@ -3,23 +3,39 @@
 use crate::request::Cookies;
 use crate::session::FingerprintKey;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 const LABEL: &[u8] = b"cloakroom noted sessions";
 
 /// Seals and opens.
-pub(super) struct Seal(RandomizedNonceKey);
+pub(super) struct Seal {
+    keys: FingerprintKey,
+    /// Made when the deployment's is known.
+    key: OnceLock<RandomizedNonceKey>,
+}
 
 impl Seal {
     /// With a key that belongs to the deployment's.
     pub(super) fn new(keys: &FingerprintKey) -> Option<Self> {
-        RandomizedNonceKey::new(&AES_256_GCM, &*keys.derived(LABEL)).ok().map(Self)
+        Some(Self { keys: keys.clone(), key: OnceLock::new() })
+    }
+
+    fn key(&self) -> Option<&RandomizedNonceKey> {
+        if let Some(key) = self.key.get() {
+            return Some(key);
+        }
+        if !self.keys.is_known() {
+            return None;
+        }
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &*self.keys.derived(LABEL)).ok()?;
+        Some(self.key.get_or_init(|| key))
     }
 
     /// A profile and its cookies, bound to the session that they lead to.
     pub(super) fn seal(&self, sid: &str, profile: &str, cookies: &Cookies) -> Option<Vec<u8>> {
         let mut sealed = [profile.as_bytes(), b"\n", cookies.as_bytes()].concat();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(sid.as_bytes()), &mut sealed).ok()?;
+        let nonce = self.key()?.seal_in_place_append_tag(Aad::from(sid.as_bytes()), &mut sealed).ok()?;
         Some([nonce.as_ref().as_slice(), &sealed].concat())
     }
 
@@ -28,7 +44,7 @@ impl Seal {
         let mut sealed = Zeroizing::new(sealed);
         let (nonce, text) = sealed.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let opened = self.0.open_in_place(nonce, Aad::from(sid.as_bytes()), text).ok()?;
+        let opened = self.key()?.open_in_place(nonce, Aad::from(sid.as_bytes()), text).ok()?;
         let at = opened.iter().position(|byte| *byte == b'\n')?;
         let profile = String::from_utf8(opened.get(..at)?.to_vec()).ok()?;
         Some((profile, Cookies::from_line(opened.get(at + 1..)?.to_vec())))

@@ -4,7 +4,7 @@ use crate::store::Record;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 use zeroize::Zeroizing;
 
 /// Bytes of the MAC that are kept: 128 bits are plenty to tell sessions apart and give nothing to search for an id.
@@ -34,19 +34,44 @@ impl std::fmt::Debug for Fingerprint {
     }
 }
 
-/// The deployment's key for fingerprints.
-#[derive(Clone)]
-pub struct FingerprintKey(hmac::Key);
+/// The deployment's key for fingerprints. Clones are the same key, though it may be known later only: where it is kept in a Redis that
+/// was not reached yet, nothing that takes a fingerprint is served.
+#[derive(Clone, Default)]
+pub struct FingerprintKey(Arc<OnceLock<hmac::Key>>);
+
+/// In place of a key that is not known yet: what it makes is nothing to anybody.
+static NOBODYS: LazyLock<hmac::Key> = LazyLock::new(|| {
+    let mut bytes = [0; 32];
+    // Without randomness no request is served either.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    hmac::Key::new(hmac::HMAC_SHA256, &bytes)
+});
 
 impl FingerprintKey {
     /// A key of these bytes; 32 random ones are right.
     pub fn new(bytes: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+        let key = Self::default();
+        key.set(bytes);
+        key
+    }
+
+    /// Makes it one of these bytes, unless it is one already.
+    pub fn set(&self, bytes: &[u8]) {
+        self.0.get_or_init(|| hmac::Key::new(hmac::HMAC_SHA256, bytes));
+    }
+
+    /// Whether it is known yet.
+    pub fn is_known(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    fn key(&self) -> &hmac::Key {
+        self.0.get().unwrap_or(&NOBODYS)
     }
 
     /// The fingerprint of a session id within its profile: two apps may hand out the same id.
     pub fn fingerprint(&self, profile: &str, id: &[u8]) -> Fingerprint {
-        let mut context = hmac::Context::with_key(&self.0);
+        let mut context = hmac::Context::with_key(self.key());
         context.update(&u64::try_from(profile.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(profile.as_bytes());
         context.update(id);
@@ -80,7 +105,7 @@ impl FingerprintKey {
     /// Another key of the deployment, for a purpose of its own.
     pub fn derived(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
-        key.copy_from_slice(hmac::sign(&self.0, label).as_ref());
+        key.copy_from_slice(hmac::sign(self.key(), label).as_ref());
         key
     }
 

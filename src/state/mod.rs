@@ -17,12 +17,14 @@
 mod ended;
 mod families;
 mod fitness;
+mod ring;
 mod rollouts;
 mod seen;
 
 pub use ended::{Ended, Endings};
 pub use families::{FamilyName, Lives, NewFamily, Rotated, Rotation};
 pub use fitness::Unfit;
+pub use ring::KeptRing;
 pub use rollouts::{RolloutWish, StoredRollout};
 pub use seen::Noted;
 

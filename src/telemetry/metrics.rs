@@ -121,6 +121,7 @@ pub struct Metrics {
     outages_bridged: Family<StoreOutcome, Counter>,
     touches: Family<StoreOutcome, Counter>,
     issuers: IssuerFamilies,
+    key_ring_split: Gauge,
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
@@ -205,6 +206,7 @@ impl Metrics {
             outages_bridged: Family::default(),
             touches: Family::default(),
             issuers: IssuerFamilies::default(),
+            key_ring_split: Gauge::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
             comparisons: Family::default(),
@@ -236,11 +238,7 @@ impl Metrics {
         metrics.register_cache(&mut registry);
         metrics.endpoints.register(&mut registry);
         metrics.issuers.register(&mut registry);
-        registry.register(
-            "token_disagreements",
-            "Upstream 401s to requests that carried our token",
-            metrics.disagreements.clone(),
-        );
+        metrics.register_tokens(&mut registry);
         metrics.register_migration(&mut registry);
         metrics.register_connections(&mut registry);
         metrics.register_streams(&mut registry);
@@ -410,6 +408,18 @@ impl Metrics {
     /// How many decoded sessions are held now.
     pub fn set_sessions_held(&self, held: u64) {
         self.sessions_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    fn register_tokens(&self, registry: &mut Registry) {
+        let help = "Upstream 401s to requests that carried our token";
+        registry.register("token_disagreements", help, self.disagreements.clone());
+        let help = "Whether another gateway of our issuer signs with keys that we do not publish, or the other way round";
+        registry.register("key_ring_split", help, self.key_ring_split.clone());
+    }
+
+    /// Whether gateways of our issuer have different key rings.
+    pub fn set_key_ring_split(&self, split: bool) {
+        self.key_ring_split.set(i64::from(split));
     }
 
     /// How many client connections are open.

@@ -1,14 +1,20 @@
 //! The keys of a directory, and the first one made where there is none.
 
+use crate::clock::UnixMillis;
 use crate::config::{Algorithm, ConfigError, Located};
 use crate::token::file::{self, KeyWarning};
 use crate::token::key::{Key, name, needed, recipe};
+use crate::token::ledger::{Entry, Ledger};
 use crate::token::pair::Pair;
+use crate::token::ring::Phase;
+use crate::token::trouble::KeyTrouble;
 use std::cmp::Reverse;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+/// The ledger of a directory.
+pub(super) const LEDGER: &str = "ring.json";
 /// Where mistakes about a directory belong.
 pub(super) const KEY: &str = "tokens.keys.directory";
 
@@ -103,10 +109,7 @@ fn parse(
         };
         match held {
             Ok(pair) => {
-                let wanted = algorithms.iter().copied().find(|algorithm| pair.signs(*algorithm));
-                let preferred = algorithm_of_name(&file).or(wanted);
-                let own = pair.algorithm(preferred.unwrap_or(Algorithm::RS256));
-                keys.extend(Key::new(pair, own));
+                keys.extend(key_of(pair, &file, algorithms));
             }
             Err(words) => errors.push(
                 ConfigError::new(
@@ -122,12 +125,83 @@ fn parse(
     (keys, errors)
 }
 
+/// Writes files down that were laid beside the others: the very first time the newest for each algorithm signs and older ones leave,
+/// later they stand by. Files of others are never removed.
+pub(super) fn adopt(
+    path: &Path,
+    ledger: &mut Ledger,
+    algorithms: &[Algorithm],
+    now: UnixMillis,
+) -> Result<(), KeyTrouble> {
+    let is_first = ledger.entries.is_empty();
+    for file in list(path, false).map_err(KeyTrouble::Files)? {
+        let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
+        if ledger.entries.iter().any(|entry| entry.key == name) {
+            continue;
+        }
+        let pem = match file::read(&file, &mut Vec::new()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            read => read.map_err(KeyTrouble::Files)?,
+        };
+        let age = std::fs::metadata(&file).map_or(0, |metadata| metadata.mtime());
+        let since = UnixMillis::from_secs(u64::try_from(age).unwrap_or_default()).min(now);
+        let pair = Pair::from_pem(&pem).map_err(|held| KeyTrouble::NotAKey(format!("`{name}`: {held}")))?;
+        let Some(key) = key_of(pair, &file, algorithms) else { continue };
+        if ledger.find(key.kid()).is_some() {
+            continue;
+        }
+        let (signs, used) = (ledger.of(key.algorithm(), Phase::Signs), algorithms.contains(&key.algorithm()));
+        let (signs_from, signs_until) = match (is_first && used, signs) {
+            (true, None) => (Some(since), None),
+            (true, Some(_)) => (Some(since), Some(now)),
+            (false, _) => (None, None),
+        };
+        let is_ours = name == name_of(&key) || name == format!("{}.pem", stem(key.algorithm()));
+        let published_at = if is_first { since } else { now };
+        let entry = Entry::new(key.kid().to_string(), key.algorithm(), name.to_owned(), published_at);
+        ledger.entries.push(Entry { signs_from, signs_until, is_ours, ..entry });
+    }
+    Ok(())
+}
+
+/// The ledger of the directory, if one was begun.
+pub(super) fn ledger(directory: &Located<PathBuf>) -> Result<Option<Ledger>, ConfigError> {
+    let path = directory.value.join(LEDGER);
+    let mistake = |found: String| ConfigError::new(directory.at, KEY, found, "what the gateway wrote there");
+    match std::fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(mistake(format!("`{}` cannot be read: {error}", path.display()))),
+        Ok(text) => match Ledger::read(&text) {
+            Some(ledger) => Ok(Some(ledger)),
+            None => Err(mistake(format!("`{}` is no ledger of keys", path.display()))
+                .hint("take it away, and the newest key of the directory signs")),
+        },
+    }
+}
+
+/// What the file of a key that we make is called.
+pub(super) fn name_of(key: &Key) -> String {
+    let short: String = key.kid().chars().take(16).collect();
+    format!("{}-{short}.pem", stem(key.algorithm()))
+}
+
+/// What files for an algorithm begin with.
+fn stem(algorithm: Algorithm) -> String {
+    name(algorithm).to_ascii_lowercase()
+}
+
 /// An RSA key does RS256 and PS256, but one key should have one algorithm (RFC 7517 §4.4). So files that we make begin with it.
+fn key_of(pair: Pair, file: &Path, algorithms: &[Algorithm]) -> Option<Key> {
+    let wanted = algorithms.iter().copied().find(|algorithm| pair.signs(*algorithm));
+    let own = pair.algorithm(algorithm_of_name(file).or(wanted).unwrap_or(Algorithm::RS256));
+    Key::new(pair, own)
+}
+
 fn algorithm_of_name(file: &Path) -> Option<Algorithm> {
-    let stem = file.file_name()?.as_encoded_bytes();
+    let start = file.file_name()?.as_encoded_bytes();
     [Algorithm::PS256, Algorithm::RS256]
         .into_iter()
-        .find(|algorithm| stem.starts_with(name(*algorithm).to_ascii_lowercase().as_bytes()))
+        .find(|algorithm| start.starts_with(stem(*algorithm).as_bytes()))
 }
 
 /// A key that no file holds.
@@ -143,7 +217,7 @@ fn first(
     algorithm: Algorithm,
     warnings: &mut Vec<KeyWarning>,
 ) -> Result<Key, ConfigError> {
-    let path = directory.value.join(format!("{}.pem", name(algorithm).to_ascii_lowercase()));
+    let path = directory.value.join(format!("{}.pem", stem(algorithm)));
     let mistake = |found: String| {
         ConfigError::new(directory.at, KEY, found, format!("{} for {}", needed(algorithm), name(algorithm)))
             .hint(format!("make one yourself: {}", recipe(algorithm)))

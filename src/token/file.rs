@@ -26,6 +26,8 @@ pub enum KeyWarning {
         /// Its permission bits.
         mode: u32,
     },
+    /// The keys are in `[state]`, which is not asked, and ones that are written nowhere stand in.
+    KeysElsewhere,
     /// There is no key yet, and one that is written nowhere stands in.
     KeyMissing {
         /// The directory that `serve` will make one in.
@@ -41,6 +43,9 @@ impl std::fmt::Display for KeyWarning {
             }
             Self::FileAccessible { path, mode } => {
                 write!(f, "others may open the key `{}`; chmod 600 it: mode {mode:04o}", path.display())
+            }
+            Self::KeysElsewhere => {
+                f.write_str("the keys are in `[state]`, which is not asked here; others stand in for them")
             }
             Self::KeyMissing { path } => {
                 write!(f, "`{}` has no key yet; `serve` will make one", path.display())
@@ -87,6 +92,19 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     removed?;
     File::open(folder)?.sync_all()?;
     Ok(created)
+}
+
+/// Gives a file of mode 0600 exactly these bytes, whatever it held; a reader sees the old ones or the new ones.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder(path);
+    let temporary = folder.join(format!(".{}.tmp", random_hex::<8>()?.as_str()));
+    let written = write_new(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        // It may not even be there.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written?;
+    File::open(folder)?.sync_all()
 }
 
 /// The folder a file is in; the working directory for a bare name.

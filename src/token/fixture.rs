@@ -2,8 +2,8 @@
 
 use crate::clock::UnixMillis;
 use crate::config::{
-    Access, Algorithm, At, Config, CsrfMode, KeySource, Limits, Located, Preflight, ProfileId, Route, Server,
-    TokenOptions, Tokens, Txn, UpstreamId,
+    Access, Algorithm, At, Config, CsrfMode, KeySource, Limits, Located, Preflight, ProfileId, Rotation,
+    Route, Server, TokenOptions, Tokens, Txn, UpstreamId,
 };
 use crate::session::{Fingerprint, Session, VerifiedSession, Voucher};
 use crate::token::key::Key;
@@ -51,6 +51,7 @@ pub(super) fn tokens(keys: KeySource, algorithm: Algorithm) -> Tokens {
         max_bytes: 4096,
         txn: Txn { trust_domain: "shop.internal".into(), workload: "gateway.shop.internal".into() },
         keys,
+        rotation: Rotation { every: Duration::from_secs(3600), publish: Duration::from_secs(600) },
         publish_jwks: false,
         stand_in: false,
     }

@@ -8,14 +8,11 @@ use crate::token::claims::{
 };
 use crate::token::error::TokenError;
 use crate::token::keys::KeyRing;
-use crate::token::pairwise::PairwiseKey;
-use crate::token::reference::Reference;
 use crate::token::sign;
 use crate::token::slots::Slots;
 use crate::token::template::{RouteTemplates, Template, TemplateId, Templates};
 use crate::token::tokens::Tokens;
 use crate::token::transaction::Transaction;
-use crate::token::veil::Veil;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -100,20 +97,13 @@ impl std::fmt::Debug for InternalToken {
 pub struct Minter {
     ring: Arc<KeyRing>,
     templates: Templates,
-    pairwise: PairwiseKey,
-    veil: Veil,
-    reference: Reference,
     signatures: [AtomicU64; TokenProfile::ALL.len()],
 }
 
 impl Minter {
     /// A minter of these templates.
     pub fn new(ring: Arc<KeyRing>, templates: Templates) -> Self {
-        let pairwise = PairwiseKey::new(ring.fingerprint_key());
-        let veil = Veil::new(ring.fingerprint_key());
-        let reference = Reference::new(ring.fingerprint_key());
-        let signatures = [const { AtomicU64::new(0) }; TokenProfile::ALL.len()];
-        Self { pairwise, veil, reference, ring, templates, signatures }
+        Self { ring, templates, signatures: [const { AtomicU64::new(0) }; TokenProfile::ALL.len()] }
     }
 
     /// The keys.
@@ -226,11 +216,11 @@ impl Minter {
         let issued_at = UnixMillis::from_secs(now.minus(template.skew).as_secs());
         let session = session.session();
         let mut claims = Vec::with_capacity(CLAIMS_BYTES);
-        begin(&mut claims, template, &self.known_as(template, &session.sub), issued_at, expires_at);
+        begin(&mut claims, template, &self.known_as(template, &session.sub)?, issued_at, expires_at);
         let jti = match template.profile {
             TokenProfile::AtJwt | TokenProfile::Jwt | TokenProfile::Reference => {
                 let jti = match template.is_pairwise {
-                    true => self.veil.id(session.sid.as_str()).ok_or(TokenError::RandomFailed)?,
+                    true => self.ring.own()?.veil.id(session.sid.as_str()).ok_or(TokenError::RandomFailed)?,
                     false => random_id()?,
                 };
                 push_access_claims(&mut claims, template, session, &jti);
@@ -247,7 +237,7 @@ impl Minter {
         }
         let bound_to = transaction.and_then(|transaction| bound(template, transaction));
         push_confirmation(&mut claims, bound_to);
-        let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor));
+        let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor)).transpose()?;
         let actor = actor.map(|actor| serde_json::json!({ "sub": actor }));
         close(&mut claims, session, exchanged.or(actor.as_ref()));
         let ring = self.ring.now();
@@ -279,22 +269,22 @@ impl Minter {
 
 impl Minter {
     /// The `sub` by which these audiences know a user, where theirs is another than everybody's.
-    pub fn pairwise(&self, audience: &[String], sub: &str) -> String {
-        self.pairwise.sub(audience, sub)
+    pub fn pairwise(&self, audience: &[String], sub: &str) -> Option<String> {
+        Some(self.ring.own().ok()?.pairwise.sub(audience, sub))
     }
 
     /// The fingerprint of the session that a token without `sid` is of, from its `jti`.
     pub fn unveiled(&self, jti: &str) -> Option<String> {
-        self.veil.sid(jti)
+        self.ring.own().ok()?.veil.sid(jti)
     }
 
     /// The claims of a token that only we can read.
     pub fn opened(&self, token: &[u8]) -> Option<Vec<u8>> {
-        self.reference.open(token)
+        self.ring.own().ok()?.reference.open(token)
     }
 
     fn sealed(&self, template: &Template, claims: &[u8]) -> Result<String, TokenError> {
-        let token = self.reference.seal(claims).ok_or(TokenError::RandomFailed)?;
+        let token = self.ring.own()?.reference.seal(claims).ok_or(TokenError::RandomFailed)?;
         if token.len() > template.max_bytes {
             return Err(TokenError::TooLarge { bytes: token.len(), limit: template.max_bytes });
         }
@@ -302,12 +292,11 @@ impl Minter {
     }
 
     /// By which name the audience of a template knows a user.
-    fn known_as<'s>(&self, template: &Template, sub: &'s str) -> Cow<'s, str> {
-        if template.is_pairwise {
-            Cow::Owned(self.pairwise.sub(&template.audience, sub))
-        } else {
-            Cow::Borrowed(sub)
+    fn known_as<'s>(&self, template: &Template, sub: &'s str) -> Result<Cow<'s, str>, TokenError> {
+        if !template.is_pairwise {
+            return Ok(Cow::Borrowed(sub));
         }
+        Ok(Cow::Owned(self.ring.own()?.pairwise.sub(&template.audience, sub)))
     }
 }
 

@@ -1,20 +1,21 @@
 //! What services read to verify our tokens: the key set and the discovery document.
 
+use crate::clock::UnixMillis;
 use crate::token::keys::KeyRing;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use std::net::IpAddr;
 use std::sync::Arc;
-
-/// Five minutes: a new key is published a day ahead, so no cache of this age can miss it, and a removed one is gone soon.
-const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+use std::time::Duration;
 
 /// A public document with a strong entity tag.
 #[derive(Clone, Debug)]
 pub struct Document {
     body: Bytes,
     etag: HeaderValue,
+    max_age: Duration,
 }
 
 impl Document {
@@ -25,7 +26,12 @@ impl Document {
         let short = digest.as_ref().get(..16).unwrap_or_default();
         let tag = format!("\"{}\"", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(short));
         let etag = HeaderValue::try_from(tag).expect("base64url in quotes is a valid header value");
-        Self { body: json.into(), etag }
+        Self { body: json.into(), etag, max_age: Duration::ZERO }
+    }
+
+    /// The same, good for so long.
+    fn good_for(self, max_age: Duration) -> Self {
+        Self { max_age, ..self }
     }
 
     /// The text.
@@ -48,7 +54,10 @@ impl Document {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         response.headers_mut().insert(ETAG, self.etag());
-        response.headers_mut().insert(CACHE_CONTROL, CACHE);
+        let cache = HeaderValue::try_from(format!("public, max-age={}", self.max_age.as_secs()));
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, cache.expect("a number behind words is a valid header value"));
         response
     }
 
@@ -92,10 +101,19 @@ impl Published {
 
     /// The document at this path, if it is one of the two.
     pub fn find(&self, path: &str) -> Option<Document> {
-        match path {
-            Self::JWKS_PATH => Some(self.keys.now().document().clone()),
-            Self::DISCOVERY_PATH => Some(self.discovery()),
-            _ => None,
+        let document = match path {
+            Self::JWKS_PATH => self.keys.now().document().clone(),
+            Self::DISCOVERY_PATH => self.discovery(),
+            _ => return None,
+        };
+        Some(document.good_for(self.keys.max_age()))
+    }
+
+    /// Remembers who fetched the document at this path, if it is the key set.
+    pub fn note(&self, path: &str, headers: &HeaderMap, client: IpAddr, now: UnixMillis) {
+        if path == Self::JWKS_PATH {
+            let agent = headers.get(USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());
+            self.keys.readers().note(client, agent, now);
         }
     }
 

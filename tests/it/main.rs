@@ -29,6 +29,7 @@ mod http2;
 mod internal;
 mod introspection;
 mod jwt;
+mod keys;
 mod limits;
 mod logout;
 mod migration;

@@ -9,6 +9,7 @@ mod edge;
 mod given;
 pub(crate) mod http;
 mod issuer;
+mod keys;
 mod logout;
 mod migration;
 mod names;

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use crate::config::check::http;
+use crate::config::check::keys;
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
-use crate::config::raw::{DurationText, OneOrMany, Placed, RawKeys, RawTokens, RawTxn};
-use crate::config::{
-    Algorithm, Confirmation, KeySource, Located, SubjectType, TokenOptions, TokenProfile, Tokens, Txn,
-};
+use crate::config::raw::{DurationText, OneOrMany, Placed, RawTokens, RawTxn};
+use crate::config::{Algorithm, Confirmation, Located, SubjectType, TokenOptions, TokenProfile, Tokens, Txn};
 
 /// Claims that the gateway sets itself, or that would mean something else to a service than an attribute does.
 const OWN_CLAIMS: &[&str] = &[
@@ -66,7 +65,8 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
         },
         more_algorithms: Vec::new(),
         max_bytes: table.size("max_bytes", raw.max_bytes.as_ref(), 4 * KIB, 512..=64 * KIB),
-        keys: keys(&mut table, raw.keys.as_ref()),
+        keys: keys::source(&mut table, raw.keys.as_ref()),
+        rotation: keys::rotation(&mut table, raw.keys.as_ref()),
         publish_jwks: raw.publish_jwks.as_ref().is_some_and(|raw| *raw.get()),
         stand_in: false,
     }
@@ -219,41 +219,4 @@ fn jwks_uri(table: &mut Table<'_, '_>, raw: &RawTokens) -> Option<String> {
         table.refuse(table.file.at(raw), "jwks_uri", format!("`{text}` is not an absolute URL"), accepted);
     }
     Some(text.clone())
-}
-
-fn keys(table: &mut Table<'_, '_>, raw: Option<&Placed<RawKeys>>) -> KeySource {
-    let file = table.file;
-    let at = raw.map_or(table.at, |raw| file.at(raw));
-    let absent = RawKeys::default();
-    let raw = raw.map_or(&absent, Placed::get);
-    match (&raw.directory, &raw.files) {
-        (None, None) => {
-            KeySource::Directory(Located { value: table.checker.given.directory.join("keys"), at })
-        }
-        (Some(directory), None) => KeySource::Directory(Located {
-            value: table.path("keys.directory", directory),
-            at: file.at(directory),
-        }),
-        (directory, Some(files)) => {
-            if directory.is_some() {
-                table.refuse(
-                    file.at(files),
-                    "keys.files",
-                    "`directory` is there too",
-                    "one of `directory` and `files`",
-                );
-            }
-            if files.get().is_empty() {
-                table.refuse(
-                    file.at(files),
-                    "keys.files",
-                    "an empty list",
-                    "at least one PEM file with a private key",
-                );
-            }
-            let path =
-                |raw: &Placed<String>| Located { value: table.path("keys.files", raw), at: file.at(raw) };
-            KeySource::Files(files.get().iter().map(path).collect())
-        }
-    }
 }

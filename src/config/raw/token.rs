@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::value::{DurationText, OneOrMany, Placed, SizeText};
+use crate::config::raw::value::{DurationText, OneOrMany, Placed, SecretRef, SizeText};
 use crate::config::{Algorithm, Confirmation, SubjectType, TokenProfile};
 
 /// The internal tokens that services get.
@@ -77,6 +77,18 @@ pub(crate) struct RawKeys {
     /// gateway.
     #[schemars(extend("default" = "keys"))]
     pub(crate) directory: Option<Placed<String>>,
-    /// PEM files with private keys of your own instead: the first signs, all are published. Default: none.
+    /// PEM files with private keys of your own instead: the first signs, all are published, and none is ever changed. Default: none.
     pub(crate) files: Option<Placed<Vec<Placed<String>>>>,
+    /// Whether the keys are in `[state]` instead, sealed, where all gateways share them. Default: true where there is a `seal`.
+    pub(crate) state: Option<Placed<bool>>,
+    /// What the private keys in `[state]` are sealed with, as references, newest first; all are tried, so that it can be changed, and
+    /// what an older one sealed is sealed again. 32 characters or more, as `openssl rand -hex 32` makes them. Default: none.
+    pub(crate) seal: Option<Placed<Vec<Placed<SecretRef>>>>,
+    /// How long a key signs before the next one does. Default: 30d.
+    #[schemars(extend("default" = "30d"))]
+    pub(crate) rotate_every: Option<Placed<DurationText>>,
+    /// How long a key is published before it signs, so that every service knows it; one always stands by. Services may keep the key
+    /// set for half of this, and for five minutes at most. Default: 24h; longer than any service caches.
+    #[schemars(extend("default" = "24h"))]
+    pub(crate) publish: Option<Placed<DurationText>>,
 }
