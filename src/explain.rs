@@ -84,6 +84,7 @@ pub async fn explain(look: &Look<'_>, question: Question) -> Explanation {
     }
     let form = Form::of(inbound.method(), inbound.headers());
     let before = inbound.headers().clone();
+    let path = inbound.path().as_str().to_owned();
     let answer = match look.gateway.rehearse(inbound).await {
         Rehearsed::Published => {
             // The document answers before any route is asked.
@@ -95,7 +96,7 @@ pub async fn explain(look: &Look<'_>, question: Question) -> Explanation {
             let login = login.filter(|_| form == Form::Page);
             refusal(reason, why, allow, login.and_then(|to| to.to_str().ok().map(str::to_owned)))
         }
-        Rehearsed::Forwarded { head, upstream, tokens, says_anonymous } => {
+        Rehearsed::Forwarded { head, upstream, tokens, says_anonymous, rules: header_rules } => {
             let mask = Mask::new(look.show_values);
             match &tokens {
                 Some(tokens) => steps.extend(
@@ -103,8 +104,14 @@ pub async fn explain(look: &Look<'_>, question: Question) -> Explanation {
                 ),
                 None => steps.push(token::none(says_anonymous)),
             }
-            steps.push(rules::strip(&before, &head.headers));
-            let (step, name) = rules::upstream(shared, upstream, before.get(http::header::HOST));
+            steps.push(rules::strip(&before, &head.headers, header_rules.as_deref()));
+            let (mut step, name) = rules::upstream(shared, upstream, before.get(http::header::HOST));
+            if head.uri.path() != path {
+                step.fact("path", head.uri.path().to_owned());
+            }
+            if let Some(rules) = &header_rules {
+                step.fact("headers", rules.words().join(", "));
+            }
             steps.push(step);
             Answer::Forwarded { upstream: name, with_token: tokens.is_some() }
         }

@@ -21,6 +21,7 @@ mod record;
 mod refusal;
 mod rehearsed;
 mod revoking;
+mod rewrite;
 mod route_state;
 mod streams;
 mod strict_transport;
@@ -293,6 +294,9 @@ impl Gateway {
         if touched && let Caller::Known(_, session) = caller {
             self.send_cookie_again(session, &cookies, response.headers_mut());
         }
+        if let Some(rules) = &passage.response_headers {
+            rules.apply(response.headers_mut());
+        }
         if let Some(policy) = record.outage {
             response.headers_mut().insert(&CLOAKROOM_OUTAGE, HeaderValue::from_static(policy));
         }
@@ -372,6 +376,7 @@ impl Gateway {
                 Rehearsed::Forwarded {
                     head,
                     upstream: way.passage.upstream,
+                    rules: way.passage.request_headers.clone(),
                     says_anonymous: way.passage.says_anonymous && !matches!(caller, Caller::Known(..)),
                     tokens: match caller {
                         Caller::Known(tokens, _) => Some(tokens),
@@ -390,6 +395,8 @@ impl Gateway {
             all_cookies: matches!(caller, Caller::Preflight(_)),
             authorization: passage.forward_authorization,
             method_is_policy: !route.rules.methods.is_empty(),
+            headers: passage.request_headers.as_deref(),
+            rewrites: passage.rewrites,
         }
     }
 
@@ -406,6 +413,7 @@ impl Gateway {
                     Err(Refusal::malformed(ParseError::PathNeedsAllowance(exception_text(exception))))
                 }
                 None => {
+                    self.rewrite(inbound, route, method)?;
                     let state = self.state(route).ok_or(Reason::NotFound)?;
                     Ok(Way { route, state, passage: &state.passage })
                 }

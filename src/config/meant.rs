@@ -28,7 +28,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("routes", "rewrite", PATH),
     ("routes", "roles", "who may pass among the users is `require`, as { roles = [\"admin\"] }"),
     ("routes", "service", "the service is `upstream`"),
-    ("routes", "strip_prefix", PATH),
     ("routes", "target", "the service is `upstream`"),
     (
         "routes",
@@ -40,7 +39,8 @@ const KEYS: &[(&str, &str, &str)] = &[
 const DATABASE: &str = "the database number is the end of the store's `url`, as \"redis://127.0.0.1:6379/3\"";
 const ENDPOINTS: &str = "the addresses are `endpoints`, as [\"http://127.0.0.1:3001\"]";
 const LISTEN: &str = "address and port are `listen`, as [\"127.0.0.1:8080\"]";
-const PATH: &str = "a path is forwarded as it comes: the service must know it by its public name";
+const PATH: &str =
+    "what the service does not get of the path is `strip_prefix`, what it gets before is `add_prefix`";
 const TLS: &str = "TLS is [[server.certificates]]";
 const URL: &str = "host and port are in `url`, as \"redis://127.0.0.1:6379/0\"";
 

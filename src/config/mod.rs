@@ -15,6 +15,7 @@ mod check;
 mod clients;
 mod edge;
 mod error;
+mod headers;
 mod issuer;
 mod load;
 mod meant;
@@ -47,6 +48,7 @@ pub(crate) use check::process_environment as environment;
 pub use clients::Client;
 pub use edge::{ClientCertificates, RedirectHttp};
 pub use error::{At, ConfigError, Located, Sources};
+pub use headers::{HeaderChange, HeaderRules, Rewrite};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
 pub use load::{from_text, load, load_with};
 pub use migration::{Rollout, Share};
@@ -416,6 +418,10 @@ pub struct Upstream {
     pub ejection: Ejection,
     /// How its endpoints are asked whether they work; `None`: they are not.
     pub health: Option<Health>,
+    /// What becomes of the headers of requests.
+    pub request_headers: HeaderRules,
+    /// What becomes of the headers of answers.
+    pub response_headers: HeaderRules,
 }
 
 /// One process of an upstream.
@@ -490,4 +496,10 @@ pub struct Route {
     pub shadow: bool,
     /// Whom its rules count for so far; `None`: everybody.
     pub rollout: Option<Rollout>,
+    /// What the service sees of its paths; `None`: they are forwarded as they come.
+    pub rewrite: Option<Rewrite>,
+    /// What becomes of the headers of requests, after the upstream's rules.
+    pub request_headers: HeaderRules,
+    /// What becomes of the headers of answers, after the upstream's rules.
+    pub response_headers: HeaderRules,
 }

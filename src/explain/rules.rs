@@ -5,7 +5,7 @@ use crate::explain::shown::{clip, text};
 use crate::explain::step::Step;
 use crate::guard::{Admitted, Denied, admit, meets_conditions};
 use crate::pipeline::Shared;
-use crate::request::{Inbound, exception_text, is_safe};
+use crate::request::{HeaderRules, Inbound, exception_text, is_safe};
 use crate::route::{Found, Grant, Route};
 use crate::session::{Authenticated, SessionError, VerifiedSession};
 use crate::token::Slots;
@@ -248,8 +248,11 @@ pub(super) fn conditions(route: &Route, session: &VerifiedSession<Slots>) -> Opt
 }
 
 /// What the upstream does not get of what the client sent.
-pub(super) fn strip(before: &HeaderMap, after: &HeaderMap) -> Step {
-    let gone = |name: &http::HeaderName| *name != COOKIE && before.get(name) != after.get(name);
+/// What is left of the client's fields. Those that `rules` are about are told of with the upstream.
+pub(super) fn strip(before: &HeaderMap, after: &HeaderMap, rules: Option<&HeaderRules>) -> Step {
+    let ruled = |name: &http::HeaderName| rules.is_some_and(|rules| rules.concern(name));
+    let gone =
+        |name: &http::HeaderName| *name != COOKIE && before.get(name) != after.get(name) && !ruled(name);
     let removed: Vec<String> =
         before.keys().filter(|name| gone(name)).map(|name| clip(name.as_str())).collect();
     let kept = cookie_names(after);

@@ -13,6 +13,7 @@ use crate::pipeline::own_cookies::FlawsTold;
 use crate::pipeline::places::Places;
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::Refusal;
+use crate::pipeline::rewrite::reserved;
 use crate::pipeline::route_state::RouteState;
 use crate::pipeline::streams::Streams;
 use crate::pipeline::warnings::Warnings;
@@ -126,9 +127,7 @@ impl Shared {
         };
         let states = routes.routes().iter().map(state).collect();
         let rates: Vec<_> = routes.routes().iter().map(|route| route.rules.rates).collect();
-        let reserved = Reserved::new(
-            config.server.reserved_headers.iter().map(String::as_str).chain(token_headers(&config, &routes)),
-        );
+        let reserved = reserved(&config, &routes)?;
         let published = config.tokens.publish_jwks.then(|| published(&config, minter.ring()));
         Ok(Self {
             published,
@@ -281,12 +280,6 @@ fn migration(routes: &RouteTable, now: crate::clock::UnixMillis) -> Migration {
         let name = format!("{}{} {}", hosts.join(","), rules.path.value, methods.join(","));
         (rules.shadow, rules.rollout.clone().map(|plan| Rollout::new(plan, name.trim_end(), now)))
     }))
-}
-
-/// Headers that tokens travel in, so that no client can set one.
-fn token_headers<'a>(config: &'a Config, routes: &'a RouteTable) -> impl Iterator<Item = &'a str> {
-    let of_routes = routes.routes().iter().map(|route| route.rules.token.header.as_str());
-    of_routes.chain([config.tokens.defaults.header.as_str()])
 }
 
 /// A worker's gateway: the process's configuration and the worker's own connections. Clones share both.

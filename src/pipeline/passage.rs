@@ -1,7 +1,8 @@
 //! How a request that passes goes on from here.
 
-use crate::config::{Balance, Config, ProfileId, UpstreamId};
+use crate::config::{self, Balance, Config, ProfileId, UpstreamId};
 use crate::pipeline::own_cookies::cares;
+use crate::request::HeaderRules;
 use crate::respond::CookieCare;
 use crate::route::Route;
 use crate::session::Profile;
@@ -26,6 +27,11 @@ pub(super) struct Passage {
     pub(super) introduces: bool,
     /// What is looked after in the session cookies that its upstream sets.
     pub(super) cares: Vec<(ProfileId, CookieCare)>,
+    /// Whether the upstream knows the route's paths by other names.
+    pub(super) rewrites: bool,
+    /// What is done to the headers of requests and of answers.
+    pub(super) request_headers: Option<Box<HeaderRules>>,
+    pub(super) response_headers: Option<Box<HeaderRules>>,
     /// Whether its answers show how an app sends its cookie again.
     pub(super) learns: bool,
 }
@@ -56,8 +62,17 @@ impl Passage {
         let of_route = || route.rules.sessions.iter().filter(|_| credentials.cookie);
         let keeps_alive = |id: &ProfileId| profiles.get(id.0).is_some_and(Profile::keeps_alive);
         let to = config.upstreams.get(upstream.0);
+        // What the route says is said of its own upstream: the one that served before knows nothing of it.
+        let own = (upstream == route.rules.upstream).then_some(&route.rules);
+        let none = config::HeaderRules::default();
+        let of = |all: fn(&config::Upstream) -> &config::HeaderRules, own: Option<&config::HeaderRules>| {
+            HeaderRules::of(to.map_or(&none, all), own.unwrap_or(&none))
+        };
         Self {
             upstream,
+            rewrites: own.is_some_and(|rules| rules.rewrite.is_some()),
+            request_headers: of(|to| &to.request_headers, own.map(|rules| &rules.request_headers)),
+            response_headers: of(|to| &to.response_headers, own.map(|rules| &rules.response_headers)),
             cookies_kept_here,
             forward_cookie: credentials.cookie,
             forward_authorization: credentials.authorization,

@@ -30,6 +30,8 @@ pub(super) enum Cause {
     Bearer(BearerReject),
     /// An attribute that `require` names has none of its values.
     Condition(String),
+    /// The path that the service would get is one that a stricter route to it has.
+    Guarded(String),
     /// The keys of the bearer's issuer could not be had.
     Issuer(Unavailable),
     /// A rate is exceeded.
@@ -99,6 +101,7 @@ impl Cause {
             Self::Limit(exceeded) => Some(*exceeded),
             Self::Bearer(_)
             | Self::Condition(_)
+            | Self::Guarded(_)
             | Self::Issuer(_)
             | Self::Reject(_)
             | Self::Store(_)
@@ -114,6 +117,7 @@ impl Cause {
             Self::Bearer(reject) => reject.code().to_owned(),
             Self::Issuer(error) => chain(error),
             Self::Condition(attribute) => format!("require: {attribute}"),
+            Self::Guarded(path) => format!("a stricter route to the same upstream has `{path}`"),
             Self::Limit(exceeded) => exceeded.text(),
             Self::Reject(reject) => reject.code().to_owned(),
             Self::Store(error) => chain(error),
@@ -129,6 +133,7 @@ impl Cause {
             Self::Turned(turned) => turned.outcome(),
             Self::Bearer(_)
             | Self::Condition(_)
+            | Self::Guarded(_)
             | Self::Issuer(_)
             | Self::Limit(_)
             | Self::Reject(_)

@@ -1,6 +1,7 @@
 //! What the path would have done.
 
 use crate::config::UpstreamId;
+use crate::request::HeaderRules;
 use crate::respond::Reason;
 use crate::token::Tokens;
 use http::HeaderValue;
@@ -21,6 +22,8 @@ pub enum Rehearsed {
         upstream: UpstreamId,
         /// What it would carry.
         tokens: Option<Tokens>,
+        /// What the configuration does to its headers.
+        rules: Option<Box<HeaderRules>>,
         /// Whether it would say aloud that nobody is known.
         says_anonymous: bool,
     },

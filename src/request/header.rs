@@ -97,7 +97,7 @@ fn is_folded(name: &[u8]) -> bool {
 }
 
 /// Lower case; every run of other than alphanumerics one `-`; none at the ends.
-fn fold(name: &[u8]) -> String {
+pub(super) fn fold(name: &[u8]) -> String {
     let mut folded = String::with_capacity(name.len());
     for byte in name {
         if byte.is_ascii_alphanumeric() {
@@ -186,7 +186,7 @@ const NEVER_NOMINATED: [&str; 4] = ["host", "content-length", "content-type", "c
 
 /// Fields that override the method, read by Rails, Express and others: with one an app sees another method than the one
 /// judged.
-fn is_method_override(name: &str) -> bool {
+pub(super) fn is_method_override(name: &str) -> bool {
     matches!(name, "x-http-method-override" | "x-http-method" | "x-method-override")
 }
 

@@ -21,12 +21,14 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod header;
+mod header_rules;
 mod host;
 mod http2;
 mod id;
 mod navigation;
 mod path;
 mod return_path;
+mod rewrite;
 mod strip;
 mod trust;
 mod upgrade;
@@ -36,6 +38,7 @@ pub use conn::Conn;
 pub use cookie::Cookies;
 pub use error::ParseError;
 pub use header::{Reserved, has_token};
+pub use header_rules::{HeaderRules, refuse_reserved};
 pub use host::Host;
 pub use id::{RequestId, RequestIds};
 pub use navigation::{is_grpc, is_navigation, is_safe};
@@ -50,6 +53,7 @@ use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use std::net::SocketAddr;
+use std::cell::OnceCell;
 
 /// A request that is one well-formed message in one reading. Its body is hyper's, or nothing where a request is only judged.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub struct Inbound<B = Incoming> {
     origin: Origin,
     id: RequestId,
     accept: Option<String>,
+    /// The path as the service knows it, where that is another one.
+    seen: OnceCell<Box<Path>>,
 }
 
 /// A request that is refused as a message, with what is left of it for the log and the answer.
@@ -96,7 +102,8 @@ impl<B> Inbound<B> {
             Ok((host, path, accept)) => {
                 let cookies = Cookies::from_headers(&head.headers);
                 let origin = Origin::read(&conn, &head.headers, trusted);
-                Ok(Box::new(Self { head, body, conn, host, path, cookies, origin, id, accept }))
+                let seen = OnceCell::new();
+                Ok(Box::new(Self { head, body, conn, host, path, cookies, origin, id, accept, seen }))
             }
         }
     }
@@ -119,6 +126,15 @@ impl<B> Inbound<B> {
     /// The path.
     pub const fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Has it forwarded with `add` in the place of `strip` at the front of its path, and returns that path. Done once.
+    ///
+    /// # Errors
+    /// If that is no path that could have come.
+    pub fn rewrite(&self, strip: &str, add: &str) -> Result<&Path, ParseError> {
+        let seen = Box::new(rewrite::rewritten(&self.path, strip, add)?);
+        Ok(self.seen.get_or_init(|| seen))
     }
 
     /// The cookies.
@@ -164,7 +180,11 @@ impl<B> Inbound<B> {
         strip::strip(&mut self.head, rules);
         self.origin.write(&self.conn, &self.host, &mut self.head.headers);
         self.head.headers.insert(strip::X_REQUEST_ID.clone(), self.id.header());
-        self.head.uri = self.path.raw().clone().into();
+        let seen = self.seen.get().filter(|_| rules.rewrites).map_or(&self.path, |seen| seen);
+        self.head.uri = seen.raw().clone().into();
+        if let Some(rules) = rules.headers {
+            rules.apply(&mut self.head.headers);
+        }
         let client = self.head.extensions.remove::<hyper::upgrade::OnUpgrade>();
         let upgrade = self.accept.zip(client).map(|(accept, client)| Upgrade { client, accept });
         Stripped { head: self.head, body: self.body, upgrade }

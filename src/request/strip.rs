@@ -2,6 +2,7 @@
 
 use crate::request::cookie::{is_named, segments};
 use crate::request::header::{Kept, Reserved, remove_foreign};
+use crate::request::header_rules::HeaderRules;
 use crate::request::navigation::is_safe;
 use bytes::Bytes;
 use http::header::COOKIE;
@@ -61,6 +62,10 @@ pub struct StripRules<'a> {
     pub authorization: bool,
     /// Whether method overrides are taken away also on unsafe methods.
     pub method_is_policy: bool,
+    /// What the configuration does to headers; they name nothing that is the gateway's to say.
+    pub headers: Option<&'a HeaderRules>,
+    /// Whether the path goes out as [`super::Inbound::rewrite`] made it.
+    pub rewrites: bool,
 }
 
 pub(super) fn strip(head: &mut Parts, rules: &StripRules<'_>) {
@@ -155,6 +160,8 @@ mod tests {
             all_cookies: false,
             authorization: false,
             method_is_policy: false,
+            headers: None,
+            rewrites: false,
         })
     }
 

@@ -124,6 +124,20 @@ impl RouteTable {
         Found::Route(route)
     }
 
+    /// Whether `path`, by which the service of `taken` gets a request, is one that a stricter route to the same service has
+    /// under its own name.
+    pub fn is_guarded_more(&self, host: &str, path: &Path, method: &Method, taken: &Route) -> bool {
+        let folded = path.folded().unwrap_or_else(|| path.as_str());
+        let nodes =
+            self.tables(host).flat_map(|table| [table.raw.find(path.as_str()), table.folded.find(folded)]);
+        nodes.flatten().flatten().filter_map(|id| self.route(*id)).any(|other| {
+            other.rules.upstream == taken.rules.upstream
+                && other.rules.rewrite.is_none()
+                && matches_method(&other.rules, method)
+                && other.is_stricter_than(taken)
+        })
+    }
+
     /// The routes whose pattern fits, whatever the method: of the bytes as sent, and in the lax reading. For `explain`.
     pub fn fitting(&self, host: &str, path: &Path) -> (Vec<&Route>, Vec<&Route>) {
         let routes = |node: &[RouteId]| node.iter().filter_map(|id| self.route(*id)).collect();
@@ -264,10 +278,14 @@ fn reachable(routes: &[Route], patterns: &[Pattern]) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     for (lax, pattern) in &all {
         let Some(exception) = lax.rules.allow_in_path.first() else { continue };
+        let seen = seen_as(&lax.rules);
         let stricter = all.iter().find(|(other, territory)| {
-            other.is_stricter_than(lax)
-                && territory.meets(pattern)
-                && may_share_host(&lax.rules, &other.rules)
+            let as_sent = territory.meets(pattern) && may_share_host(&lax.rules, &other.rules);
+            let as_seen = || {
+                let own = other.rules.rewrite.is_none() && other.rules.upstream == lax.rules.upstream;
+                own && seen.as_ref().is_some_and(|seen| territory.meets(seen))
+            };
+            other.is_stricter_than(lax) && (as_sent || as_seen())
         });
         if let Some((other, _)) = stricter {
             let error = ConfigError::new(
@@ -284,6 +302,13 @@ fn reachable(routes: &[Route], patterns: &[Pattern]) -> Vec<ConfigError> {
         }
     }
     errors
+}
+
+/// The pattern by which the service knows the paths of a route, where that is another one.
+fn seen_as(rules: &crate::config::Route) -> Option<Pattern> {
+    let rewrite = rules.rewrite.as_ref()?;
+    let seen = format!("{}{}", rewrite.add, rules.path.value.strip_prefix(&rewrite.strip)?);
+    Pattern::parse(if seen.is_empty() { "/" } else { &seen }).ok()
 }
 
 fn may_share_host(a: &crate::config::Route, b: &crate::config::Route) -> bool {

@@ -121,6 +121,8 @@ pub(crate) fn to_ports(ports: &[u16]) -> Upstream {
             slow_return: Duration::from_secs(10),
         },
         health: None,
+        request_headers: Default::default(),
+        response_headers: Default::default(),
     }
 }
 

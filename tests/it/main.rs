@@ -42,6 +42,7 @@ mod proxy_protocol;
 mod rate;
 mod recipes;
 mod revocation;
+mod rewriting;
 mod secrets;
 mod sentinel;
 mod soak;

@@ -82,6 +82,19 @@ pub(crate) fn is_structural(name: &str) -> bool {
     })
 }
 
+/// Why no rule of a route or upstream may touch `name`, if so: it frames the message, belongs to one hop, names the host,
+/// or carries cookies, which have rules of their own.
+pub(crate) fn framing(name: &str) -> Option<&'static str> {
+    match name {
+        "host" => Some("for Host there is `host` of the upstream"),
+        "cookie" | "set-cookie" => Some("what becomes of session cookies is `forward_cookie`"),
+        "connection" | "content-length" | "expect" | "http2-settings" | "keep-alive" | "te" | "trailer"
+        | "transfer-encoding" | "upgrade" => Some("how a message is framed is each hop's own"),
+        _ if name.starts_with("sec-websocket-") => Some("the handshake is between client and service"),
+        _ => None,
+    }
+}
+
 /// Whether `text` can stand in a header as it is, spaces excluded.
 pub(crate) fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())

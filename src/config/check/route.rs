@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use crate::config::check::headers;
 use crate::config::check::http;
 use crate::config::check::names::Names;
+use crate::config::check::prefix;
 use crate::config::check::table::{Checker, Table};
 use crate::config::check::{migration, rate, token};
 use crate::config::raw::{Accept, OneOrMany, Placed, RawRoute};
@@ -88,6 +90,9 @@ fn route(table: &mut Table<'_, '_>, raw: &RawRoute, config: &Config, named: &Nam
         streams: raw.streams.as_ref().map_or(StreamEnd::Close, |raw| *raw.get()),
         total_timeout: total
             .map(|raw| table.duration("limits.total", Some(raw), std::time::Duration::from_secs(60))),
+        rewrite: prefix::rewrite(table, raw),
+        request_headers: headers::rules(table, "request_headers", raw.request_headers.as_ref()),
+        response_headers: headers::rules(table, "response_headers", raw.response_headers.as_ref()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::check::headers;
 use crate::config::check::http;
 use crate::config::check::names::Entry;
 use crate::config::check::table::{Checker, Table};
@@ -72,6 +73,8 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -
         limits: limits(&mut table, raw.limits.as_ref()),
         ejection: ejection(&mut table, raw.ejection.as_ref()),
         health: raw.health.as_ref().and_then(|raw| health(&mut table, raw.get())),
+        request_headers: headers::rules(&mut table, "request_headers", raw.request_headers.as_ref()),
+        response_headers: headers::rules(&mut table, "response_headers", raw.response_headers.as_ref()),
     }
 }
 
@@ -163,7 +166,8 @@ fn endpoint(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<Endpoint>
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if let Some((authority, _)) = authority.split_once(['/', '?', '#']) {
-        let hint = format!("the path is forwarded as it comes: \"{scheme}://{authority}\"");
+        let hint =
+            format!("\"{scheme}://{authority}\"; what goes before every path is `add_prefix` of a route");
         table.refuse_with(at, "endpoints", format!("`{text}` has a path"), ENDPOINT, hint);
         return None;
     }

@@ -7,6 +7,7 @@
 mod admin;
 mod clients;
 mod edge;
+mod headers;
 mod issuer;
 mod logout;
 mod migration;
@@ -29,6 +30,7 @@ use serde::Deserialize;
 pub(crate) use admin::RawAdmin;
 pub(crate) use clients::RawClient;
 pub(crate) use edge::{RawClientCertificates, RawHsts, RawRedirectHttp};
+pub(crate) use headers::RawHeaderRules;
 pub(crate) use issuer::{RawIntrospection, RawIssuer};
 pub(crate) use logout::RawLogout;
 pub(crate) use migration::{Mode, RawRollout, ShareText};

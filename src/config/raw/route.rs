@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw::headers::RawHeaderRules;
 use crate::config::raw::migration::{Mode, RawRollout};
 use crate::config::raw::rate::RawRouteRate;
 use crate::config::raw::value::{DurationText, OneOrMany, Placed, RawOutage, SizeText};
@@ -112,6 +113,16 @@ pub(crate) struct RawRoute {
     pub(crate) rate: Option<Placed<RawRouteRate>>,
     /// This route's own limits.
     pub(crate) limits: Option<Placed<RawRouteLimits>>,
+    /// First segments of the path that the service does not get, as `"/api"`. What is left is judged again: a path that a
+    /// stricter route of the same service has is 404. `Location` and the paths of cookies are not rewritten. Default: the
+    /// path is forwarded as it comes.
+    pub(crate) strip_prefix: Option<Placed<String>>,
+    /// Segments that the service gets before the rest of the path, as `"/v2"`. Default: none.
+    pub(crate) add_prefix: Option<Placed<String>>,
+    /// What is done to the headers of requests, after the upstream's rules. Default: nothing.
+    pub(crate) request_headers: Option<Placed<RawHeaderRules>>,
+    /// What is done to the headers of the service's answers, after the upstream's rules. Default: nothing.
+    pub(crate) response_headers: Option<Placed<RawHeaderRules>>,
 }
 
 /// A route's own limits.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw::headers::RawHeaderRules;
 use crate::config::raw::value::{DurationText, Placed};
 use crate::config::{Balance, ProxyVersion};
 
@@ -31,6 +32,11 @@ pub(crate) struct RawUpstream {
     pub(crate) ejection: Option<Placed<RawEjection>>,
     /// How its endpoints are asked whether they work. Default: they are not.
     pub(crate) health: Option<Placed<RawHealth>>,
+    /// What is done to the headers of requests to it. Reserved names, and those that belong to the message itself or hold
+    /// cookies, are refused. Default: nothing.
+    pub(crate) request_headers: Option<Placed<RawHeaderRules>>,
+    /// What is done to the headers of its answers; not of our own. Default: nothing.
+    pub(crate) response_headers: Option<Placed<RawHeaderRules>>,
 }
 
 /// How endpoints are asked whether they work.
