@@ -42,8 +42,13 @@ pub(super) fn canonicalise(head: &mut Parts, tls: bool) -> Result<(), ParseError
 /// The bytes that a target may have in HTTP/1.1: those beyond ASCII, the delimiters `http::Uri` takes and the guard does not.
 fn has_target_bytes(target: &PathAndQuery) -> bool {
     let bytes = target.as_str().as_bytes();
+    // `http` reads a slash before a query that has none.
+    let rooted = bytes.first() == Some(&b'/');
     let visible = bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'<' | b'>'));
-    visible && !target.path().contains('`') && !target.query().is_some_and(|query| query.contains('"'))
+    rooted
+        && visible
+        && !target.path().contains('`')
+        && !target.query().is_some_and(|query| query.contains('"'))
 }
 
 /// Blanks around a value: no part of it in HTTP/1.1, so two readers would differ.
@@ -96,6 +101,7 @@ mod tests {
     fn what_the_head_guard_would_refuse_is_refused() {
         for (uri, field, error) in [
             ("https://h/<", ("a", "b"), ParseError::BadTarget),
+            ("https://h?x", ("a", "b"), ParseError::BadTarget),
             ("https://h/?\"", ("a", "b"), ParseError::BadTarget),
             ("https://h/\u{e9}", ("a", "b"), ParseError::BadTarget),
             ("http://h/", ("a", "b"), ParseError::BadTarget),

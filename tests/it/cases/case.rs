@@ -13,8 +13,13 @@ pub(super) struct Case {
     #[serde(rename = "ref")]
     pub(super) row: String,
     pub(super) proto: String,
-    raw: serde_json::Value,
+    pub(super) raw: serde_json::Value,
     pub(super) expect: String,
+    /// What follows its fields in HTTP/2, if it was translated.
+    #[serde(default)]
+    pub(super) body: String,
+    #[serde(default)]
+    pub(super) trailers: Vec<(String, String)>,
 }
 
 /// Which routes there are.

@@ -1,65 +1,57 @@
-//! The cases of HTTP/2, and those that are a target alone, in frames: judged by the same oracle.
+//! The cases of HTTP/2, those that are a target alone, and those of HTTP/1.1 that mean something there, in frames.
 
-use crate::cases::case::Case;
-use crate::cases::oracle::{Outcome, judge};
-use crate::cases::{Place, lookups, places, with_two_sessions, world};
-use crate::support::h2::{DATA, END_HEADERS, END_STREAM, End, H2, HEADERS, block, frame, headers, integer};
-use crate::support::{Redis, Response, Upstream, answer_with};
-use std::io::Write;
+use crate::cases::case::{Case, EVIL};
+use crate::cases::oracle::FIRST;
+use crate::cases::translated::translated;
+use crate::support::Response;
+use crate::support::h2::{
+    DATA, END_HEADERS, END_STREAM, End, H2, HEADERS, block, frame, headers, integer, request,
+};
+use std::net::SocketAddr;
 
 /// `http` cuts a target at `#` before anything of ours sees it: what is judged and forwarded is the same, but it is not refused.
 const CUT_BY_HTTP: &str = "h2-pseudo-4";
 
-#[test]
-fn every_case_of_http2_holds() {
+/// Every case that can be said in HTTP/2.
+pub(super) fn cases() -> Vec<Case> {
     let all = Case::all();
-    let cases = all.iter().filter(|case| matches!(case.proto.as_str(), "h2" | "url"));
-    let cases: Vec<&Case> =
-        cases.filter(|case| case.id != CUT_BY_HTTP && !case.text().contains('#')).collect();
-    assert!(cases.len() > 55, "{}", cases.len());
-    let (redis, mut violations) = (with_two_sessions(), Vec::new());
-    for (case, place) in cases.iter().flat_map(|case| places(case)) {
-        let outcome = run(case, place, &redis);
-        let broken = judge(case, &outcome);
-        violations
-            .extend(broken.into_iter().map(|why| format!("{} ({}, {place:?}): {why}", case.id, case.row)));
+    let own = all.iter().filter(|case| matches!(case.proto.as_str(), "h2" | "url")).cloned();
+    let cases: Vec<Case> = own.chain(all.iter().filter_map(translated)).collect();
+    let cut = |case: &Case| case.id == CUT_BY_HTTP || case.text().contains('#');
+    cases.into_iter().filter(|case| !cut(case)).collect()
+}
+
+/// Sends a case, and before it another request if it is to be the second; the answers to both.
+pub(super) fn speak(case: &Case, second: bool, address: SocketAddr) -> (Option<Response>, Vec<Response>) {
+    let mut client = H2::connect(address);
+    let mut first = None;
+    if second {
+        let cookie = format!("sid={}", EVIL.0);
+        let mut fields = request("GET", FIRST);
+        fields.push(("cookie", &cookie));
+        client.send(headers(1, END_STREAM, &fields));
+        first = answer(client.end_of(1));
     }
-    let _ =
-        writeln!(std::io::stdout(), "cases: {} run in HTTP/2, {} violations", cases.len(), violations.len());
-    assert!(violations.is_empty(), "\n{}", violations.join("\n"));
+    let stream = if second { 3 } else { 1 };
+    client.send(frames(case, stream));
+    (first, answer(client.end_of(stream)).into_iter().collect())
 }
 
-fn run(case: &Case, place: Place, redis: &Redis) -> Outcome {
-    let upstream = Upstream::playing(|wire| {
-        while let Some(request) = wire.request() {
-            let body = format!("{} {}", request.method, request.target);
-            wire.say(answer_with(&request, body.as_bytes()));
-        }
-    });
-    let mut gateway = world(place, &upstream).start_beside(redis);
-    let keys = gateway.keys();
-    redis.command::<()>(&["CONFIG", "RESETSTAT"]);
-    let mut client = H2::connect(gateway.public);
-    client.send(frames(case));
-    let responses = match client.end_of(1) {
-        End::Answer(status, body) => vec![Response { status, headers: Vec::new(), body }],
-        End::Reset(_) | End::Goaway(_) | End::Closed => Vec::new(),
-    };
-    drop(client);
-    assert!(gateway.stop().success(), "{}: the gateway did not end well", case.id);
-    let lookups = lookups(redis);
-    let (upstream, lines) = (upstream.finish(), gateway.lines());
-    Outcome { place, scheme: "http", responses, upstream, lines, lookups, keys }
+fn answer(end: End) -> Option<Response> {
+    match end {
+        End::Answer(status, body) => Some(Response { status, headers: Vec::new(), body }),
+        End::Reset(_) | End::Goaway(_) | End::Closed => None,
+    }
 }
 
-/// What a case sends: its fields on stream 1, and what its note says besides.
-fn frames(case: &Case) -> Vec<u8> {
+/// What a case sends: its fields, what follows them, and what its note says besides.
+fn frames(case: &Case, stream: u32) -> Vec<u8> {
     let fields = case.pairs();
     match case.id.as_str() {
         "h2-trailer-auth" => [
-            headers(1, 0, &fields),
-            frame(DATA, 0, 1, b"x"),
-            headers(1, END_STREAM, &[("authorization", "Bearer evil")]),
+            headers(stream, 0, &fields),
+            frame(DATA, 0, stream, b"x"),
+            headers(stream, END_STREAM, &[("authorization", "Bearer evil")]),
         ]
         .concat(),
         "h2-cookie-4000" => {
@@ -72,8 +64,29 @@ fn frames(case: &Case) -> Vec<u8> {
                 fields_once.extend_from_slice(text);
             }
             fields_once.extend([0xbe; 4_000]);
-            frame(HEADERS, END_STREAM | END_HEADERS, 1, &fields_once)
+            frame(HEADERS, END_STREAM | END_HEADERS, stream, &fields_once)
         }
-        _ => headers(1, END_STREAM, &fields),
+        _ if !case.trailers.is_empty() => [
+            headers(stream, 0, &fields),
+            frame(DATA, 0, stream, case.body.as_bytes()),
+            headers(stream, END_STREAM, &case.trailers),
+        ]
+        .concat(),
+        _ if !case.body.is_empty() => {
+            [headers(stream, 0, &fields), frame(DATA, END_STREAM, stream, case.body.as_bytes())].concat()
+        }
+        _ => large(stream, &block(&fields)),
     }
+}
+
+/// A block that may be longer than a frame.
+fn large(stream: u32, block: &[u8]) -> Vec<u8> {
+    use crate::support::h2::CONTINUATION;
+    let parts: Vec<&[u8]> = block.chunks(16 * 1024).collect();
+    let frames = parts.iter().enumerate().map(|(at, part)| {
+        let end = if at + 1 == parts.len() { END_HEADERS } else { 0 };
+        let (kind, flags) = if at == 0 { (HEADERS, END_STREAM | end) } else { (CONTINUATION, end) };
+        frame(kind, flags, stream, part)
+    });
+    frames.flatten().collect()
 }

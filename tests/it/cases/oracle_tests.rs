@@ -1,7 +1,7 @@
 //! Every rule bites: one sound outcome, and what is planted in it is found.
 
 use super::*;
-use crate::cases::case::{EVIL, VALID};
+use crate::cases::case::VALID;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
@@ -43,6 +43,7 @@ fn sound() -> Outcome {
     let answer = Response { status: 200, headers: Vec::new(), body: b"GET /p".to_vec() };
     Outcome {
         place: Place::Required,
+        second: false,
         scheme: "http",
         responses: vec![answer],
         upstream: vec![forwarded(&in_the_name_of(VALID.1))],
@@ -90,6 +91,21 @@ fn a_token_of_another_user_is_found() {
     assert!(
         found(|outcome| outcome.upstream = vec![forwarded(&in_the_name_of(EVIL.1))]).contains("rule 2: sub")
     );
+}
+
+#[test]
+fn the_request_before_a_case_is_no_part_of_it_unless_it_took_another_name() {
+    let first = |sub: &str| forwarded(&in_the_name_of(sub)).to_vec();
+    let with = |sub: &'static str| {
+        found(move |outcome| {
+            outcome.second = true;
+            let text = String::from_utf8(first(sub)).unwrap().replacen("GET /p ", "GET /first ", 1);
+            outcome.upstream.insert(0, text.into_bytes());
+            outcome.lines.push(json!({ "method": "GET", "path": "/first", "upstream": "recorder" }));
+        })
+    };
+    assert_eq!(with(EVIL.1), "");
+    assert!(with(VALID.1).contains("rule 5"));
 }
 
 #[test]
