@@ -6,7 +6,7 @@
 //! of random bytes that we have seen, but neither a colon, which parts the names of keys, nor a path.
 //! There is no expiry but the key's TTL and no convention for the user: a profile names its `subject`.
 
-use crate::codec::{Limits, Value, msgpack};
+use crate::codec::{Limits, msgpack};
 use crate::config::{ConfigError, DuplicateCookie, Framework, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options, word};
@@ -86,14 +86,6 @@ impl SessionFormat for Bare {
 
     fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
         Some(self.key.key(id))
-    }
-
-    fn subject(&self, _data: &Value) -> Option<Value> {
-        None
-    }
-
-    fn subject_convention(&self) -> Option<&'static str> {
-        None
     }
 }
 

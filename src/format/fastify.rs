@@ -121,14 +121,6 @@ impl SessionFormat for Fastify {
     fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
         Some(self.key.key(id))
     }
-
-    fn subject(&self, _data: &Value) -> Option<Value> {
-        None
-    }
-
-    fn subject_convention(&self) -> Option<&'static str> {
-        None
-    }
 }
 
 #[cfg(test)]

@@ -138,14 +138,6 @@ impl SessionFormat for Gorilla {
     fn touching(&self) -> Touching {
         Touching::Never("the cookie says itself when it ends")
     }
-
-    fn subject(&self, _data: &Value) -> Option<Value> {
-        None
-    }
-
-    fn subject_convention(&self) -> Option<&'static str> {
-        None
-    }
 }
 
 #[cfg(test)]

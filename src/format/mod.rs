@@ -120,11 +120,15 @@ pub trait SessionFormat: Send + Sync {
 
     /// The user id by the framework's own convention, for profiles that name no `subject`; `None` if it has none or
     /// nobody is logged in.
-    fn subject(&self, data: &Value) -> Option<Value>;
+    fn subject(&self, _data: &Value) -> Option<Value> {
+        None
+    }
 
     /// The path that [`SessionFormat::subject`] follows, in words for `explain`; `None` if the framework has no
     /// convention and a profile must name its `subject`.
-    fn subject_convention(&self) -> Option<&'static str>;
+    fn subject_convention(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Paths of users that the convention leaves out because they may be other people under the same numbers, as the admins of
     /// another guard: for `explain` to name, so that a profile can.

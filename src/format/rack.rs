@@ -6,7 +6,7 @@
 //! * Value: Marshal of a hash whose keys are texts. Bytes behind it are ignored.
 //! * No convention for the user.
 
-use crate::codec::{Limits, Value, marshal};
+use crate::codec::{Limits, marshal};
 use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
@@ -55,14 +55,6 @@ impl SessionFormat for Rack {
 
     fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
         Some(self.key.key(id))
-    }
-
-    fn subject(&self, _data: &Value) -> Option<Value> {
-        None
-    }
-
-    fn subject_convention(&self) -> Option<&'static str> {
-        None
     }
 }
 

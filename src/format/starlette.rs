@@ -8,7 +8,6 @@
 //! * A login makes a new id but leaves the old key alive, so the old cookie still names its user, here as in the app.
 //! * No convention for the user.
 
-use crate::codec::Value;
 use crate::config::{ConfigError, DuplicateCookie, Profile};
 use crate::format::cookies::{self, CookieRules};
 use crate::format::options::{KeyTemplate, Options};
@@ -56,14 +55,6 @@ impl SessionFormat for Starlette {
 
     fn key_of(&self, id: &[u8]) -> Option<StoreKey> {
         Some(self.key.key(id))
-    }
-
-    fn subject(&self, _data: &Value) -> Option<Value> {
-        None
-    }
-
-    fn subject_convention(&self) -> Option<&'static str> {
-        None
     }
 }
 

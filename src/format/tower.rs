@@ -106,14 +106,6 @@ impl SessionFormat for Tower {
     fn touching(&self) -> Touching {
         Touching::Never("the record says when it ends, and only the app can write it")
     }
-
-    fn subject(&self, _data: &Value) -> Option<Value> {
-        None
-    }
-
-    fn subject_convention(&self) -> Option<&'static str> {
-        None
-    }
 }
 
 #[cfg(test)]
