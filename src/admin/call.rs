@@ -15,6 +15,10 @@ pub(super) enum Call {
     Retire(String),
     /// `POST /api/keys/rotate`
     Rotate,
+    /// `GET /api/migration`
+    Migration,
+    /// `POST /api/migration/resume`
+    ResumeRollout,
     /// `GET /api`: whether a token is good.
     Who,
 }
@@ -25,6 +29,8 @@ impl Call {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let (allow, call) = match parts.as_slice() {
             ["api"] => ("GET, HEAD", Self::Who),
+            ["api", "migration"] => ("GET, HEAD", Self::Migration),
+            ["api", "migration", "resume"] => ("POST", Self::ResumeRollout),
             ["api", "keys"] => ("GET, HEAD", Self::Keys),
             ["api", "keys", "rotate"] => ("POST", Self::Rotate),
             ["api", "keys", "import"] => ("POST", Self::Import),
@@ -40,7 +46,9 @@ impl Call {
     /// The role that it takes, or `all`.
     pub(super) const fn needs(&self) -> Role {
         match self {
-            Self::Keys | Self::Who => Role::Read,
+            Self::Keys | Self::Migration | Self::Who => Role::Read,
+            // It changes who is served by what, which no lesser role is for.
+            Self::ResumeRollout => Role::All,
             Self::Import | Self::Retire(_) | Self::Rotate => Role::Keys,
         }
     }
@@ -60,6 +68,8 @@ impl Call {
             Self::Import => "keys import",
             Self::Retire(_) => "keys retire",
             Self::Rotate => "keys rotate",
+            Self::Migration => "migration",
+            Self::ResumeRollout => "migration resume",
             Self::Who => "who",
         }
     }

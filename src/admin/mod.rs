@@ -17,9 +17,11 @@
 mod call;
 mod gate;
 mod key_calls;
+mod migration;
 mod problem;
 
 pub use gate::Gate;
+pub use migration::MigrationDesk;
 
 use crate::admin::call::Call;
 use crate::admin::problem::Problem;
@@ -39,6 +41,7 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub struct Admin {
     gate: Gate,
     keys: KeyDesk,
+    migration: MigrationDesk,
 }
 
 /// Who calls.
@@ -52,8 +55,8 @@ pub struct Caller<'a> {
 
 impl Admin {
     /// For those whom the configuration names.
-    pub fn new(config: &Config, keys: KeyDesk) -> Self {
-        Self { gate: Gate::new(config), keys }
+    pub fn new(config: &Config, keys: KeyDesk, migration: MigrationDesk) -> Self {
+        Self { gate: Gate::new(config), keys, migration }
     }
 
     /// The answer to a request from `peer`, its body read. Infallible.
@@ -91,6 +94,8 @@ impl Admin {
     async fn run(&self, call: &Call, body: &Bytes) -> Result<Value, Problem> {
         match call {
             Call::Keys => key_calls::order(&self.keys, Order::List).await,
+            Call::Migration => Ok(self.migration.tell()),
+            Call::ResumeRollout => self.migration.resume(body),
             Call::Import => key_calls::import(&self.keys, body).await,
             Call::Retire(kid) => key_calls::order(&self.keys, Order::Retire { kid: kid.clone() }).await,
             Call::Rotate => key_calls::rotate(&self.keys, body).await,

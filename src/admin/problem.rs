@@ -31,6 +31,8 @@ pub(super) enum Problem {
         /// Those that it has.
         allow: &'static str,
     },
+    /// The route has no rollout, or there is no such route.
+    NoSuchRollout,
     /// There is no such path.
     NotFound,
     /// The token is good, but not for this.
@@ -56,6 +58,7 @@ impl Problem {
             Self::Keys { .. } => "keys-unchanged",
             Self::Malformed { .. } => "malformed",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
+            Self::NoSuchRollout => "no-such-rollout",
             Self::NotFound => "not-found",
             Self::RoleLacking { .. } => "role-lacking",
             Self::TokenRefused => "token-refused",
@@ -69,7 +72,7 @@ impl Problem {
             Self::Keys { status, .. } => *status,
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NoSuchRollout | Self::NotFound => StatusCode::NOT_FOUND,
             Self::TokenRefused => StatusCode::UNAUTHORIZED,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -85,6 +88,7 @@ impl Problem {
             Self::Keys { detail, .. } => detail.clone(),
             Self::Malformed { takes } => format!("The body is to be {takes}."),
             Self::MethodNotAllowed { allow } => format!("This path takes {allow}."),
+            Self::NoSuchRollout => "No route of this name has a rollout; `GET /api/migration` lists them.".to_owned(),
             Self::NotFound => "There is no such call.".to_owned(),
             Self::RoleLacking { needs } => format!("This takes a token whose role is `{}` or `all`.", needs.word()),
             Self::TokenRefused => "This takes a token of `[admin.tokens]`, as `Authorization: Bearer`.".to_owned(),
@@ -120,6 +124,7 @@ impl Problem {
             | Self::HostRefused
             | Self::Keys { .. }
             | Self::Malformed { .. }
+            | Self::NoSuchRollout
             | Self::NotFound
             | Self::RoleLacking { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! The listener for operators.
 
-use crate::admin::{Admin, BODY_BYTES_MAX};
+use crate::admin::{Admin, BODY_BYTES_MAX, MigrationDesk};
 use crate::app::{Running, StartError};
 use crate::config::Limits;
 use crate::listen::{Connections, Handler, Listener, Terms, serve, spawn_worker};
@@ -11,6 +11,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -32,7 +33,12 @@ impl Running {
         if config.tokens.is_empty() {
             tracing::warn!("the admin listener answers nobody: `[admin.tokens]` is empty");
         }
-        let admin = Admin::new(config, desk);
+        let (told, asked, since) = (Arc::clone(&self.shared), Arc::clone(&self.shared), self.shared.now());
+        let migration = MigrationDesk {
+            report: Box::new(move || told.progress(since)),
+            resume: Box::new(move |route| asked.migration().resume(route)),
+        };
+        let admin = Admin::new(config, desk, migration);
         let limits = Limits { connections: CONNECTIONS, ..self.shared.config.server.limits.clone() };
         let (drain, sockets) = (drain.clone(), listener.into_workers().into_iter().flatten().collect());
         let worker = spawn_worker("admin", move || async move {

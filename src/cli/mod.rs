@@ -12,6 +12,7 @@ mod explain;
 mod init;
 mod keys;
 mod live;
+mod migration;
 mod printer;
 mod schema;
 mod serve;
@@ -49,6 +50,8 @@ enum Command {
     /// Look at the key ring of a running gateway, and change it.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Show how far every route and upstream is on its way from the app's sessions to our tokens.
+    Migration(migration::Migration),
     /// Look at tokens.
     #[command(subcommand)]
     Token(token::Token),
@@ -91,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain.run(&printer),
         Command::Attest(attest) => attest.run(&printer),
         Command::Keys(keys) => keys.run(&printer),
+        Command::Migration(migration) => migration.run(&printer),
         Command::Token(token) => token.run(&printer),
         Command::Schema => schema::run(&printer),
         Command::Completions(completions) => completions.run(&printer),

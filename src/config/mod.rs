@@ -53,7 +53,7 @@ pub use issuer::{Introspection, Issuer, IssuerKeys};
 pub use load::{from_text, load, load_with};
 pub use migration::{Rollout, Share};
 pub use pair::Pair;
-pub use rate::Rate;
+pub use rate::{Rate, Rates, RouteRates};
 pub use report::render;
 pub use schema::schema;
 pub use secret::Secret;
@@ -187,30 +187,6 @@ pub struct Limits {
     pub requests: usize,
     /// How long a drain waits for requests and tunnels before it cuts them.
     pub drain_timeout: Duration,
-}
-
-/// `[limits]`: how often somebody may ask, over all routes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rates {
-    /// One client address.
-    pub client: Option<Rate>,
-    /// One session.
-    pub session: Option<Rate>,
-    /// One client address with cookies of which a store knows no session.
-    pub lookups: Option<Rate>,
-    /// How many addresses and sessions are remembered at most.
-    pub keys: usize,
-}
-
-/// How often a route may be asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RouteRates {
-    /// By one client address.
-    pub client: Option<Rate>,
-    /// With one session.
-    pub session: Option<Rate>,
-    /// By all together.
-    pub route: Option<Rate>,
 }
 
 /// `[internal]`: the listener for services.

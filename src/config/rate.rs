@@ -31,6 +31,30 @@ pub struct Rate {
     pub burst: NonZeroU32,
 }
 
+/// `[limits]`: how often somebody may ask, over all routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// One client address.
+    pub client: Option<Rate>,
+    /// One session.
+    pub session: Option<Rate>,
+    /// One client address with cookies of which a store knows no session.
+    pub lookups: Option<Rate>,
+    /// How many addresses and sessions are remembered at most.
+    pub keys: usize,
+}
+
+/// How often a route may be asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteRates {
+    /// By one client address.
+    pub client: Option<Rate>,
+    /// With one session.
+    pub session: Option<Rate>,
+    /// By all together.
+    pub route: Option<Rate>,
+}
+
 impl Rate {
     /// Reads `100/min`, or `10/s burst 50`; the burst is the count where it is left out.
     pub(crate) fn parse(text: &str) -> Option<Self> {

@@ -61,6 +61,7 @@ impl SessionFormat for Starlette {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Value;
     use crate::config::{FormatOptions, Framework};
     use crate::format::fixture::{key, present, profile};
 

@@ -6,10 +6,12 @@ use crate::migration::comparisons::{Comparisons, Example};
 use crate::migration::rollout::Rollout;
 
 /// All routes and upstreams.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Since when this gateway has been counting, RFC 3339.
     pub since: String,
+    /// Who has fetched the key set from this gateway, as `agent (address) at time`.
+    pub fetched_by: Vec<String>,
     /// Every upstream, in the order of the configuration.
     pub upstreams: Vec<UpstreamReport>,
     /// Every route, likewise.
@@ -38,7 +40,7 @@ pub struct UpstreamReport {
 /// One route.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RouteReport {
-    /// Host and path.
+    /// Host and path, and methods where it is for some only.
     pub route: String,
     /// Its upstream.
     pub upstream: String,

@@ -10,6 +10,7 @@ use crate::clock::UnixMillis;
 use crate::config::{self, Share};
 use crate::migration::sides::Sides;
 use crate::state::{RolloutWish, State, StoredRollout};
+use crate::telemetry::chain;
 
 /// One route's rollout, shared by all workers.
 #[derive(Debug)]
@@ -31,8 +32,10 @@ struct Standing {
     sides: Sides,
     /// Requests of those moved since the step began.
     seen: u32,
-    /// What the others have to be told.
+    /// Whether the others have to be told that everybody went back.
     untold: bool,
+    /// Whether somebody asked that it begin again.
+    resume: bool,
 }
 
 /// How a request ended, for the side that it was on.
@@ -82,6 +85,7 @@ impl Rollout {
                 sides: Sides::new(now),
                 seen: 0,
                 untold: false,
+                resume: false,
             }),
         }
     }
@@ -128,24 +132,19 @@ impl Rollout {
         At { share, step: standing.step, since: standing.since, back: standing.back.clone() }
     }
 
+    /// Which route's it is.
+    pub fn route(&self) -> &str {
+        &self.route
+    }
+
     /// The plan.
     pub const fn plan(&self) -> &config::Rollout {
         &self.plan
     }
 
-    /// Begins again, after everybody went back.
-    ///
-    /// # Errors
-    /// The state's, as text: then nothing changed.
-    pub async fn resume(&self, state: Option<&State>, now: UnixMillis) -> Result<(), String> {
-        let stored = match state {
-            Some(state) => Some(self.tell(state, RolloutWish::Resume).await?),
-            None => None,
-        };
-        let begun = StoredRollout { step: 0, since: now, back: None };
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).untold = false;
-        self.take(stored.unwrap_or(begun), now);
-        Ok(())
+    /// Has it begin again, after everybody went back: done when it is looked after next.
+    pub fn resume(&self) {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).resume = true;
     }
 
     /// Takes the next step where its time has come, and tells the others of a way back. With `state` all gateways go together.
@@ -154,27 +153,26 @@ impl Rollout {
     /// The state's, as text: the share stays as it is, and a way back is told the next time.
     pub async fn tend(&self, state: Option<&State>, now: UnixMillis) -> Result<(), String> {
         let (wish, step) = self.wish(now);
-        let Some(state) = state else {
-            if matches!(wish, Wish::Next) {
-                self.take(StoredRollout { step: step + 1, since: now, back: None }, now);
+        let stored = match state {
+            Some(state) => self.tell(state, &wish, step).await?,
+            None => {
+                let Some(step) = wish.alone(step) else { return Ok(()) };
+                StoredRollout { step, since: now, back: None }
             }
-            return Ok(());
         };
-        let every = self.plan.every;
-        let stored = match &wish {
-            Wish::Nothing => self.tell(state, RolloutWish::Look).await?,
-            Wish::Next => self.tell(state, RolloutWish::Next { from: step, every }).await?,
-            Wish::Back(why) => self.tell(state, RolloutWish::Back { why }).await?,
-        };
-        if matches!(wish, Wish::Back(_)) {
-            self.standing.lock().unwrap_or_else(PoisonError::into_inner).untold = false;
-        }
+        self.done(&wish);
         self.take(stored, now);
         Ok(())
     }
 
-    async fn tell(&self, state: &State, wish: RolloutWish<'_>) -> Result<StoredRollout, String> {
-        state.rollout(&self.name, wish).await.map_err(|error| crate::telemetry::chain(&error))
+    async fn tell(&self, state: &State, wish: &Wish, step: usize) -> Result<StoredRollout, String> {
+        let wish = match wish {
+            Wish::Nothing => RolloutWish::Look,
+            Wish::Next => RolloutWish::Next { from: step, every: self.plan.every },
+            Wish::Back(why) => RolloutWish::Back { why },
+            Wish::Resume => RolloutWish::Resume,
+        };
+        state.rollout(&self.name, wish).await.map_err(|error| chain(&error))
     }
 
     fn wish(&self, now: UnixMillis) -> (Wish, usize) {
@@ -182,11 +180,21 @@ impl Rollout {
         let age = Duration::from_millis(now.as_millis().saturating_sub(standing.since.as_millis()));
         let due = age >= self.plan.every && standing.seen >= self.plan.minimum;
         let wish = match &standing.back {
+            _ if standing.resume => Wish::Resume,
             Some(why) if standing.untold => Wish::Back(why.clone()),
             None if due && standing.step < self.plan.steps.len() => Wish::Next,
             Some(_) | None => Wish::Nothing,
         };
         (wish, standing.step)
+    }
+
+    fn done(&self, wish: &Wish) {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        match wish {
+            Wish::Resume => (standing.resume, standing.untold) = (false, false),
+            Wish::Back(_) => standing.untold = false,
+            Wish::Nothing | Wish::Next => {}
+        }
     }
 
     /// Goes where all gateways are.
@@ -219,6 +227,7 @@ impl Rollout {
             sides: Sides::new(now),
             seen: 0,
             untold: false,
+            resume: standing.resume,
         };
     }
 }
@@ -227,6 +236,18 @@ enum Wish {
     Nothing,
     Next,
     Back(String),
+    Resume,
+}
+
+impl Wish {
+    /// The step that a gateway takes which is alone, from `step`, if it takes any.
+    const fn alone(&self, step: usize) -> Option<usize> {
+        match self {
+            Self::Nothing | Self::Back(_) => None,
+            Self::Next => Some(step + 1),
+            Self::Resume => Some(0),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -295,7 +316,8 @@ mod tests {
         (0..100).for_each(|_| rollout.note(Outcome::Moved { failed: false }, later(600)));
         rollout.tend(None, later(600)).await.unwrap();
         assert_eq!(rollout.at().share, Share::NONE);
-        rollout.resume(None, later(601)).await.unwrap();
+        rollout.resume();
+        rollout.tend(None, later(601)).await.unwrap();
         assert_eq!((rollout.at().share, rollout.at().back), (Share::of_parts(5000), None));
     }
 }

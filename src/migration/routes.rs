@@ -47,6 +47,13 @@ impl Migration {
         self.0.iter().any(|route| route.rollout.is_some())
     }
 
+    /// Has the rollout of this route begin again, after everybody went back; whether there is one.
+    pub fn resume(&self, route: &str) -> bool {
+        let rollouts = self.0.iter().filter_map(|route| route.rollout.as_ref());
+        let mut named = rollouts.filter(|rollout| rollout.route() == route);
+        named.next().map(Rollout::resume).is_some()
+    }
+
     /// Looks after every rollout once: see [`Rollout::tend`].
     pub async fn tend(&self, state: Option<&State>, now: UnixMillis) {
         for rollout in self.0.iter().filter_map(|route| route.rollout.as_ref()) {

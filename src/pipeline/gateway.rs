@@ -275,10 +275,7 @@ fn always_kept(config: &Config) -> Vec<String> {
 fn migration(routes: &RouteTable, now: crate::clock::UnixMillis) -> Migration {
     Migration::new(routes.routes().iter().map(|route| {
         let rules = &route.rules;
-        let hosts: Vec<&str> = rules.hosts.iter().map(|host| host.value.as_str()).collect();
-        let methods: Vec<&str> = rules.methods.iter().map(http::Method::as_str).collect();
-        let name = format!("{}{} {}", hosts.join(","), rules.path.value, methods.join(","));
-        (rules.shadow, rules.rollout.clone().map(|plan| Rollout::new(plan, name.trim_end(), now)))
+        (rules.shadow, rules.rollout.clone().map(|plan| Rollout::new(plan, &route.label(), now)))
     }))
 }
 

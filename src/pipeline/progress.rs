@@ -8,8 +8,9 @@ use crate::route::Route;
 use crate::state::State;
 
 impl Shared {
-    /// All of it, as counted since `since`. `fetched`: whether anybody has fetched the key set from this gateway.
-    pub fn progress(&self, since: UnixMillis, fetched: bool) -> Report {
+    /// All of it, as counted since `since`.
+    pub fn progress(&self, since: UnixMillis) -> Report {
+        let fetched_by = self.ring().fetchers(self.now());
         let routes: Vec<RouteReport> = self
             .routes()
             .routes()
@@ -18,18 +19,18 @@ impl Shared {
             .collect();
         let upstreams = self.config.upstreams.iter().map(|upstream| {
             let here: Vec<_> = routes.iter().filter(|route| route.upstream == upstream.name).collect();
-            UpstreamReport::of(&upstream.name, &here, fetched)
+            UpstreamReport::of(&upstream.name, &here, !fetched_by.is_empty())
         });
-        Report { since: since.rfc3339(), upstreams: upstreams.collect(), routes }
+        let upstreams = upstreams.collect();
+        Report { since: since.rfc3339(), fetched_by, upstreams, routes }
     }
 
     fn progress_of(&self, route: &Route, state: &RouteState) -> RouteReport {
         let (rules, metrics) = (&route.rules, &state.metrics);
         let migration = self.migration().of(route.id);
         let rest = rules.rollout.as_ref().and_then(|rollout| self.config.upstreams.get(rollout.rest.0));
-        let hosts: Vec<&str> = rules.hosts.iter().map(|host| host.value.as_str()).collect();
         RouteReport {
-            route: format!("{}{}", hosts.join(","), rules.path.value),
+            route: route.label(),
             upstream: state.passage.name.clone(),
             state: match (state.is_open(), rules.shadow, rules.rollout.is_some()) {
                 (true, ..) => "open",
@@ -51,24 +52,6 @@ impl Shared {
                 .map(Compared::all)
                 .unwrap_or_default(),
         }
-    }
-
-    /// Begins a rollout again that went back; whether there is one at this route, named as in the report.
-    ///
-    /// # Errors
-    /// The state's, as text.
-    pub async fn resume_rollout(&self, route: &str, state: Option<&State>) -> Result<bool, String> {
-        let routes = self.routes().routes().iter();
-        let named = routes.filter(|found| {
-            let hosts: Vec<&str> = found.rules.hosts.iter().map(|host| host.value.as_str()).collect();
-            format!("{}{}", hosts.join(","), found.rules.path.value) == route
-        });
-        let mut resumed = false;
-        for rollout in named.filter_map(|route| self.migration().of(route.id)?.rollout.as_ref()) {
-            rollout.resume(state, self.now()).await?;
-            resumed = true;
-        }
-        Ok(resumed)
     }
 
     /// Looks after the rollouts for as long as the worker lives.

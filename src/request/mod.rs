@@ -52,8 +52,8 @@ use http::request::Parts;
 use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
-use std::net::SocketAddr;
 use std::cell::OnceCell;
+use std::net::SocketAddr;
 
 /// A request that is one well-formed message in one reading. Its body is hyper's, or nothing where a request is only judged.
 #[derive(Debug)]

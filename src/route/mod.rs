@@ -50,6 +50,14 @@ pub enum Grant {
 }
 
 impl Route {
+    /// What tells it from the other routes: hosts and path, and methods where it is for some only.
+    pub fn label(&self) -> String {
+        let hosts: Vec<&str> = self.rules.hosts.iter().map(|host| host.value.as_str()).collect();
+        let methods: Vec<&str> = self.rules.methods.iter().map(http::Method::as_str).collect();
+        let label = format!("{}{} {}", hosts.join(","), self.rules.path.value, methods.join(","));
+        label.trim_end().to_owned()
+    }
+
     /// What the route's access grants.
     pub const fn grant(&self) -> Grant {
         match self.rules.access {

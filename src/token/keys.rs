@@ -1,5 +1,6 @@
 //! The keys that sign and the keys that services may still meet.
 
+use crate::clock::UnixMillis;
 use crate::config::{Algorithm, At, ConfigError, KeySource, Located, Secret, Tokens};
 use crate::session::FingerprintKey;
 use crate::token::directory;
@@ -185,6 +186,14 @@ impl KeyRing {
     }
 
     /// Who has fetched it.
+    /// Who has fetched the key set lately, as `agent (address) at time`.
+    pub fn fetchers(&self, now: UnixMillis) -> Vec<String> {
+        let known = self.readers.known(now).into_iter();
+        known
+            .map(|reader| format!("{} ({}) at {}", reader.agent, reader.client, reader.fetched_at.rfc3339()))
+            .collect()
+    }
+
     pub(super) const fn readers(&self) -> &Readers {
         &self.readers
     }

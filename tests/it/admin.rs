@@ -13,7 +13,7 @@ fn world() -> World {
     world.environment("ALICE", &ALICE[7..]).environment("BOB", "bob-0123456789abcdef")
 }
 
-fn operators(gateway: &Gateway) -> SocketAddr {
+pub(crate) fn operators(gateway: &Gateway) -> SocketAddr {
     let before = "admin listener on http://";
     let found = gateway.process.err.wait_for(before, |text| {
         let (_, rest) = text.split_once(before)?;

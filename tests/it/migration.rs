@@ -1,8 +1,10 @@
 //! Routes on their way from the app's sessions to our tokens: what is only decided, and for whom it is done.
 
+use crate::admin::operators;
 use crate::express::{Program, SECRET};
 use crate::support::{Ask, Client, Gateway, Redis, Response, Running, Upstream, World, eventually};
 use std::collections::BTreeMap;
+use std::process::Command;
 
 const USERS: usize = 40;
 const STATE: &str = "[state]\nstore = \"app\"";
@@ -283,4 +285,58 @@ fn a_wrong_secret_or_subject_takes_a_rollout_back_before_anybody_is_logged_out()
         }
         assert_eq!(share(&world.gateway), 0.0);
     }
+}
+
+const OPERATORS: &str =
+    "[admin]\nlisten = \"127.0.0.1:0\"\n[admin.tokens.root]\ntoken = { env = \"ROOT\" }\nrole = \"all\"";
+const ROOT: &str = "root-0123456789abcdef";
+
+/// `cloakroom migration`, with these arguments.
+fn migration(gateway: &Gateway, arguments: &[&str]) -> String {
+    let token = gateway.dir().join("token");
+    std::fs::write(&token, ROOT).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cloakroom"))
+        .args(["migration", "--admin", &format!("http://{}", operators(gateway)), "--token-file"])
+        .arg(token)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn an_operator_is_told_what_stands_against_taking_the_cookie_away() {
+    let (old, new) = (Upstream::echoing(), Upstream::echoing());
+    let world = rolling(&old, &new, "share = \"100%\"").table(OPERATORS).environment("ROOT", ROOT).start();
+    assert!(has_token(&world.ask(&as_user(1, "/x"))));
+    let safe = |report: &serde_json::Value| {
+        let upstream =
+            report["upstreams"].as_array().unwrap().iter().find(|one| one["upstream"] == "new").unwrap();
+        upstream["safe_without_cookie"].as_bool().unwrap()
+    };
+    let told = || serde_json::from_str::<serde_json::Value>(&migration(&world.gateway, &["--json"])).unwrap();
+    assert!(!safe(&told()), "nobody has fetched the keys");
+    world.gateway.keys();
+    let report = told();
+    assert_eq!(report["routes"][0]["with_token"], 1, "{report}");
+    assert!(!safe(&report), "its rollout is not over: {report}");
+    let text = migration(&world.gateway, &[]);
+    assert!(text.contains("rollout: 100% since") && text.contains("the others at old"), "{text}");
+}
+
+#[test]
+fn an_operator_has_a_rollout_begin_again() {
+    let old = Upstream::echoing();
+    let new = Upstream::answering("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n");
+    let world = rolling(&old, &new, "share = \"50%\", minimum = 20")
+        .table(OPERATORS)
+        .environment("ROOT", ROOT)
+        .start();
+    let moved = (0..USERS).find(|user| world.ask(&as_user(*user, "/x")).status == 500).unwrap();
+    eventually("everybody to be back", || (world.ask(&as_user(moved, "/x")).status == 200).then_some(()));
+    assert!(migration(&world.gateway, &[]).contains("WENT BACK: 100.0% of"));
+    migration(&world.gateway, &["--resume", "/*"]);
+    eventually("the share to be back", || (share(&world.gateway) == 0.5).then_some(()));
+    assert_eq!(world.ask(&as_user(moved, "/x")).status, 500);
 }
