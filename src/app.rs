@@ -1,57 +1,56 @@
-//! From a configuration to a running gateway, and to its orderly end.
+//! From a configuration to a running gateway, to the next configuration, and to its orderly end.
 //!
 //! The only place, beside `listen`, where threads and long-lived tasks start: one worker per core with a runtime, listener,
 //! store connections and upstream pool of its own, one thread per store that tells us of changes, one that fetches issuers' keys, one for
 //! the internal listener, one for operators, one that keeps the key ring, one that writes the access log. Nothing
 //! waits for a store or an upstream to be up: the gateway serves what it can, says what it cannot, and `/ready` tells when every
 //! store has been reached.
+//!
+//! A reload makes a whole [`Generation`] beside the old one, which takes over what is known under settings that stay the same, and only
+//! when all of it stands is it put in force: for new connections by one atomic load ([`Terms`]), for new requests by each worker's own
+//! cell, which costs them nothing. What runs keeps what it began with, and the old generation's connections and threads end with the last
+//! that needs them. What a generation does not hold cannot change without a restart: the sockets and the threads that serve them.
 
 mod admin;
 mod check;
 mod desk;
+mod generation;
 mod health;
+mod inside;
 mod keys;
-mod prepared;
+mod opened;
 mod redirect;
 mod rehearsal;
+mod reload;
 mod state;
 mod stores;
 mod upstreams;
+mod worker;
 
 pub use check::{Bound, Checked, CheckedIssuer, CheckedRoute, check};
 pub use rehearsal::{Rehearsal, Stage};
+pub use reload::Reload;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, Limits, StoreId};
-use crate::internal::{Events, Feed, Internal, Readiness};
-use crate::listen::{BindError, Connections, Handler, Listener, Terms, serve, spawn_worker};
-use crate::pipeline::{Gateway, Shared};
-use crate::request::{Conn, ParseError, RequestIds};
-use crate::store::{Cluster, MemoryStore, RedisOptions, Sentinels, Tracked};
-use crate::telemetry::{AccessLog, AccessSink, Metrics};
-use crate::tls;
-use crate::token::Published;
+use crate::config::{self, Config, ConfigError};
+use crate::listen::{BindError, Connections, Listener, Terms, serve, spawn_worker};
+use crate::pipeline::Shared;
+use crate::store::MemoryStore;
+use crate::telemetry::{AccessSink, Metrics};
+use crate::tls::{self, Tickets};
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use desk::DeskPlan;
-use http::{Request, Response, StatusCode};
-use http_body_util::{Either, Full};
-use hyper::body::Incoming;
+use generation::{Generation, Ground};
+use inside::Inside;
 use redirect::Redirect;
-use state::StateWatch;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
-use stores::{StorePlan, leased_stores, open_stores, plan_stores, record_kinds, surveyor};
 use tokio::sync::watch;
+use worker::Post;
 
-/// How often a worker hands its access lines over when they do not fill a buffer.
-const LOG_FLUSH: Duration = Duration::from_millis(200);
-/// Connections that the internal listener holds at once: services and scrapers, not browsers.
-const INTERNAL_CONNECTIONS: usize = 1024;
+/// A thread of the gateway.
+type Thread = JoinHandle<std::io::Result<()>>;
 
 /// Connections that are being told where TLS is: each asks once.
 const REDIRECT_CONNECTIONS: usize = 1024;
@@ -87,11 +86,27 @@ pub struct Running {
     pub internal: Option<SocketAddr>,
     /// Address of the listener for operators.
     pub admin: Option<SocketAddr>,
-    shared: Arc<Shared>,
-    memory: Vec<Option<MemoryStore>>,
+    ground: Ground,
+    sockets: Sockets,
+    connections: Arc<Connections>,
+    terms: Arc<ArcSwap<Terms>>,
+    inside: Arc<ArcSwap<Terms>>,
+    /// Of the listener that sends clients to TLS.
+    plain: Arc<ArcSwap<Terms>>,
+    generation: Arc<Generation>,
+    generations: watch::Sender<Arc<Generation>>,
     drain: watch::Sender<bool>,
     draining: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<std::io::Result<()>>>,
+    threads: Vec<Thread>,
+}
+
+/// What was configured when the sockets were bound.
+struct Sockets {
+    listen: Vec<SocketAddr>,
+    workers: usize,
+    internal: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+    redirect: Option<(Vec<SocketAddr>, u16)>,
 }
 
 /// Starts a gateway.
@@ -99,93 +114,102 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]; nothing keeps running then.
 pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
-    let metrics = Arc::new(Metrics::new());
-    let mut plans = plan_stores(&config, &start.clock).map_err(StartError::Config)?;
-    let leased = leased_stores(&config);
-    let (shared, tls) = prepared::prepare(config, start.clock, &metrics)?;
+    let Start { clock, access } = start;
+    let tickets = Tickets::new().map_err(StartError::System)?;
+    let ground = Ground { clock, metrics: Arc::new(Metrics::new()), tickets };
+    let (mut generation, tls) = Generation::prepare(config, &ground, None).map_err(StartError::Config)?;
+    let shared = Arc::clone(&generation.shared);
     let (server, secure) = (&shared.config.server, tls.is_some());
-    let listener = Listener::bind(&server.listen, server.workers).map_err(StartError::Bind)?;
-    let (internal, redirecting) = bind_others(&shared.config).map_err(StartError::Bind)?;
-    let (drain, draining_seen) = watch::channel(false);
+    let sockets = Sockets::of(&shared.config);
+    let listener = Listener::bind(&sockets.listen, sockets.workers).map_err(StartError::Bind)?;
+    let internal = sockets.internal.map(|address| Listener::bind(&[address], 1));
+    let internal = internal.transpose().map_err(StartError::Bind)?;
+    let redirect = sockets.redirect.as_ref().map(|(addresses, _)| Listener::bind(addresses, 1));
+    let redirect = redirect.transpose().map_err(StartError::Bind)?;
+    let threads = generation.launch(&ground.metrics, None).map_err(StartError::System)?;
+    ground.metrics.count_configuration(ground.clock.now(), None);
+    let generation = Arc::new(generation);
     let mut running = Running {
         addresses: listener.addresses().to_vec(),
         secure,
-        redirecting: redirecting.iter().flat_map(|bound| bound.addresses().to_vec()).collect(),
+        redirecting: redirect.iter().flat_map(|bound| bound.addresses().to_vec()).collect(),
         internal: internal.as_ref().and_then(|internal| internal.addresses().first().copied()),
         admin: None,
-        memory: plans.iter().map(StorePlan::memory).collect(),
-        shared: Arc::clone(&shared),
-        drain,
+        ground,
+        sockets,
+        connections: Connections::new(server.limits.connections),
+        terms: public_terms(server, tls.map(Arc::new)).posted(),
+        inside: Terms::new(server.limits.clone(), None).posted(),
+        plain: public_terms(server, None).posted(),
+        generations: watch::Sender::new(Arc::clone(&generation)),
+        generation,
+        drain: watch::Sender::new(false),
         draining: Arc::default(),
-        threads: Vec::new(),
+        threads,
     };
-    running.track(&mut plans, &leased, &metrics).map_err(StartError::System)?;
-    running.find_primaries(&mut plans, &leased, &metrics).map_err(StartError::System)?;
-    running.ask_others(&draining_seen).map_err(StartError::System)?;
-    running.keep_keys(&plans, &metrics, &draining_seen)?;
-    let connections = Connections::new(server.limits.connections);
-    let state_watch = StateWatch::new(&shared.config);
-    let terms = public_terms(server, server.limits.clone(), tls).posted();
+    running.serve_operators()?;
     if let Some(internal) = internal {
-        let seen = (Arc::clone(&metrics), Arc::clone(&connections));
-        let watched = (plans.as_slice(), state_watch.clone());
-        running.serve_internal(internal, watched, seen, &draining_seen).map_err(StartError::System)?;
+        running.serve_internal(internal).map_err(StartError::System)?;
     }
-    running.redirect(redirecting, &terms, &draining_seen).map_err(StartError::System)?;
-    for (at, sockets) in listener.into_workers().into_iter().enumerate() {
-        let (shared, plans, access) = (Arc::clone(&shared), plans.clone(), start.access.clone());
-        let (connections, drain) = (Arc::clone(&connections), draining_seen.clone());
-        let (metrics, ids) = (Arc::clone(&metrics), request_ids().map_err(StartError::System)?);
-        let (terms, state_watch) = (Arc::clone(&terms), state_watch.clone());
-        let worker = spawn_worker(&format!("worker-{at}"), move || async move {
-            let stores = open_stores(&shared.config, &plans, &metrics);
-            let state = state::open(&shared.config, &plans, &metrics);
-            let gateway = Gateway::new(shared, stores, ids(), AccessLog::new(access), state.clone())
-                .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
-            let flusher = tokio::task::spawn_local(flush_log(gateway.clone()));
-            let watched = gateway.clone();
-            if at == 0 {
-                if let Some((watch, state)) = state_watch.zip(state.clone()) {
-                    tokio::task::spawn_local(watch.look(state));
-                }
-                if gateway.shared().migration().moves() {
-                    let (shared, state) = (Arc::clone(gateway.shared()), state.clone());
-                    tokio::task::spawn_local(async move { shared.tend_rollouts(state.as_ref()).await });
-                }
-                let following = gateway.clone();
-                tokio::task::spawn_local(async move { following.follow_endings().await });
-                let trying = gateway.clone();
-                tokio::task::spawn_local(async move { trying.try_touches().await });
-            }
-            let watcher = tokio::task::spawn_local(async move { watched.watch_streams().await });
-            let served = serve(sockets, terms, connections, gateway.clone(), drain).await;
-            flusher.abort();
-            watcher.abort();
-            gateway.log().flush();
-            served
-        });
-        running.threads.push(worker.map_err(StartError::System)?);
+    if let Some(redirect) = redirect {
+        running.redirect(redirect).map_err(StartError::System)?;
     }
+    running.serve(listener, &access).map_err(StartError::System)?;
     Ok(running)
 }
 
 impl Running {
     /// The store named `name`, if it is one inside the process.
     pub fn memory_store(&self, name: &str) -> Option<MemoryStore> {
-        let at = self.shared.config.stores.iter().position(|store| store.name == name)?;
-        self.memory.get(at)?.clone()
+        self.generation.memory_store(name)
     }
 
     /// What it serves.
     pub fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+        &self.generation.shared
+    }
+
+    /// Puts another configuration in force, all of it or nothing; returns the keys that take a restart, and have changed.
+    ///
+    /// # Errors
+    /// [`StartError`]; then the configuration before goes on.
+    pub fn reload(&mut self, config: Config) -> Result<Vec<&'static str>, StartError> {
+        let before = Arc::clone(&self.generation);
+        let prepared = Generation::prepare(config, &self.ground, Some(&before));
+        let (mut generation, tls) = prepared.map_err(StartError::Config)?;
+        let threads = generation.launch(&self.ground.metrics, Some(&before)).map_err(StartError::System)?;
+        let shared = Arc::clone(&generation.shared);
+        let mut left = self.sockets.differences(&Sockets::of(&shared.config));
+        if tls.is_some() != self.secure {
+            left.push("server.certificates");
+        }
+        // A port does not change from one protocol to the other under clients that know only one of them.
+        let tls = self.terms.load().tls().map(|old| tls.map_or_else(|| Arc::clone(old), Arc::new));
+        let server = &shared.config.server;
+        self.connections.limit(server.limits.connections);
+        self.terms.store(Arc::new(public_terms(server, tls)));
+        self.inside.store(Arc::new(Terms::new(server.limits.clone(), None)));
+        self.plain.store(Arc::new(public_terms(server, None)));
+        generation.succeed(&before);
+        self.generation = Arc::new(generation);
+        self.generations.send_replace(Arc::clone(&self.generation));
+        self.threads.retain(|thread| !thread.is_finished());
+        self.threads.extend(threads);
+        Ok(left)
+    }
+
+    /// Counts a reload: done now, or refused.
+    pub fn count_reload(&self, done: bool) {
+        self.ground.metrics.count_configuration(self.ground.clock.now(), Some(done));
     }
 
     /// Stops accepting, lets running requests and tunnels end within `drain_timeout`, and returns when all threads did.
     pub fn stop(self) {
-        self.draining.store(true, Ordering::Relaxed);
-        self.drain.send_replace(true);
-        for thread in self.threads {
+        let Self { draining, drain, threads, generation, generations, .. } = self;
+        draining.store(true, Ordering::Relaxed);
+        drain.send_replace(true);
+        drop((generation, generations));
+        for thread in threads {
             match thread.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(%error, "a worker ended early"),
@@ -194,232 +218,80 @@ impl Running {
         }
     }
 
-    /// Starts the tracked connections of the stores that some route reads under a lease, each on a thread of its own.
-    fn track(
-        &mut self,
-        plans: &mut [StorePlan],
-        leased: &[StoreId],
-        metrics: &Metrics,
-    ) -> std::io::Result<()> {
-        for (at, plan) in plans.iter_mut().enumerate().filter(|(at, _)| leased.contains(&StoreId(*at))) {
-            let (StorePlan::Redis(options, watch, tracked), Some(store)) =
-                (plan, self.shared.config.stores.get(at))
-            else {
-                continue;
+    fn serve(&mut self, listener: Listener, access: &AccessSink) -> std::io::Result<()> {
+        for (at, sockets) in listener.into_workers().into_iter().enumerate() {
+            let post = Post {
+                sockets,
+                terms: Arc::clone(&self.terms),
+                connections: Arc::clone(&self.connections),
+                generations: self.generations.subscribe(),
+                metrics: Arc::clone(&self.ground.metrics),
+                access: access.clone(),
+                drain: self.drain.subscribe(),
+                is_first: at == 0,
             };
-            let options = RedisOptions::clone(options);
-            let (handle, link) = Tracked::new(options, store.revocation_bound, metrics.store(&store.name));
-            let kinds = record_kinds(&self.shared, StoreId(at));
-            let follower = self.shared.cache().follower(StoreId(at), kinds, Arc::clone(link.lease()));
-            let watch = Arc::clone(watch);
-            self.threads.push(spawn_worker(&format!("store-{}", store.name), move || async move {
-                link.run(follower, move |event| watch.note(&event)).await;
-                Ok(())
-            })?);
-            *tracked = Some(Arc::new(handle));
-        }
-        Ok(())
-    }
-
-    /// Starts a thread for each store whose primaries are found by sentinels or are those of a Cluster; the connections to these are
-    /// tracked there too.
-    fn find_primaries(
-        &mut self,
-        plans: &mut [StorePlan],
-        leased: &[StoreId],
-        metrics: &Arc<Metrics>,
-    ) -> std::io::Result<()> {
-        for (at, plan) in plans.iter_mut().enumerate() {
-            let id = StoreId(at);
-            self.threads.extend(match plan {
-                StorePlan::Memory(_) => None,
-                StorePlan::Redis(options, watch, _) => match options.sentinels().map(Arc::downgrade) {
-                    None => None,
-                    Some(sentinels) => {
-                        let watch = Arc::clone(watch);
-                        Some(spawn_worker(&format!("sentinels-{}", watch.name()), move || async move {
-                            Sentinels::watch(sentinels, |event| watch.note(&event)).await;
-                            Ok(())
-                        })?)
-                    }
-                },
-                StorePlan::Cluster(options, watch, cluster) => match Cluster::new(options) {
-                    None => None,
-                    Some((handle, survey)) => {
-                        *cluster = Some(handle);
-                        let shared = leased.contains(&id).then(|| Arc::clone(&self.shared));
-                        let (watch, metrics) = (Arc::clone(watch), Arc::clone(metrics));
-                        Some(spawn_worker(&format!("store-{}", watch.name()), move || async move {
-                            survey.run(surveyor(shared, id, watch, metrics)).await;
-                            Ok(())
-                        })?)
-                    }
-                },
-            });
-        }
-        Ok(())
-    }
-
-    /// Starts the threads that ask issuers for their keys and endpoints whether they work, if any are asked.
-    fn ask_others(&mut self, drain: &watch::Receiver<bool>) -> std::io::Result<()> {
-        self.threads.extend(upstreams::check(&self.shared, drain)?);
-        if self.shared.issuers().fetch() {
-            let (shared, mut drain) = (Arc::clone(&self.shared), drain.clone());
-            self.threads.push(spawn_worker("issuers", move || async move {
-                tokio::select! {
-                    () = shared.issuers().watch() => {}
-                    // An error: the sender is gone, and so is the gateway.
-                    _ = drain.wait_for(|draining| *draining) => {}
-                }
-                Ok(())
-            })?);
+            self.threads.push(spawn_worker(&format!("worker-{at}"), move || post.work())?);
         }
         Ok(())
     }
 
     /// Starts the listener without TLS, which only sends clients to where there is.
-    fn redirect(
-        &mut self,
-        listener: Option<Listener>,
-        public: &Arc<ArcSwap<Terms>>,
-        drain: &watch::Receiver<bool>,
-    ) -> std::io::Result<()> {
-        let server = &self.shared.config.server;
-        let (Some(listener), Some(redirect)) = (listener, &server.redirect_http) else { return Ok(()) };
-        let limits = Limits { connections: REDIRECT_CONNECTIONS, ..server.limits.clone() };
-        let terms = public_terms(server, limits, None).posted();
-        let (public, port, ids, drain) = (Arc::clone(public), redirect.port, request_ids()?, drain.clone());
+    fn redirect(&mut self, listener: Listener) -> std::io::Result<()> {
+        let Some((_, port)) = self.sockets.redirect else { return Ok(()) };
+        let (public, plain, drain) =
+            (Arc::clone(&self.terms), Arc::clone(&self.plain), self.drain.subscribe());
         let sockets = listener.into_workers().into_iter().flatten().collect();
+        let ids = worker::request_ids()?;
         self.threads.push(spawn_worker("redirect", move || async move {
             let connections = Connections::new(REDIRECT_CONNECTIONS);
-            serve(sockets, terms, connections, Redirect::new(public, port, ids()), drain).await
+            serve(sockets, plain, connections, Redirect::new(public, port, ids), drain).await
         })?);
         Ok(())
     }
 
-    fn serve_internal(
-        &mut self,
-        listener: Listener,
-        (plans, state): (&[StorePlan], Option<Arc<StateWatch>>),
-        (metrics, clients): (Arc<Metrics>, Arc<Connections>),
-        drain: &watch::Receiver<bool>,
-    ) -> std::io::Result<()> {
+    fn serve_internal(&mut self, listener: Listener) -> std::io::Result<()> {
         let Some(address) = self.internal else { return Ok(()) };
-        let tokens = &self.shared.config.tokens;
-        let jwks_uri = tokens.jwks_uri.clone().unwrap_or_else(|| Published::jwks_uri(address));
-        let published = Published::new(Arc::clone(self.shared.ring()), &tokens.issuer, &jwks_uri);
-        let watches: Vec<_> = plans.iter().filter_map(StorePlan::watch).collect();
-        let desk = DeskPlan::new(&self.shared, plans, &metrics);
-        let draining = Arc::clone(&self.draining);
-        let asked = Arc::clone(&self.shared);
-        let readiness = move || {
-            let mut waiting_for = health::waiting_for(&watches, draining.load(Ordering::Relaxed));
-            waiting_for.extend(state.iter().filter_map(|state| state.waits()));
-            waiting_for
-                .extend((!asked.ring().is_ready()).then(|| "the key ring was not read yet".to_owned()));
-            let stores = watches.iter().map(|watch| watch.health());
-            Readiness {
-                waiting_for,
-                stores: stores.chain(state.iter().map(|state| state.health())).collect(),
-                upstreams: asked.standings().health(),
-            }
-        };
-        let shared = Arc::clone(&self.shared);
-        let page = move || {
-            metrics.set_connections(clients.open());
-            clients.turned_away().for_each(|(cause, count)| metrics.set_turned_away(cause.word(), count));
-            metrics.set_sessions_held(shared.sessions_held());
-            for (profile, made) in shared.minter().signatures() {
-                metrics.set_signatures(profile, made);
-            }
-            shared.standings().show();
-            shared.show_rollouts();
-            metrics.page()
-        };
-        let feed = self.shared.endings().map(|endings| Feed {
-            endings: Arc::clone(endings),
-            longest: self.shared.minter().templates().longest(),
-            clock: self.shared.clock().clone(),
+        let inside = Inside {
+            sockets: listener.into_workers().into_iter().flatten().collect(),
+            address,
+            terms: Arc::clone(&self.inside),
+            generations: self.generations.subscribe(),
+            metrics: Arc::clone(&self.ground.metrics),
+            clients: Arc::clone(&self.connections),
             draining: Arc::clone(&self.draining),
-        });
-        let shared = Arc::clone(&self.shared);
-        let internal = Internal::new(published, Box::new(readiness), Box::new(page)).with_feed(feed);
-        let limits = Limits { connections: INTERNAL_CONNECTIONS, ..self.shared.config.server.limits.clone() };
-        let drain = drain.clone();
-        let sockets = listener.into_workers().into_iter().flatten().collect();
-        self.threads.push(spawn_worker("internal", move || async move {
-            let connections = Connections::new(INTERNAL_CONNECTIONS);
-            let desk = desk.map(DeskPlan::open).transpose()?;
-            serve(
-                sockets,
-                Terms::new(limits, None).posted(),
-                connections,
-                InternalHandler(Rc::new(internal), desk, shared),
-                drain,
-            )
-            .await
-        })?);
+            drain: self.drain.subscribe(),
+        };
+        self.threads.push(spawn_worker("internal", move || inside.work())?);
         Ok(())
     }
-}
-
-/// The sockets of the internal listener and of the one without TLS, as far as there are to be any.
-fn bind_others(config: &Config) -> Result<(Option<Listener>, Option<Listener>), BindError> {
-    let internal = config.internal.as_ref().map(|internal| Listener::bind(&[internal.listen], 1));
-    let redirect = config.server.redirect_http.as_ref().map(|redirect| Listener::bind(&redirect.listen, 1));
-    Ok((internal.transpose()?, redirect.transpose()?))
 }
 
 /// On what terms the public listener receives clients.
-fn public_terms(server: &config::Server, limits: Limits, tls: Option<tls::Server>) -> Terms {
-    let terms = Terms::new(limits, tls);
+fn public_terms(server: &config::Server, tls: Option<Arc<tls::Server>>) -> Terms {
+    let terms = Terms::new(server.limits.clone(), tls);
     if server.proxy_protocol { terms.behind(server.trusted_proxies.clone()) } else { terms }
 }
 
-/// The internal listener's answers.
-#[derive(Clone)]
-struct InternalHandler(Rc<Internal>, Option<Gateway>, Arc<Shared>);
-
-impl Handler for InternalHandler {
-    type Body = Either<Full<Bytes>, Events>;
-
-    async fn handle(
-        &self,
-        conn: Conn,
-        request: Result<Request<Incoming>, ParseError>,
-    ) -> Response<Self::Body> {
-        let Ok(request) = request else {
-            let mut refused = Response::new(Full::from("malformed request\n"));
-            *refused.status_mut() = StatusCode::BAD_REQUEST;
-            return refused.map(Either::Left);
-        };
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        self.0.note(target, request.headers(), conn.peer.ip(), self.2.now());
-        if let Some(events) = self.0.events(request.method(), request.uri().path(), request.headers()) {
-            return events.map(Either::Right);
-        }
-        if let Some(desk) = &self.1
-            && let Some(counter) = desk.counter(request.uri().path())
-        {
-            return Box::pin(desk.serve(counter, request, conn.peer.ip())).await.map(Either::Left);
-        }
-        self.0.answer(request.method(), target, request.headers()).map(Either::Left)
+impl Sockets {
+    fn of(config: &Config) -> Self {
+        let internal = config.internal.as_ref().map(|internal| internal.listen);
+        let admin = config.admin.as_ref().map(|admin| admin.listen);
+        let server = &config.server;
+        let redirect = server.redirect_http.as_ref().map(|redirect| (redirect.listen.clone(), redirect.port));
+        Self { listen: server.listen.clone(), workers: server.workers, internal, admin, redirect }
     }
-}
 
-async fn flush_log(gateway: Gateway) {
-    loop {
-        tokio::time::sleep(LOG_FLUSH).await;
-        gateway.log().flush();
+    /// The keys that `other` says otherwise.
+    fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let keys = [
+            ("server.listen", self.listen != other.listen),
+            ("server.workers", self.workers != other.workers),
+            ("internal.listen", self.internal != other.internal),
+            ("admin.listen", self.admin != other.admin),
+            ("server.redirect_http", self.redirect != other.redirect),
+        ];
+        keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
-}
-
-/// Random starts for a worker's request ids.
-fn request_ids() -> std::io::Result<impl FnOnce() -> RequestIds + Send> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| std::io::Error::other("no random bytes"))?;
-    let value = u128::from_ne_bytes(bytes);
-    Ok(move || RequestIds::new((value >> 64) as u64, value as u64))
 }
 
 impl std::fmt::Display for StartError {

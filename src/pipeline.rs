@@ -7,6 +7,7 @@
 
 mod bearer;
 mod callers;
+mod carried;
 mod conclude;
 mod desk;
 mod gateway;
@@ -14,6 +15,7 @@ mod judgement;
 mod keep_alive;
 mod own;
 mod own_cookies;
+mod parts;
 mod passage;
 mod places;
 mod progress;

@@ -1,19 +1,20 @@
 //! The listener for operators.
 
 use crate::admin::{Admin, BODY_BYTES_MAX, MigrationDesk};
+use crate::app::generation::Generation;
 use crate::app::{Running, StartError};
-use crate::config::Limits;
-use crate::listen::{Connections, Handler, Listener, Terms, serve, spawn_worker};
+use crate::listen::{Connections, Handler, Listener, serve, spawn_worker};
 use crate::request::{Conn, ParseError};
-use crate::token::KeyDesk;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::spawn_local;
 
 /// Connections that it holds at once: a few people and their scripts.
 const CONNECTIONS: usize = 64;
@@ -22,37 +23,51 @@ const BODY_WAIT: Duration = Duration::from_secs(10);
 
 impl Running {
     /// Starts the listener for operators on a thread of its own, if one is configured.
-    pub(super) fn serve_operators(
-        &mut self,
-        desk: KeyDesk,
-        drain: &watch::Receiver<bool>,
-    ) -> Result<(), StartError> {
-        let Some(config) = &self.shared.config.admin else { return Ok(()) };
-        let listener = Listener::bind(&[config.listen], 1).map_err(StartError::Bind)?;
+    pub(super) fn serve_operators(&mut self) -> Result<(), StartError> {
+        let Some(listen) = self.sockets.admin else { return Ok(()) };
+        let listener = Listener::bind(&[listen], 1).map_err(StartError::Bind)?;
         self.admin = listener.addresses().first().copied();
-        if config.tokens.is_empty() {
-            tracing::warn!("the admin listener answers nobody: `[admin.tokens]` is empty");
-        }
-        let (told, asked, since) = (Arc::clone(&self.shared), Arc::clone(&self.shared), self.shared.now());
-        let migration = MigrationDesk {
-            report: Box::new(move || told.progress(since)),
-            resume: Box::new(move |route| asked.migration().resume(route)),
-        };
-        let admin = Admin::new(config, desk, migration);
-        let limits = Limits { connections: CONNECTIONS, ..self.shared.config.server.limits.clone() };
-        let (drain, sockets) = (drain.clone(), listener.into_workers().into_iter().flatten().collect());
+        let sockets = listener.into_workers().into_iter().flatten().collect();
+        let (drain, terms) = (self.drain.subscribe(), Arc::clone(&self.inside));
+        let mut generations = self.generations.subscribe();
         let worker = spawn_worker("admin", move || async move {
-            let terms = Terms::new(limits, None).posted();
-            serve(sockets, terms, Connections::new(CONNECTIONS), AdminHandler(Rc::new(admin)), drain).await
+            let first = admin_of(&generations.borrow_and_update());
+            let current = AdminHandler(Rc::new(RefCell::new(first)));
+            let follower = spawn_local(follow(generations, current.clone()));
+            let served = serve(sockets, terms, Connections::new(CONNECTIONS), current, drain).await;
+            follower.abort();
+            served
         });
         self.threads.push(worker.map_err(StartError::System)?);
         Ok(())
     }
 }
 
+async fn follow(mut generations: watch::Receiver<Arc<Generation>>, current: AdminHandler) {
+    while generations.changed().await.is_ok() {
+        let next = admin_of(&generations.borrow_and_update());
+        current.0.replace(next);
+    }
+}
+
+/// Who answers operators under a configuration; nobody, if it does not have the table any more.
+fn admin_of(generation: &Generation) -> Option<Rc<Admin>> {
+    let shared = &generation.shared;
+    let config = shared.config.admin.as_ref()?;
+    if config.tokens.is_empty() {
+        tracing::warn!("the admin listener answers nobody: `[admin.tokens]` is empty");
+    }
+    let (told, asked, since) = (Arc::clone(shared), Arc::clone(shared), generation.since);
+    let migration = MigrationDesk {
+        report: Box::new(move || told.progress(since)),
+        resume: Box::new(move |route| asked.migration().resume(route)),
+    };
+    Some(Rc::new(Admin::new(config, generation.desk()?, migration)))
+}
+
 /// The admin listener's answers.
 #[derive(Clone)]
-struct AdminHandler(Rc<Admin>);
+struct AdminHandler(Rc<RefCell<Option<Rc<Admin>>>>);
 
 impl Handler for AdminHandler {
     type Body = Full<Bytes>;
@@ -63,12 +78,14 @@ impl Handler for AdminHandler {
         request: Result<Request<Incoming>, ParseError>,
     ) -> Response<Full<Bytes>> {
         let Ok(request) = request else { return refused(StatusCode::BAD_REQUEST) };
+        let admin = self.0.borrow().clone();
+        let Some(admin) = admin else { return refused(StatusCode::NOT_FOUND) };
         let (head, body) = request.into_parts();
         let body = tokio::time::timeout(BODY_WAIT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
         match body {
             Ok(Ok(body)) => {
                 let request = Request::from_parts(head, body.to_bytes());
-                self.0.answer(conn.peer.ip(), &request).await
+                admin.answer(conn.peer.ip(), &request).await
             }
             Ok(Err(_)) => refused(StatusCode::PAYLOAD_TOO_LARGE),
             Err(_) => refused(StatusCode::REQUEST_TIMEOUT),

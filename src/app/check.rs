@@ -4,7 +4,7 @@ mod issuer;
 
 pub use issuer::CheckedIssuer;
 
-use crate::app::prepared::both;
+use crate::app::generation::both;
 use crate::clock::Clock;
 use crate::config::{
     Access, Backend, Config, ConfigError, Freshness, IdleTouch, Outage, Profile, Route, Store, SubjectType,
@@ -92,7 +92,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     let issuers = config.issuers.iter().map(issuer::checked).collect();
     config.tokens.stand_in = true;
     let tls = tls::Server::build(&config.server.certificates, &config.server.client_certificates, None);
-    let shared = Shared::build(config, Clock::System, Arc::new(Metrics::new()));
+    let shared = Shared::build(config, Clock::System, Arc::new(Metrics::new()), None);
     both(shared, tls).map(|(shared, tls)| {
         warnings.extend(tls.iter().flat_map(|tls| tls.warnings(Clock::System.now())));
         warnings.extend(dead_ends(&shared));

@@ -20,6 +20,8 @@ pub(super) struct StoreWatch {
     primaries: Mutex<Vec<String>>,
     /// Whether it was said that sessions cannot be kept alive.
     untouched: AtomicBool,
+    /// Whether another configuration is in force: what becomes of its connections is no news.
+    retired: AtomicBool,
 }
 
 impl StoreWatch {
@@ -33,6 +35,16 @@ impl StoreWatch {
             untracked: Mutex::new(None),
             primaries: Mutex::default(),
             untouched: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    /// Falls silent, as another configuration is in force. The store of this name there counts as reached if this was: readiness does
+    /// not begin again.
+    pub(super) fn retire(&self, next: Option<&Self>) {
+        self.retired.store(true, Ordering::Relaxed);
+        if let Some(next) = next.filter(|_| self.reached.load(Ordering::Relaxed)) {
+            next.reached.store(true, Ordering::Relaxed);
         }
     }
 
@@ -89,6 +101,9 @@ impl StoreWatch {
 
     /// Takes note of one worker's connection, and logs what changed for the store as a whole: once, however many workers see it.
     pub(super) fn note(&self, event: &LinkEvent<'_>) {
+        if self.retired.load(Ordering::Relaxed) {
+            return;
+        }
         match event {
             LinkEvent::Connected => {
                 self.reached.store(true, Ordering::Relaxed);

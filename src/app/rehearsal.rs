@@ -1,13 +1,16 @@
 //! A gateway that is made ready and serves nobody, to look at its decisions.
 
 use crate::app::health::StoreWatch;
-use crate::app::{StorePlan, open_stores, plan_stores, request_ids, state, surveyor};
+use crate::app::opened::{open_state, open_stores};
+use crate::app::stores::{StorePlan, plan_stores, surveyor};
+use crate::app::worker::request_ids;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, StoreId};
 use crate::listen::spawn_worker;
 use crate::pipeline::{Gateway, Shared};
 use crate::store::{Cluster, MemoryStore, Sentinels, Store};
 use crate::telemetry::{AccessLog, AccessSink, Metrics};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A configuration made ready as `serve` would, with nothing written: where a key is missing, one that is thrown away stands in.
@@ -36,8 +39,8 @@ impl Rehearsal {
     pub fn prepare(mut config: Config, clock: Clock) -> Result<Self, Vec<ConfigError>> {
         config.tokens.stand_in = true;
         let metrics = Arc::new(Metrics::new());
-        let plans = plan_stores(&config, &clock)?;
-        let shared = Arc::new(Shared::build(config, clock, Arc::clone(&metrics))?);
+        let plans = plan_stores(&config, &clock, |_| None)?;
+        let shared = Arc::new(Shared::build(config, clock, Arc::clone(&metrics), None)?);
         Ok(Self { shared, plans, metrics })
     }
 
@@ -58,19 +61,25 @@ impl Rehearsal {
     {
         let (shared, plans, metrics) =
             (Arc::clone(&self.shared), self.plans.clone(), Arc::clone(&self.metrics));
-        let (ids, stand_in_keys) = (request_ids()?, self.shared.ring().stands_in());
+        let stand_in_keys = self.shared.ring().stands_in();
         let worker = spawn_worker("rehearsal", move || async move {
             let mut plans = plans;
             find_primaries(&mut plans, &metrics);
             let fetching = Arc::clone(&shared);
             tokio::task::spawn_local(async move { fetching.issuers().watch().await });
-            let stores = open_stores(&shared.config, &plans, &metrics);
-            let state = state::open(&shared.config, &plans, &metrics);
+            let opened = open_stores(&shared.config, &plans, &metrics, &Rc::default(), &[]);
+            let stores: Vec<_> = opened.iter().map(|opened| opened.store.clone()).collect();
+            let place = open_state(&shared.config, &plans, &metrics, None);
+            let state = place.as_ref().map(|place| place.state.clone());
             let log = AccessLog::new(AccessSink::none());
-            let gateway = Gateway::new(shared, stores.clone(), ids(), log, state)
-                .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
+            let gateway =
+                Gateway::new(shared, stores.clone(), (Rc::new(request_ids()?), Rc::new(log)), state, None)
+                    .map_err(|_| std::io::Error::other("the configuration built once and not again"))?;
             let watches = plans.iter().map(StorePlan::watch).collect();
-            Ok(play(Stage { gateway, stores, stand_in_keys, watches }).await)
+            let played = play(Stage { gateway, stores, stand_in_keys, watches }).await;
+            // They end with these.
+            drop((opened, place));
+            Ok(played)
         })?;
         worker.join().unwrap_or_else(|_| Err(std::io::Error::other("the worker panicked")))
     }
@@ -78,7 +87,7 @@ impl Rehearsal {
 
 /// As `serve` does, on the worker itself, and without leases.
 fn find_primaries(plans: &mut [StorePlan], metrics: &Arc<Metrics>) {
-    for (at, plan) in plans.iter_mut().enumerate() {
+    for plan in plans {
         match plan {
             StorePlan::Memory(_) => {}
             StorePlan::Redis(options, watch, _) => {
@@ -92,7 +101,7 @@ fn find_primaries(plans: &mut [StorePlan], metrics: &Arc<Metrics>) {
             StorePlan::Cluster(options, watch, cluster) => {
                 if let Some((handle, survey)) = Cluster::new(options) {
                     *cluster = Some(handle);
-                    let made = surveyor(None, StoreId(at), Arc::clone(watch), Arc::clone(metrics));
+                    let made = surveyor(None, Arc::clone(watch), Arc::clone(metrics));
                     tokio::task::spawn_local(survey.run(made));
                 }
             }

@@ -1,11 +1,9 @@
-//! Where the gateway keeps its own: a connection of its own for each worker, and an eye on the place.
+//! An eye on the place where the gateway keeps its own.
 
-use crate::app::StorePlan;
 use crate::config::Config;
 use crate::internal::StoreHealth;
 use crate::state::{State, Unfit};
-use crate::store::{Cluster, ClusterStore, LinkEvent, RedisOptions, RedisStore, Store};
-use crate::telemetry::{Metrics, chain};
+use crate::telemetry::chain;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,38 +27,14 @@ enum Seen {
     Trouble { text: String, reached: bool },
 }
 
-/// A worker's way to what is kept, if anything is.
-pub(super) fn open(config: &Config, plans: &[StorePlan], metrics: &Metrics) -> Option<State> {
-    let state = config.state.as_ref()?;
-    let name = config.stores.get(state.store.0)?.name.as_str();
-    // Whether it is there is for `StateWatch` to say, and whether sessions can be read has nothing to do with it.
-    let store = match plans.get(state.store.0)?.clone() {
-        StorePlan::Memory(_) => return None,
-        StorePlan::Redis(options, watch, _) => {
-            let tell = move |event: LinkEvent<'_>| {
-                if matches!(event, LinkEvent::Broke(_)) {
-                    watch.note(&event);
-                }
-            };
-            Store::Redis(RedisStore::start(RedisOptions::clone(&options), metrics.store(name), None, tell))
-        }
-        StorePlan::Cluster(_, watch, cluster) => {
-            let tell = move |event: LinkEvent<'_>| {
-                if matches!(event, LinkEvent::Broke(_)) {
-                    watch.note(&event);
-                }
-            };
-            let cluster = cluster.unwrap_or_else(Cluster::unknown);
-            Store::Cluster(ClusterStore::new(cluster, metrics.store(name), tell))
-        }
-    };
-    Some(State::new(store, state))
-}
-
 impl StateWatch {
-    pub(super) fn new(config: &Config) -> Option<Arc<Self>> {
+    /// For the place of a configuration, if it names one. Where one was reached `before`, readiness does not begin again.
+    pub(super) fn new(config: &Config, before: Option<&Self>) -> Option<Arc<Self>> {
         let store = config.stores.get(config.state.as_ref()?.store.0)?.name.clone();
-        Some(Arc::new(Self { store, seen: Mutex::new(Seen::Nothing) }))
+        let reached = before.is_some_and(|before| before.waits().is_none());
+        let text = "not asked yet since the reload".to_owned();
+        let seen = if reached { Seen::Trouble { text, reached } } else { Seen::Nothing };
+        Some(Arc::new(Self { store, seen: Mutex::new(seen) }))
     }
 
     /// Looks at the place as long as the worker lives, and says what changed.

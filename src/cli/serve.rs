@@ -1,14 +1,18 @@
 //! `cloakroom serve`
 
-use crate::app::{Start, StartError, start};
+use crate::app::{Reload, Running, Start, StartError, start};
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 use crate::clock::Clock;
 use crate::telemetry::{AccessSink, chain};
 use std::io::Write;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// How often the configuration's files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Run the gateway until SIGTERM or Ctrl-C, then drain.
 #[derive(Debug, clap::Args)]
@@ -28,11 +32,11 @@ impl Serve {
             }
         };
         let Some((access, writer)) = log_access(std::io::stdout(), printer) else { return Outcome::CouldNot };
-        let Some(signals) = Signals::listen() else {
+        let Some(mut signals) = Signals::listen() else {
             printer.note("the system gives no signals");
             return Outcome::CouldNot;
         };
-        let running = match start(config, Start { clock: Clock::System, access }) {
+        let mut running = match start(config, Start { clock: Clock::System, access }) {
             Ok(running) => running,
             Err(StartError::Config(errors)) => {
                 printer.mistakes(&errors, &sources);
@@ -61,12 +65,26 @@ impl Serve {
         if let Some(admin) = running.admin {
             tracing::info!("admin listener on http://{admin}");
         }
-        let asked = signals.wait();
+        let mut reload = Reload::new(self.file.config, sources.1);
+        let asked = attend(&mut signals, &mut running, &mut reload);
+        signals.end_at_the_next();
         tracing::info!(signal = asked, "draining");
         running.stop();
         // The workers have handed over their last lines; they are the ones that say how the drain went.
         let _ = writer.join();
         Outcome::Fine
+    }
+}
+
+/// Reloads whenever that is asked for or due, until the process is asked to end.
+fn attend(signals: &mut Signals, running: &mut Running, reload: &mut Reload) -> &'static str {
+    loop {
+        match signals.within(LOOK) {
+            Some(Wish::Reload) => reload.run(running, "SIGHUP"),
+            Some(Wish::End(signal)) => return signal,
+            None if reload.is_due() => reload.run(running, "its files have changed"),
+            None => {}
+        }
     }
 }
 
@@ -97,42 +115,63 @@ pub(super) fn log_events() {
     let _ = subscriber.try_init();
 }
 
-/// The wish that the process end. It is heard from the moment this exists: whoever starts us and sees where we listen may ask
-/// in the same instant.
-pub(super) struct Signals {
+/// What a signal asks for.
+#[derive(Clone, Copy)]
+enum Wish {
+    End(&'static str),
+    Reload,
+}
+
+/// Wishes of whoever runs us. They are heard from the moment this exists: who starts us and sees where we listen may ask in the same
+/// instant.
+struct Signals {
     runtime: tokio::runtime::Runtime,
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     /// Listens from now on; `None` if the system gives no signals.
-    pub(super) fn listen() -> Option<Self> {
+    fn listen() -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        let (terminate, interrupt) = {
+        let (terminate, interrupt, hangup) = {
             let _inside = runtime.enter();
-            (signal(SignalKind::terminate()).ok()?, signal(SignalKind::interrupt()).ok()?)
+            (
+                signal(SignalKind::terminate()).ok()?,
+                signal(SignalKind::interrupt()).ok()?,
+                signal(SignalKind::hangup()).ok()?,
+            )
         };
-        Some(Self { runtime, terminate, interrupt })
+        Some(Self { runtime, terminate, interrupt, hangup })
     }
 
-    /// Blocks until the process is asked to end; a second signal ends it at once.
-    pub(super) fn wait(mut self) -> &'static str {
-        let asked = self.next();
+    /// The next wish, if there is one before `pause` is over.
+    fn within(&mut self, pause: Duration) -> Option<Wish> {
+        let Self { runtime, terminate, interrupt, hangup } = self;
+        runtime
+            .block_on(async { tokio::time::timeout(pause, heard(terminate, interrupt, hangup)).await.ok() })
+    }
+
+    /// Has the next wish to end come true at once.
+    fn end_at_the_next(mut self) {
         std::thread::spawn(move || {
-            self.next();
+            while let Wish::Reload = self.next() {}
             std::process::exit(1);
         });
-        asked
     }
 
-    fn next(&mut self) -> &'static str {
-        let Self { runtime, terminate, interrupt } = self;
-        runtime.block_on(async {
-            tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            }
-        })
+    fn next(&mut self) -> Wish {
+        let Self { runtime, terminate, interrupt, hangup } = self;
+        runtime.block_on(heard(terminate, interrupt, hangup))
+    }
+}
+
+async fn heard(terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) -> Wish {
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => Wish::End("SIGTERM"),
+        _ = interrupt.recv() => Wish::End("SIGINT"),
+        _ = hangup.recv() => Wish::Reload,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::Premises;
+
 /// A place in one of the configuration's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct At {
@@ -24,7 +26,7 @@ pub struct Located<T> {
 
 /// The texts of all files that were read, for the excerpts.
 #[derive(Debug, Default)]
-pub struct Sources(pub Vec<(PathBuf, String)>);
+pub struct Sources(pub Vec<(PathBuf, String)>, pub Premises);
 
 impl Sources {
     /// The file of a place, with its line and column, both counted from 1; the column in characters.

@@ -12,7 +12,7 @@ use crate::config::check::{self, Document, reason};
 use crate::config::place::File;
 use crate::config::raw::RawConfig;
 use crate::config::structure::{self, Findings};
-use crate::config::{At, Config, ConfigError, Sources, syntax};
+use crate::config::{At, Config, ConfigError, KeySource, Marks, Sources, syntax};
 
 /// Tables that only the main file may have; included files share the other ones.
 const MAIN_ONLY: &[&str] = &[
@@ -38,7 +38,7 @@ pub fn load_with(
 ) -> Result<(Config, Sources), (Vec<ConfigError>, Sources)> {
     let directory = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
     let mut reader = Reader::new(directory);
-    match std::fs::read(path) {
+    match reader.fetch(path) {
         Ok(bytes) => reader.main(path, &bytes),
         Err(error) => {
             let file = reader.source(path, String::new());
@@ -69,6 +69,7 @@ struct Reader {
     /// Where the main file is, and relative paths start.
     directory: PathBuf,
     sources: Sources,
+    marks: Marks,
     errors: Vec<ConfigError>,
     documents: Vec<Document>,
     /// What every file's walk noted, its errors taken out.
@@ -77,8 +78,15 @@ struct Reader {
 
 impl Reader {
     fn new(directory: PathBuf) -> Self {
-        let (sources, errors, documents, notes) = Default::default();
-        Self { directory, sources, errors, documents, notes }
+        let (sources, marks, errors, documents, notes) = Default::default();
+        Self { directory, sources, marks, errors, documents, notes }
+    }
+
+    /// Reads a file that is a premise from now on, there or not.
+    fn fetch(&mut self, path: &Path) -> std::io::Result<Vec<u8>> {
+        let read = std::fs::read(path);
+        self.sources.1.add_file(path, &read);
+        read
     }
 
     fn source(&mut self, path: &Path, text: String) -> File {
@@ -91,6 +99,9 @@ impl Reader {
         let mut seen = vec![path.to_path_buf()];
         for (pattern, span) in includes {
             let at = file.range(&span);
+            if let Some((folder, _)) = folder_of(&self.directory, &pattern) {
+                self.sources.1.add_folder(&folder);
+            }
             match matching(&self.directory, &pattern) {
                 Ok(paths) => {
                     for path in paths {
@@ -113,7 +124,7 @@ impl Reader {
     }
 
     fn included(&mut self, path: &Path, at: At) {
-        match std::fs::read(path) {
+        match self.fetch(path) {
             Ok(bytes) => {
                 self.read(path, &bytes, false);
             }
@@ -146,6 +157,7 @@ impl Reader {
             }
         };
         let file = File(self.sources.0.len());
+        self.marks.add_text(text);
         let (mut document, syntax) = DeTable::parse_recoverable(text);
         let includes = if main { includes(document.get_ref()) } else { Vec::new() };
         let broken = !syntax.is_empty();
@@ -193,7 +205,7 @@ impl Reader {
         if self.documents.len() < self.sources.0.len() {
             return Err((sorted(self.errors), self.sources));
         }
-        let (config, mut errors) = {
+        let (mut config, mut errors, mut premises) = {
             let given = check::Given {
                 documents: &self.documents,
                 notes: &self.notes,
@@ -203,6 +215,11 @@ impl Reader {
             };
             check::check(&given)
         };
+        if let KeySource::Files(files) = &config.tokens.keys {
+            files.iter().for_each(|file| premises.add_file(&file.value, &std::fs::read(&file.value)));
+        }
+        config.marks.absorb(self.marks);
+        self.sources.1 = premises.and(&self.sources.1);
         self.errors.append(&mut errors);
         if self.errors.is_empty() {
             Ok((config, self.sources))
@@ -258,8 +275,7 @@ fn matching(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, ConfigError
     if end.contains('*') || !end.ends_with(".toml") {
         return Err(refuse(format!("`{pattern}` is not a pattern that is understood")));
     }
-    let prefix = directory.join(if folder.is_empty() && pattern.starts_with('/') { "/" } else { folder });
-    let place = if prefix.as_os_str().is_empty() { Path::new(".") } else { prefix.as_path() };
+    let (place, prefix) = folder_of(directory, pattern).unwrap_or_default();
     let entries = std::fs::read_dir(place)
         .map_err(|error| refuse(format!("cannot read `{folder}`: {}", reason(&error))))?;
     let mut names: Vec<String> = entries
@@ -270,6 +286,17 @@ fn matching(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, ConfigError
         .collect();
     names.sort();
     Ok(names.into_iter().map(|name| prefix.join(name)).filter(|path| path.is_file()).collect())
+}
+
+/// The folder that a pattern with a `*` looks into: to be read, and as the start of what is found in it.
+fn folder_of(directory: &Path, pattern: &str) -> Option<(PathBuf, PathBuf)> {
+    let (folder, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+    if !name.contains('*') {
+        return None;
+    }
+    let prefix = directory.join(if folder.is_empty() && pattern.starts_with('/') { "/" } else { folder });
+    let place = if prefix.as_os_str().is_empty() { PathBuf::from(".") } else { prefix.clone() };
+    Some((place, prefix))
 }
 
 fn same(a: &Path, b: &Path) -> bool {

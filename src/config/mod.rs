@@ -18,11 +18,13 @@ mod error;
 mod headers;
 mod issuer;
 mod load;
+mod marks;
 mod meant;
 mod migration;
 mod pair;
 mod pending;
 mod place;
+mod premises;
 mod rate;
 mod raw;
 mod report;
@@ -51,8 +53,10 @@ pub use error::{At, ConfigError, Located, Sources};
 pub use headers::{HeaderChange, HeaderRules, Rewrite};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
 pub use load::{from_text, load, load_with};
+pub use marks::Marks;
 pub use migration::{Rollout, Share};
 pub use pair::Pair;
+pub use premises::Premises;
 pub use rate::{Rate, Rates, RouteRates};
 pub use report::render;
 pub use schema::schema;
@@ -99,12 +103,22 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[routes]]`, in the order of the files; [`RouteId`] indexes it.
     pub routes: Vec<Route>,
+    /// What its tables were made from, to see at a reload which are the same.
+    pub marks: Marks,
 }
 
 impl Config {
     /// Whether it is kept which sessions there are: somebody may ask for one, or end it.
     pub const fn notes_sessions(&self) -> bool {
         self.state.is_some() && (self.logout.is_some() || !self.clients.is_empty())
+    }
+}
+
+impl Config {
+    /// Whether what the gateway keeps is kept where `other` keeps it, if the stores are the same.
+    pub fn same_state(&self, other: &Self) -> bool {
+        let place = |config: &Self| config.state.as_ref().map(|state| (state.store, state.prefix.clone()));
+        place(self) == place(other)
     }
 }
 

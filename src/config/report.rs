@@ -113,7 +113,7 @@ mod tests {
     use crate::config::At;
 
     fn sources(text: &str) -> Sources {
-        Sources(vec![("gateway.toml".into(), text.to_owned())])
+        Sources(vec![("gateway.toml".into(), text.to_owned())], crate::config::Premises::default())
     }
 
     fn error(start: usize, end: usize) -> ConfigError {

@@ -28,41 +28,50 @@ pub struct Limiter {
     lookups: Option<Meter>,
     /// Indexed by [`RouteId`].
     routes: Vec<OfRoute>,
+    table: Arc<Table>,
     hasher: RandomState,
 }
 
 #[derive(Debug)]
 struct OfRoute {
+    name: String,
     client: Option<Meter>,
     session: Option<Meter>,
     route: Option<Meter>,
 }
 
-/// Who a count is for; the numbers of routes keep their counts apart.
+/// Who a count is for; the names of routes keep their counts apart.
 #[derive(Hash)]
 enum Counted<'a> {
     Client(IpAddr),
-    ClientAt(RouteId, IpAddr),
+    ClientAt(&'a str, IpAddr),
     Lookups(IpAddr),
-    Route(RouteId),
+    Route(&'a str),
     Session(&'a str),
-    SessionAt(RouteId, &'a str),
+    SessionAt(&'a str, &'a str),
 }
 
 impl Limiter {
-    /// A limiter for what is configured, or none if nothing is. `routes` is indexed by [`RouteId`].
-    pub fn new(rates: Rates, routes: &[RouteRates]) -> Option<Self> {
-        Self::ticking(rates, routes, &Ticks::Machine)
+    /// A limiter for what is configured, or none if nothing is. `routes` is indexed by [`RouteId`]; each has a name of its own. Who
+    /// asked how often goes on from `before`.
+    pub fn new(rates: Rates, routes: &[(String, RouteRates)], before: Option<&Self>) -> Option<Self> {
+        Self::ticking(rates, routes, &Ticks::Machine, before)
     }
 
-    fn ticking(rates: Rates, routes: &[RouteRates], ticks: &Ticks) -> Option<Self> {
+    fn ticking(
+        rates: Rates,
+        routes: &[(String, RouteRates)],
+        ticks: &Ticks,
+        before: Option<&Self>,
+    ) -> Option<Self> {
         let Rates { client, session, lookups, keys } = rates;
         let is_off = client.or(session).or(lookups).is_none()
-            && routes.iter().all(|route| *route == RouteRates::default());
+            && routes.iter().all(|(_, route)| *route == RouteRates::default());
         if is_off {
             return None;
         }
-        let table = Arc::new(Table::new(keys));
+        let before = before.filter(|before| before.table.holds(keys));
+        let table = before.map_or_else(|| Arc::new(Table::new(keys)), |before| Arc::clone(&before.table));
         let meter = |rate: Option<Rate>| rate.and_then(|rate| Meter::new(rate, &table, ticks.clone()));
         Some(Self {
             client: meter(client),
@@ -70,13 +79,15 @@ impl Limiter {
             lookups: meter(lookups),
             routes: routes
                 .iter()
-                .map(|route| OfRoute {
+                .map(|(name, route)| OfRoute {
+                    name: name.clone(),
                     client: meter(route.client),
                     session: meter(route.session),
                     route: meter(route.route),
                 })
                 .collect(),
-            hasher: RandomState::new(),
+            table,
+            hasher: before.map_or_else(RandomState::new, |before| before.hasher.clone()),
         })
     }
 
@@ -88,8 +99,8 @@ impl Limiter {
         let client = counted(client);
         self.count("client", self.client.as_ref(), &Counted::Client(client))?;
         let Some(here) = self.routes.get(route.0) else { return Ok(()) };
-        self.count("client", here.client.as_ref(), &Counted::ClientAt(route, client))?;
-        self.count("route", here.route.as_ref(), &Counted::Route(route))
+        self.count("client", here.client.as_ref(), &Counted::ClientAt(&here.name, client))?;
+        self.count("route", here.route.as_ref(), &Counted::Route(&here.name))
     }
 
     /// Counts a request made with the session of this fingerprint.
@@ -98,8 +109,8 @@ impl Limiter {
     /// As [`Limiter::request`].
     pub fn session(&self, route: RouteId, fingerprint: &str) -> Result<(), Exceeded> {
         self.count("session", self.session.as_ref(), &Counted::Session(fingerprint))?;
-        let here = self.routes.get(route.0).and_then(|route| route.session.as_ref());
-        self.count("session", here, &Counted::SessionAt(route, fingerprint))
+        let Some(here) = self.routes.get(route.0) else { return Ok(()) };
+        self.count("session", here.session.as_ref(), &Counted::SessionAt(&here.name, fingerprint))
     }
 
     /// Whether a store may be asked for a session on behalf of this client.
@@ -154,11 +165,14 @@ mod tests {
     fn limiter(rates: Rates, here: RouteRates) -> (Limiter, impl Fn(u64)) {
         let nanos = Arc::new(AtomicU64::new(1));
         let ticks = Ticks::Manual(Arc::clone(&nanos));
-        let limiter =
-            Limiter::ticking(Rates { keys: 1000, ..rates }, &[here, RouteRates::default()], &ticks).unwrap();
+        let limiter = Limiter::ticking(Rates { keys: 1000, ..rates }, &named(here), &ticks, None).unwrap();
         (limiter, move |millis| {
             nanos.fetch_add(millis * 1_000_000, Ordering::Relaxed);
         })
+    }
+
+    fn named(here: RouteRates) -> [(String, RouteRates); 2] {
+        [("here".to_owned(), here), ("there".to_owned(), RouteRates::default())]
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -167,7 +181,10 @@ mod tests {
 
     #[test]
     fn nothing_configured_makes_nothing() {
-        assert!(Limiter::new(Rates { keys: 1000, ..Rates::default() }, &[RouteRates::default()]).is_none());
+        assert!(
+            Limiter::new(Rates { keys: 1000, ..Rates::default() }, &named(RouteRates::default()), None)
+                .is_none()
+        );
     }
 
     #[test]

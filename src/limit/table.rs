@@ -25,6 +25,11 @@ impl Table {
         Self((0..buckets).map(|_| Mutex::default()).collect())
     }
 
+    /// Whether it is what [`Table::new`] makes for so many keys.
+    pub(super) fn holds(&self, keys: usize) -> bool {
+        self.0.len() == keys.div_ceil(WAYS).max(1)
+    }
+
     /// What is known of `key` goes through `judge`; what comes out is kept, if `keep`. In a full bucket it takes the place of the key
     /// whose own bucket is full soonest, or has been for longest: it has least to lose.
     pub(super) fn judge<T, E>(

@@ -7,14 +7,23 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[derive(Debug)]
 pub struct Connections {
     open: AtomicUsize,
-    most: usize,
+    most: AtomicUsize,
     turned_away: [AtomicU64; TurnedAway::ALL.len()],
 }
 
 impl Connections {
     /// At most `most` at once.
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { open: AtomicUsize::new(0), most, turned_away: Default::default() })
+        Arc::new(Self {
+            open: AtomicUsize::new(0),
+            most: AtomicUsize::new(most),
+            turned_away: Default::default(),
+        })
+    }
+
+    /// At most so many from now on; who is there stays.
+    pub fn limit(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
     }
 
     /// How many are open now.
@@ -38,7 +47,7 @@ impl Connections {
     /// Counts one in, or counts it as refused.
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Permit> {
         // Counted first and taken back after: two workers may both be turned away at the last place, but never both let in.
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.most.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
             self.turn_away(TurnedAway::Full);
             return None;

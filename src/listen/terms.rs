@@ -18,14 +18,14 @@ const BUFFER_BYTES_MIN: usize = 64 * 1024;
 pub struct Terms {
     pub(crate) limits: Arc<Limits>,
     pub(crate) http: http1::Builder,
-    pub(crate) tls: Option<tls::Server>,
+    pub(crate) tls: Option<Arc<tls::Server>>,
     /// Who must say by a PROXY header whom it speaks for; `None`: nobody does.
     pub(crate) proxies: Option<Vec<IpNet>>,
 }
 
 impl Terms {
     /// These limits; TLS if there is any.
-    pub fn new(limits: Limits, tls: Option<tls::Server>) -> Self {
+    pub fn new(limits: Limits, tls: Option<Arc<tls::Server>>) -> Self {
         Self { http: http(&limits), limits: Arc::new(limits), tls, proxies: None }
     }
 
@@ -42,6 +42,11 @@ impl Terms {
     /// Whether a certificate names this host.
     pub fn serves(&self, host: &str) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.names(host))
+    }
+
+    /// TLS, if it is spoken.
+    pub const fn tls(&self) -> Option<&Arc<tls::Server>> {
+        self.tls.as_ref()
     }
 
     /// The same, to be shared by workers and replaced.

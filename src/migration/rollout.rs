@@ -69,6 +69,11 @@ pub struct At {
 }
 
 impl Rollout {
+    /// Whether both are of one plan, for one route.
+    pub fn is(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
     /// The plan of `route`, at its beginning.
     pub fn new(plan: config::Rollout, route: &str, now: UnixMillis) -> Self {
         let text = format!("{route}\n{plan:?}");

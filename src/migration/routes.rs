@@ -1,5 +1,6 @@
 //! What is known of every route.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::UnixMillis;
@@ -18,14 +19,14 @@ pub struct RouteMigration {
     /// What was compared; `None`: its rules are enforced for everybody.
     pub comparisons: Option<Comparisons>,
     /// Whom its rules count for; `None`: everybody.
-    pub rollout: Option<Rollout>,
+    pub rollout: Option<Arc<Rollout>>,
     /// When a request last went out with a session cookie and without a token, in milliseconds; 0: never.
     last_cookie: AtomicU64,
 }
 
 impl Migration {
     /// One for each route of `plans`, in their order: whether it is a shadow, and its rollout.
-    pub fn new(plans: impl Iterator<Item = (bool, Option<Rollout>)>) -> Self {
+    pub fn new(plans: impl Iterator<Item = (bool, Option<Arc<Rollout>>)>) -> Self {
         Self(
             plans
                 .map(|(shadow, rollout)| RouteMigration {
@@ -35,6 +36,11 @@ impl Migration {
                 })
                 .collect(),
         )
+    }
+
+    /// The rollout that has the plan of this one, for the same route.
+    pub fn same(&self, other: &Rollout) -> Option<Arc<Rollout>> {
+        self.0.iter().filter_map(|route| route.rollout.as_ref()).find(|rollout| rollout.is(other)).cloned()
     }
 
     /// What is known of a route.
@@ -51,7 +57,7 @@ impl Migration {
     pub fn resume(&self, route: &str) -> bool {
         let rollouts = self.0.iter().filter_map(|route| route.rollout.as_ref());
         let mut named = rollouts.filter(|rollout| rollout.route() == route);
-        named.next().map(Rollout::resume).is_some()
+        named.next().map(|rollout| rollout.resume()).is_some()
     }
 
     /// Looks after every rollout once: see [`Rollout::tend`].

@@ -13,12 +13,16 @@ use crate::route::Route;
 impl Gateway {
     /// Whether the request's host asks for certificates, and its connection was not asked likewise.
     pub(super) fn is_misdirected<B>(&self, inbound: &Inbound<B>) -> bool {
-        let callers = self.callers();
+        let (callers, asked_by) = (self.callers(), inbound.shown().asked_by);
+        // What was shown to another configuration's authorities, or was not on their list of the revoked, says nothing now.
+        if asked_by.is_some_and(|entry| !callers.know(entry)) {
+            return true;
+        }
         if callers.is_empty() {
             return false;
         }
         let asks = callers.under(Some(inbound.host().name()));
-        asks.is_some() && asks != inbound.shown().asked_by
+        asks.is_some() && asks != asked_by
     }
 }
 

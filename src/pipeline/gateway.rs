@@ -2,14 +2,16 @@
 
 use crate::clients::Desk;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, CsrfMode, Outage, RefreshPlace, StoreId};
-use crate::door::{Door, REFRESH_COOKIE};
+use crate::config::{Config, ConfigError, CsrfMode, Outage, StoreId};
+use crate::door::Door;
 use crate::guard::TrustedOrigins;
 use crate::issuer::Issuers;
 use crate::limit::{Exceeded, Limiter};
-use crate::migration::{Migration, Rollout};
+use crate::migration::Migration;
+use crate::pipeline::carried;
 use crate::pipeline::keep_alive::Slides;
 use crate::pipeline::own_cookies::FlawsTold;
+use crate::pipeline::parts;
 use crate::pipeline::places::Places;
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::Refusal;
@@ -62,7 +64,7 @@ pub struct Shared {
     minter: Arc<Minter>,
     cache: Arc<SessionCache<Slots>>,
     fingerprints: FingerprintKey,
-    issuers: Issuers<Slots>,
+    issuers: Arc<Issuers<Slots>>,
     reserved: Reserved,
     hosts: HostRules,
     trusted_origins: TrustedOrigins,
@@ -83,28 +85,26 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Makes every part of the path from a configuration.
+    /// Makes every part of the path from a configuration. What is known of sessions, issuers, upstreams and who asked how often goes
+    /// on from the one `before`, wherever what it was learnt under is the same.
     ///
     /// # Errors
     /// What the rooms object to, all of it.
-    pub fn build(mut config: Config, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Vec<ConfigError>> {
+    pub fn build(
+        mut config: Config,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        before: Option<&Self>,
+    ) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
-        let ring = KeyRing::load(&config.tokens).map_err(|found| errors.extend(found)).ok();
+        let ring = carried::ring(&config, before).map_err(|found| errors.extend(found)).ok();
         let templates = Templates::build(&config).map_err(|found| errors.extend(found)).ok();
-        let profiles: Vec<Profile> = config
-            .profiles
-            .iter()
-            .enumerate()
-            .filter_map(|(at, profile)| {
-                let built = Profile::build(crate::config::ProfileId(at), profile);
-                built.map_err(|found| errors.extend(found)).ok()
-            })
-            .collect();
+        let profiles = parts::profiles(&config, &mut errors);
         let routes =
             RouteTable::build(std::mem::take(&mut config.routes)).map_err(|found| errors.extend(found)).ok();
-        let tunnels = Tunnels::default();
-        let standings = Standings::new(&config.upstreams, &metrics);
-        let forwarder = Forwarder::new(&config.upstreams, &standings, tunnels.clone());
+        let tunnels = before.map_or_else(Tunnels::default, |before| before.tunnels.clone());
+        let standings = carried::standings(&config, before, &metrics);
+        let forwarder = Forwarder::new(&config.upstreams, &standings, tunnels.clone(), None);
         errors.extend(forwarder.err().into_iter().flatten());
         let (Some(ring), Some(templates), Some(routes)) = (ring, templates, routes) else {
             return Err(errors);
@@ -113,43 +113,43 @@ impl Shared {
             return Err(errors);
         }
         let fingerprints = ring.fingerprints().clone();
-        let issuers = Issuers::build(&config, &ring.now().jwks(), fingerprints.clone(), &metrics)?;
-        let minter = Arc::new(Minter::new(Arc::new(ring), templates));
-        let mut session_cookies: Vec<String> =
-            profiles.iter().flat_map(|profile| profile.format.cookie_names()).collect();
-        session_cookies.sort_unstable();
-        session_cookies.dedup();
-        let always_kept = always_kept(&config);
+        let issuers = match carried::issuers(&config, &ring, before) {
+            Some(issuers) => issuers,
+            None => Arc::new(Issuers::build(&config, &ring.now().jwks(), fingerprints.clone(), &metrics)?),
+        };
+        let cache = carried::cache(&config, &ring, before);
+        let minter = Arc::new(Minter::new(ring, templates));
+        let session_cookies = parts::session_cookies(&profiles);
+        let always_kept = parts::always_kept(&config);
         let state = |route: &Route| {
             let of_sessions = if route.rules.forward_cookie { &[] } else { session_cookies.as_slice() };
             let kept_here = [of_sessions, &always_kept].concat();
             RouteState::new(route, &config, &profiles, (kept_here, &always_kept), (&minter, &metrics))
         };
         let states = routes.routes().iter().map(state).collect();
-        let rates: Vec<_> = routes.routes().iter().map(|route| route.rules.rates).collect();
         let reserved = reserved(&config, &routes)?;
-        let published = config.tokens.publish_jwks.then(|| published(&config, minter.ring()));
+        let published = config.tokens.publish_jwks.then(|| parts::published(&config, minter.ring()));
         Ok(Self {
             published,
             states,
             slides: Slides::new(&profiles),
-            endings: config.notes_sessions().then(Arc::default),
+            endings: carried::endings(&config, before),
             profiles: profiles.into(),
             minter,
-            cache: Arc::new(SessionCache::new(config.profiles.len(), config.server.limits.session_memory)),
+            cache,
             fingerprints,
             issuers,
             reserved,
             hosts: HostRules::new(&config.server),
             trusted_origins: TrustedOrigins::new(config.trusted_origins.clone()),
-            limiter: Limiter::new(config.rates, &rates),
+            limiter: carried::limiter(&config, &routes, before.and_then(|before| before.limiter.as_ref())),
             metrics,
             tunnels,
             standings,
             warnings: Warnings::default(),
             flaws_told: FlawsTold::new(config.profiles.len()),
             session_cookies,
-            migration: migration(&routes, clock.now()),
+            migration: carried::migration(&routes, clock.now(), before),
             routes,
             config,
             clock,
@@ -248,7 +248,7 @@ impl Shared {
     }
 
     /// Whose bearers are accepted.
-    pub const fn issuers(&self) -> &Issuers<Slots> {
+    pub const fn issuers(&self) -> &Arc<Issuers<Slots>> {
         &self.issuers
     }
 
@@ -256,27 +256,6 @@ impl Shared {
     pub const fn fingerprints(&self) -> &FingerprintKey {
         &self.fingerprints
     }
-}
-
-/// The documents of the public port.
-fn published(config: &Config, ring: &Arc<KeyRing>) -> Published {
-    let (issuer, jwks_uri) = (&config.tokens.issuer, config.tokens.jwks_uri.clone());
-    let jwks_uri = jwks_uri.unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json"));
-    Published::new(Arc::clone(ring), issuer, &jwks_uri)
-}
-
-/// The cookies that no upstream gets or sets, whatever its route says: that of our refresh tokens.
-fn always_kept(config: &Config) -> Vec<String> {
-    let in_cookie = config.pair.as_ref().is_some_and(|pair| pair.refresh == RefreshPlace::Cookie);
-    in_cookie.then(|| REFRESH_COOKIE.to_owned()).into_iter().collect()
-}
-
-/// Where each route is on its way to its rules.
-fn migration(routes: &RouteTable, now: crate::clock::UnixMillis) -> Migration {
-    Migration::new(routes.routes().iter().map(|route| {
-        let rules = &route.rules;
-        (rules.shadow, rules.rollout.clone().map(|plan| Rollout::new(plan, &route.label(), now)))
-    }))
 }
 
 /// A worker's gateway: the process's configuration and the worker's own connections. Clones share both.
@@ -288,8 +267,8 @@ pub struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) authenticator: Authenticator<Slots>,
     pub(super) forwarder: Forwarder,
-    pub(super) ids: RequestIds,
-    pub(super) log: AccessLog,
+    pub(super) ids: Rc<RequestIds>,
+    pub(super) log: Rc<AccessLog>,
     pub(super) streams: Streams,
     pub(super) places: Places,
     /// Who knows which sessions there are, and ends them, if that is kept.
@@ -309,18 +288,21 @@ impl std::ops::Deref for Gateway {
 }
 
 impl Gateway {
-    /// A worker's gateway. `stores` are the worker's own, indexed by [`crate::config::StoreId`]; so is `state`.
+    /// A worker's gateway. `stores` are the worker's own, indexed by [`crate::config::StoreId`]; so is `state`. Connections to
+    /// upstreams go on from `before`, where those stay what they were.
     ///
     /// # Errors
     /// As [`Forwarder::new`]; not if `shared` was built.
     pub fn new(
         shared: Arc<Shared>,
         stores: Vec<Store>,
-        ids: RequestIds,
-        log: AccessLog,
+        (ids, log): (Rc<RequestIds>, Rc<AccessLog>),
         state: Option<State>,
+        before: Option<&Self>,
     ) -> Result<Self, Vec<ConfigError>> {
-        let forwarder = Forwarder::new(&shared.config.upstreams, &shared.standings, shared.tunnels.clone())?;
+        let tunnels = shared.tunnels.clone();
+        let before = before.map(|before| &before.forwarder);
+        let forwarder = Forwarder::new(&shared.config.upstreams, &shared.standings, tunnels, before)?;
         let rules = shared.config.stores.iter();
         let rules = rules.map(|store| StoreRules { freshness: store.freshness, outage: store.outage });
         let authenticator = Authenticator::new(
@@ -350,6 +332,13 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Whether no request, answer or stream needs it any more, `others` clones of it apart.
+    pub fn is_idle(&self, others: usize) -> bool {
+        Rc::strong_count(&self.0) <= others + 1 && self.streams.is_empty()
+    }
+}
+
 impl Worker {
     /// The process's configuration, ready to serve.
     pub const fn shared(&self) -> &Arc<Shared> {
@@ -362,7 +351,7 @@ impl Worker {
     }
 
     /// The access log, to be flushed by the worker's timer.
-    pub const fn log(&self) -> &AccessLog {
+    pub fn log(&self) -> &AccessLog {
         &self.log
     }
 

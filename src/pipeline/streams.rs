@@ -52,6 +52,8 @@ pub(super) struct Streams {
     begun: RefCell<Vec<Begun>>,
     bell: Arc<Bell>,
     numbers: Cell<u64>,
+    /// How many the task looks after.
+    held: Cell<usize>,
 }
 
 /// An answer that may be a stream.
@@ -116,6 +118,11 @@ impl Asked {
 }
 
 impl Streams {
+    /// Whether there is none to look after.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.get() == 0 && self.begun.borrow().is_empty()
+    }
+
     /// Has the worker's task look after an answer.
     pub(super) fn begin(&self, begun: Begun) {
         let mut list = self.begun.borrow_mut();
@@ -165,8 +172,10 @@ impl Gateway {
             if settled.is_some_and(|settled| settled <= now) {
                 settled = None;
                 self.take_in(&mut table, now);
+                self.streams.held.set(table.held.len());
             }
             self.check_due(&mut table, now).await;
+            self.streams.held.set(table.held.len());
         }
     }
 

@@ -91,8 +91,7 @@ impl Gateway {
     /// A preflight takes the old way: it is nobody's.
     pub(super) fn preflight_in_transit<'a>(&self, way: Way<'a>) -> Option<(Way<'a>, Caller)> {
         let transit = way.state.transit.as_ref()?;
-        let complete =
-            || self.migration_of(way)?.rollout.as_ref().map(crate::migration::Rollout::is_complete);
+        let complete = || self.migration_of(way)?.rollout.as_ref().map(|rollout| rollout.is_complete());
         if transit.kind == Kind::Rollout && complete() == Some(true) {
             return None;
         }

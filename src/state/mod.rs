@@ -45,6 +45,11 @@ impl State {
         Self { store, prefix: config.prefix.as_str().into() }
     }
 
+    /// Ends the connection, whoever still holds this: another configuration is in force.
+    pub fn retire(&self) {
+        self.store.retire();
+    }
+
     /// The key of one thing.
     fn key(&self, kind: &str, name: &str) -> StoreKey {
         StoreKey::new(format!("{}{kind}:{name}", self.prefix).into_bytes())

@@ -88,6 +88,11 @@ impl ClusterStore {
         }))
     }
 
+    /// Ends this worker's connections, whoever still holds this.
+    pub(crate) fn retire(&self) {
+        self.0.readers.borrow().values().for_each(RedisStore::retire);
+    }
+
     /// The primary that has the key, with its tracked connection and lease if there is one.
     pub fn node(&self, key: &StoreKey) -> Option<Arc<Node>> {
         self.0.refresh();

@@ -206,6 +206,15 @@ impl Store {
         });
     }
 
+    /// Ends the connections to it, whoever still holds this: another configuration is in force.
+    pub fn retire(&self) {
+        match self {
+            Self::Memory(_) => {}
+            Self::Redis(redis) => redis.retire(),
+            Self::Cluster(cluster) => cluster.retire(),
+        }
+    }
+
     /// The tracked connection to the primary that has the key, if there is one.
     pub fn tracked(&self, key: &StoreKey) -> Option<Arc<Tracked>> {
         match self {

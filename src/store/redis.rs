@@ -123,7 +123,7 @@ impl RedisStore {
         self.0.options.place()
     }
 
-    /// Ends the keeper, whoever still holds this: the server has left the Cluster.
+    /// Ends the keeper, whoever still holds this: the server has left the Cluster, or the configuration.
     pub(crate) fn retire(&self) {
         self.0.retired.set(true);
         self.0.drop_connection();

@@ -12,8 +12,10 @@ use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::clock::UnixMillis;
 use crate::telemetry::endpoints::{EndpointMetrics, Endpoints, UpstreamMetrics};
 use crate::telemetry::issuers::{IssuerFamilies, IssuerMetrics};
+use crate::telemetry::reloads::Reloads;
 
 /// Labels of [`Metrics::requests`]'s kind.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -122,6 +124,7 @@ pub struct Metrics {
     touches: Family<StoreOutcome, Counter>,
     issuers: IssuerFamilies,
     key_ring_split: Gauge,
+    reloads: Reloads,
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
@@ -207,6 +210,7 @@ impl Metrics {
             touches: Family::default(),
             issuers: IssuerFamilies::default(),
             key_ring_split: Gauge::default(),
+            reloads: Reloads::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
             comparisons: Family::default(),
@@ -265,6 +269,8 @@ impl Metrics {
     }
 
     fn register_connections(&self, registry: &mut Registry) {
+        self.issuers.register(registry);
+        self.reloads.register(registry);
         registry.register(
             "cross_site_logged",
             "Cross-site requests let through by csrf = log",
@@ -364,6 +370,16 @@ impl Metrics {
         states: &'static [&'static str],
     ) -> EndpointMetrics {
         self.endpoints.endpoint(upstream, endpoint, states)
+    }
+
+    /// Counts a reload, if it was one, and notes when the configuration in force was taken.
+    pub fn count_configuration(&self, now: UnixMillis, reloaded: Option<bool>) {
+        if reloaded != Some(false) {
+            self.reloads.taken(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        }
+        if let Some(done) = reloaded {
+            self.reloads.count(if done { "done" } else { "refused" });
+        }
     }
 
     /// The handles of an issuer.

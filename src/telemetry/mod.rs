@@ -14,6 +14,7 @@ mod chain;
 mod endpoints;
 mod issuers;
 mod metrics;
+mod reloads;
 
 pub use access::{AccessLine, AccessLog, AccessSink};
 pub use chain::chain;

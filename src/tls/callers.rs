@@ -1,6 +1,7 @@
 //! Which clients are asked for a certificate, whose are good, and what is known of one that was shown.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -22,31 +23,41 @@ const CRL: &str = "server.client_certificates.crl";
 
 /// One entry of `[[server.client_certificates]]`. Only [`Callers`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallerId(usize);
+pub struct CallerId {
+    at: usize,
+    /// A print of the entry: after a reload another may have its place.
+    entry: u64,
+}
 
 /// Which entry a name falls under.
 #[derive(Clone, Debug)]
 pub struct Callers {
+    ids: Vec<CallerId>,
     by_name: Names<CallerId>,
     others: Option<CallerId>,
-    count: usize,
 }
 
 impl Callers {
     /// Those of the configuration.
     pub fn new(entries: &[ClientCertificates]) -> Self {
-        let numbered = || entries.iter().enumerate().map(|(at, entry)| (CallerId(at), entry));
+        let numbered =
+            || entries.iter().enumerate().map(|(at, entry)| (CallerId { at, entry: print_of(entry) }, entry));
         let named = numbered().flat_map(|(id, entry)| entry.hosts.iter().map(move |host| (host.clone(), id)));
         Self {
             by_name: Names::new(named.collect::<HashMap<_, _>>()),
             others: numbered().find(|(_, entry)| entry.hosts.is_empty()).map(|(id, _)| id),
-            count: entries.len(),
+            ids: numbered().map(|(id, _)| id).collect(),
         }
     }
 
     /// Whether nobody is ever asked.
     pub const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.ids.is_empty()
+    }
+
+    /// Whether it is one of these entries: a connection may be older than the configuration.
+    pub fn know(&self, id: CallerId) -> bool {
+        self.ids.contains(&id)
     }
 
     /// The entry for a name; without one, that for all others.
@@ -55,9 +66,17 @@ impl Callers {
     }
 }
 
+/// What an entry asks for and believes, its place apart.
+fn print_of(entry: &ClientCertificates) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let crl = entry.crl.as_ref().map(|crl| &crl.value);
+    (&entry.hosts, entry.required, &entry.ca.value, crl, entry.forward).hash(&mut hasher);
+    hasher.finish()
+}
+
 impl CallerId {
     pub(crate) const fn index(self) -> usize {
-        self.0
+        self.at
     }
 }
 

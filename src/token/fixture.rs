@@ -117,6 +117,7 @@ pub(super) fn route(audience: &str, access: Access) -> Route {
 pub(super) fn config(routes: Vec<Route>) -> Config {
     let second = Duration::from_secs(1);
     Config {
+        marks: crate::config::Marks::default(),
         server: Server {
             listen: Vec::new(),
             proxy_protocol: false,

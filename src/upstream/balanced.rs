@@ -105,6 +105,11 @@ impl Balanced {
         })
     }
 
+    /// Whether this is its standing.
+    pub(crate) fn stands(&self, standing: &Arc<Standing>) -> bool {
+        Arc::ptr_eq(&self.standing, standing)
+    }
+
     /// Whether a request may become a tunnel: HTTP/2 knows no upgrade.
     pub(crate) fn takes_upgrades(&self) -> bool {
         !self.endpoints.iter().any(|endpoint| endpoint.is_http2())

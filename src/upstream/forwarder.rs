@@ -25,13 +25,13 @@ use crate::upstream::{hygiene, websocket};
 /// One worker's way to all upstreams.
 pub struct Forwarder {
     /// [`UpstreamId`] indexes it.
-    upstreams: Vec<Balanced>,
+    upstreams: Vec<Rc<Balanced>>,
     tunnels: Tunnels,
 }
 
 impl Forwarder {
-    /// Makes ready for `upstreams`; nothing is connected yet. `standings`, which were made from the same, and `tunnels` are
-    /// shared by all workers.
+    /// Makes ready for `upstreams`; nothing is connected yet, but for those that have the same standing `before`. `standings`, which
+    /// were made from the same, and `tunnels` are shared by all workers.
     ///
     /// # Errors
     /// Every endpoint or host that cannot be used, and an `https://` endpoint on a system without root certificates.
@@ -39,9 +39,10 @@ impl Forwarder {
         upstreams: &[config::Upstream],
         standings: &Standings,
         tunnels: Tunnels,
+        before: Option<&Self>,
     ) -> Result<Self, Vec<ConfigError>> {
         let tls = tls_for(upstreams).map_err(|mistake| vec![mistake])?;
-        Self::with_tls(upstreams, standings, tunnels, tls)
+        Self::with_tls(upstreams, standings, tunnels, (tls, before))
     }
 
     /// With these roots.
@@ -49,14 +50,19 @@ impl Forwarder {
         upstreams: &[config::Upstream],
         standings: &Standings,
         tunnels: Tunnels,
-        tls: Option<Arc<rustls::ClientConfig>>,
+        (tls, before): (Option<Arc<rustls::ClientConfig>>, Option<&Self>),
     ) -> Result<Self, Vec<ConfigError>> {
         let mut mistakes = Vec::new();
         let upstreams = upstreams
             .iter()
             .enumerate()
             .filter_map(|(at, upstream)| {
-                Balanced::new(upstream, standings.of(at)?, tls.as_ref(), &mut mistakes)
+                let standing = standings.of(at)?;
+                let kept = before.and_then(|before| before.upstreams.iter().find(|one| one.stands(standing)));
+                match kept {
+                    Some(kept) => Some(Rc::clone(kept)),
+                    None => Balanced::new(upstream, standing, tls.as_ref(), &mut mistakes).map(Rc::new),
+                }
             })
             .collect();
         if mistakes.is_empty() { Ok(Self { upstreams, tunnels }) } else { Err(mistakes) }
@@ -138,12 +144,16 @@ impl Forwarder {
     /// Whether a waiting connection is not yet known to be closed.
     #[cfg(test)]
     pub(crate) fn has_open(&self) -> bool {
-        self.upstreams.iter().flat_map(Balanced::endpoints).any(|endpoint| endpoint.has_open())
+        self.upstreams.iter().flat_map(|upstream| upstream.endpoints()).any(|endpoint| endpoint.has_open())
     }
 
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        self.upstreams.iter().flat_map(Balanced::endpoints).map(|endpoint| endpoint.waiting()).sum()
+        self.upstreams
+            .iter()
+            .flat_map(|upstream| upstream.endpoints())
+            .map(|endpoint| endpoint.waiting())
+            .sum()
     }
 }
 

@@ -111,6 +111,26 @@ impl Standings {
         Self(upstreams.iter().map(|upstream| Arc::new(Standing::new(upstream, metrics))).collect())
     }
 
+    /// Those of the `upstreams` that come next: where `same` says so of a name, what is known goes on.
+    #[must_use]
+    pub fn succeeded(
+        &self,
+        upstreams: &[config::Upstream],
+        metrics: &Metrics,
+        same: impl Fn(&str) -> bool,
+    ) -> Self {
+        let next = |upstream: &config::Upstream| {
+            let kept = self.0.iter().find(|one| one.name == upstream.name && same(&upstream.name));
+            kept.map_or_else(|| Arc::new(Standing::new(upstream, metrics)), Arc::clone)
+        };
+        Self(upstreams.iter().map(next).collect())
+    }
+
+    /// Whether these are the same as `others`, one for one.
+    pub fn are(&self, others: &Self) -> bool {
+        self.0.len() == others.0.len() && self.0.iter().zip(others.0.iter()).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
     /// Brings the gauges up to now.
     pub fn show(&self) {
         for upstream in self.0.iter() {

@@ -165,7 +165,7 @@ impl Gateway {
         change: impl FnOnce(&mut Inside),
     ) -> Self {
         let tunnels = Tunnels::default();
-        let forwarder = Forwarder::with_tls(&[upstream], standings, tunnels.clone(), tls).unwrap();
+        let forwarder = Forwarder::with_tls(&[upstream], standings, tunnels.clone(), (tls, None)).unwrap();
         let mut inside = Inside {
             forwarder,
             tunnels,

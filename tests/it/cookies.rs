@@ -1,6 +1,6 @@
 //! The session cookie that the app itself sets.
 
-use crate::support::{Ask, Response, Running, SESSIONS, Upstream, World};
+use crate::support::{Ask, Response, Running, SESSIONS, Upstream, World, eventually};
 
 fn world(upstream: &Upstream, profile: &str) -> Running {
     World::new()
@@ -29,8 +29,13 @@ fn what_a_session_cookie_lacks_is_warned_of_once_for_each_cause() {
         let response = over_https(&world);
         assert_eq!(response.all("set-cookie"), ["theme=dark", "sid=new; Path=/"], "and left as it is");
     }
+    let causes = ["it has no HttpOnly", "it has no Secure", "it has no SameSite"];
+    eventually("all of them to be told", || {
+        let told = world.gateway.process.err.text();
+        causes.iter().all(|cause| told.contains(cause)).then_some(())
+    });
     let told = world.gateway.process.err.text();
-    for cause in ["it has no HttpOnly", "it has no Secure", "it has no SameSite"] {
+    for cause in causes {
         assert_eq!(told.matches(cause).count(), 1, "{cause}: {told}");
     }
 }

@@ -41,6 +41,7 @@ mod profiles;
 mod proxy_protocol;
 mod rate;
 mod recipes;
+mod reload;
 mod revocation;
 mod rewriting;
 mod secrets;

@@ -31,13 +31,13 @@ mod upstream;
 
 use crate::config::check::names::{Names, gather};
 use crate::config::check::table::Checker;
-use crate::config::{Access, Config, ConfigError};
+use crate::config::{Access, Config, ConfigError, Marks, Premises};
 
 pub(crate) use given::{Document, Given};
 pub(crate) use secret::{process_environment, reason};
 
-/// Checks all tables; the configuration is only to be used if there are no errors.
-pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
+/// Checks all tables, and says which files it read beside the given ones; the configuration is only to be used if there are no errors.
+pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>, Premises) {
     let mut checker = Checker::new(*given);
     let stores = gather(&mut checker, "stores", |raw| &raw.stores);
     let profiles = gather(&mut checker, "sessions", |raw| &raw.sessions);
@@ -76,19 +76,22 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>) {
         rates: rate::check(&mut checker),
         upstreams: upstreams.iter().map(|entry| upstream::check(&mut checker, entry)).collect(),
         routes: Vec::new(),
+        marks: Marks::default(),
     };
     let names = route::Named { profiles: &profile_names, issuers: &issuer_names, upstreams: &upstream_names };
     let routes = route::check(&mut checker, &config, &names);
     let pair = pair::check(&mut checker, &config, &profile_names);
     let logout = logout::check(&mut checker, &config.profiles, &profile_names);
+    let marks = std::mem::take(&mut checker.marks);
     let (state, internal) = (config.state.as_ref(), config.internal.is_some());
     let clients = clients.iter().map(|entry| clients::check(&mut checker, entry, state, internal)).collect();
-    let mut config = Config { routes, pair, logout, clients, ..config };
+    let mut config = Config { routes, pair, logout, clients, marks, ..config };
     let signed = config.routes.iter().filter(|route| route.access != Access::Open);
     let signed = signed.map(|route| &route.token).chain(config.pair.iter().map(|pair| &pair.token));
     config.tokens.more_algorithms = signed.map(|token| token.algorithm).collect();
     clients::readers(&mut checker, &config);
     route::other_bearers(&mut checker, &config.routes);
     profile::distinct_subjects(&mut checker, &config);
-    (config, checker.into_errors())
+    let premises = std::mem::take(&mut checker.premises);
+    (config, checker.into_errors(), premises)
 }

@@ -93,7 +93,10 @@ impl Table<'_, '_> {
 
     /// The bytes of a file, relative paths starting where the main file is.
     pub(crate) fn read(&mut self, at: At, key: &str, path: &str) -> Option<Vec<u8>> {
-        let result = std::fs::read(self.checker.given.directory.join(path));
+        let file = self.checker.given.directory.join(path);
+        let result = std::fs::read(&file);
+        self.checker.premises.add_file(&file, &result);
+        self.checker.marks.add_file(&self.name, &result);
         result
             .map_err(|error| {
                 let reason = reason(&error);

@@ -8,7 +8,7 @@ use crate::config::check::given::Given;
 use crate::config::place::File;
 use crate::config::raw::{DurationText, KnownOutage, OutageWord, Placed, RawConfig, RawOutage, SizeText};
 use crate::config::units::{self, UnitError};
-use crate::config::{At, ConfigError, Outage};
+use crate::config::{At, ConfigError, Marks, Outage, Premises};
 
 const DURATION: &str = "a duration with its unit, as \"250ms\", \"2s\", \"5m\", \"24h\", \"30d\"";
 /// An outage that lasts longer is for people to decide about, not for a policy.
@@ -19,11 +19,16 @@ const SIZE: &str = "a size, as \"4KiB\", \"10MiB\", \"64KB\", or a plain number 
 pub(crate) struct Checker<'a> {
     pub(crate) given: Given<'a>,
     errors: Vec<ConfigError>,
+    /// What was read beside the configuration's own files.
+    pub(crate) premises: Premises,
+    /// The same, by the table that refers to it.
+    pub(crate) marks: Marks,
 }
 
 impl<'a> Checker<'a> {
-    pub(crate) const fn new(given: Given<'a>) -> Self {
-        Self { given, errors: Vec::new() }
+    pub(crate) fn new(given: Given<'a>) -> Self {
+        let (errors, premises, marks) = Default::default();
+        Self { given, errors, premises, marks }
     }
 
     /// Notes a mistake.

@@ -133,6 +133,14 @@ impl Client {
         }
     }
 
+    /// The certificate that it was shown, after the first answer.
+    pub(crate) fn certificate(&self) -> Option<Vec<u8>> {
+        match self.0.get_ref() {
+            Link::Plain(_) => None,
+            Link::Tls(stream) => Some(stream.conn.peer_certificates()?.first()?.to_vec()),
+        }
+    }
+
     pub(crate) fn reader(&mut self) -> &mut impl BufRead {
         &mut self.0
     }
