@@ -6,7 +6,7 @@
 //! waits for a store or an upstream to be up: the gateway serves what it can, says what it cannot, and `/ready` tells when every
 //! store has been reached.
 //!
-//! A reload makes a whole [`Generation`] beside the old one, which takes over what is known under settings that stay the same, and only
+//! A reload makes a whole `Generation` beside the old one, which takes over what is known under settings that stay the same, and only
 //! when all of it stands is it put in force: for new connections by one atomic load ([`Terms`]), for new requests by each worker's own
 //! cell, which costs them nothing. What runs keeps what it began with, and the old generation's connections and threads end with the last
 //! that needs them. What a generation does not hold cannot change without a restart: the sockets and the threads that serve them.

@@ -3,8 +3,8 @@
 //! Job: let in who shows a token of `[admin.tokens]`, find the call, answer in JSON, and log every call that changes something with the
 //! name of who made it. Not the job: the changes themselves (`token` has the keys), health and metrics (`internal`).
 //!
-//! To add a call: a line in [`Call::find`](call::Call::find), what it takes ([`Call::needs`](call::Call::needs)), and the answer in
-//! [`Admin::run`].
+//! To add a call: a line in `Call::find`, what it takes (`Call::needs`), and the answer in
+//! `Admin::run`.
 //!
 //! Threats. A page in an operator's browser, whose host name was made to lead to this address (DNS rebinding): a Host that is no
 //! address, no `localhost` and no configured name is refused, as is an Origin that is not this Host. There are no cookies, so no page

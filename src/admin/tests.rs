@@ -18,7 +18,7 @@ fn admin(tokens: &[(&str, Role)]) -> Admin {
         tokens: tokens.iter().map(token).collect(),
     };
     let migration = MigrationDesk {
-        report: Box::new(|| crate::migration::Report::default()),
+        report: Box::new(crate::migration::Report::default),
         resume: Box::new(|route| route == "/moving/*"),
     };
     Admin::new(&config, crate::token::KeyDesk::answering(), migration)

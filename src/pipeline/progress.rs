@@ -66,7 +66,9 @@ impl Shared {
     pub fn show_rollouts(&self) {
         for route in self.routes().routes() {
             if let Some(rollout) = self.migration().of(route.id).and_then(|route| route.rollout.as_ref()) {
-                self.metrics().set_rollout_share(&route.rules.path.value, rollout.at().share.fraction());
+                self.metrics()
+                    .migration
+                    .set_rollout_share(&route.rules.path.value, rollout.at().share.fraction());
             }
         }
     }

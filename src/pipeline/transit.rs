@@ -146,7 +146,11 @@ impl Gateway {
                 };
                 if let Some(comparisons) = &migration.comparisons {
                     let agreement = comparisons.note(would, answer, example);
-                    self.metrics().count_comparison(self.pattern_of(route), agreement.word(), would.cause());
+                    self.metrics().migration.count_comparison(
+                        self.pattern_of(route),
+                        agreement.word(),
+                        would.cause(),
+                    );
                 }
                 match (would, answer) {
                     (Would::Refuse(_), Answer::Served) => Some(Outcome::WouldRefuse),

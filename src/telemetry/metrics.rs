@@ -10,11 +10,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::clock::UnixMillis;
 use crate::telemetry::endpoints::{EndpointMetrics, Endpoints, UpstreamMetrics};
 use crate::telemetry::issuers::{IssuerFamilies, IssuerMetrics};
+use crate::telemetry::migration::MigrationMetrics;
 use crate::telemetry::reloads::Reloads;
 
 /// Labels of [`Metrics::requests`]'s kind.
@@ -24,14 +25,6 @@ struct RouteDecision {
     decision: &'static str,
     /// What the upstream got to know who is calling.
     credential: &'static str,
-}
-
-/// Labels of what was decided beside what the app did.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RouteComparison {
-    route: String,
-    agreement: &'static str,
-    cause: &'static str,
 }
 
 /// Labels of a refusal.
@@ -128,8 +121,8 @@ pub struct Metrics {
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
     disagreements: Family<OfRoute, Counter>,
-    comparisons: Family<RouteComparison, Counter>,
-    rollout_shares: Family<OfRoute, Gauge<f64, AtomicU64>>,
+    /// Of routes on their way from the app's sessions to our tokens.
+    pub migration: MigrationMetrics,
     own: Family<OwnOutcome, Counter>,
     connections: Gauge,
     turned_away: Family<OfCause, Counter>,
@@ -213,8 +206,7 @@ impl Metrics {
             reloads: Reloads::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
-            comparisons: Family::default(),
-            rollout_shares: Family::default(),
+            migration: MigrationMetrics::default(),
             own: Family::default(),
             connections: Gauge::default(),
             turned_away: Family::default(),
@@ -243,7 +235,7 @@ impl Metrics {
         metrics.endpoints.register(&mut registry);
         metrics.issuers.register(&mut registry);
         metrics.register_tokens(&mut registry);
-        metrics.register_migration(&mut registry);
+        metrics.migration.register(&mut registry);
         metrics.register_connections(&mut registry);
         metrics.register_streams(&mut registry);
         registry.register_with_unit(
@@ -253,19 +245,6 @@ impl Metrics {
             metrics.durations.clone(),
         );
         Self { registry: Mutex::new(registry), ..metrics }
-    }
-
-    fn register_migration(&self, registry: &mut Registry) {
-        registry.register(
-            "comparisons",
-            "What a route's rules would have made of a request, compared with what the app made of it",
-            self.comparisons.clone(),
-        );
-        registry.register(
-            "rollout_share",
-            "Share of the users for whom a route's rules count already, from 0 to 1",
-            self.rollout_shares.clone(),
-        );
     }
 
     fn register_connections(&self, registry: &mut Registry) {
@@ -333,17 +312,6 @@ impl Metrics {
             "Requests that passed while their store could not be asked, by policy",
             self.outages_bridged.clone(),
         );
-    }
-
-    /// Counts a comparison of what would have been with what was.
-    pub fn count_comparison(&self, route: &str, agreement: &'static str, cause: &'static str) {
-        let labels = RouteComparison { route: route.to_owned(), agreement, cause };
-        self.comparisons.get_or_create(&labels).inc();
-    }
-
-    /// Shows how many of a route's users have been moved.
-    pub fn set_rollout_share(&self, route: &str, share: f64) {
-        self.rollout_shares.get_or_create(&OfRoute { route: route.to_owned() }).set(share);
     }
 
     /// The handles of a route.

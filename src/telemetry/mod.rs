@@ -14,6 +14,7 @@ mod chain;
 mod endpoints;
 mod issuers;
 mod metrics;
+mod migration;
 mod reloads;
 
 pub use access::{AccessLine, AccessLog, AccessSink};

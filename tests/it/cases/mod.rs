@@ -56,7 +56,7 @@ fn what_is_forwarded_every_server_reads_alike() {
     let mut rides = of_http1(Speech::Plain, &positions);
     rides.extend(of_http1(Speech::Tls(&authority), &positions));
     rides.extend(of_http2(&[Position::First, Position::Second]));
-    let wish = std::env::var("CLOAKROOM_GRID").unwrap_or_default();
+    let wish = std::env::var_os("CLOAKROOM_GRID").unwrap_or_default();
     if wish != "all" {
         let mut at = 0_u64;
         rides.retain(|_| {
