@@ -25,6 +25,8 @@ pub fn strip(mut head: Parts, cookies: &[String]) -> HeaderMap {
         all_cookies: false,
         authorization: false,
         method_is_policy: false,
+        headers: None,
+        rewrites: false,
     };
     strip::strip(&mut head, &rules);
     head.headers
