@@ -62,7 +62,7 @@ pub use report::render;
 pub use schema::schema;
 pub use secret::Secret;
 pub use tokens::{KeySource, Rotation, TokenOptions, Tokens, Txn};
-pub use upstream::{Ejection, Health, UpstreamLimits};
+pub use upstream::{Ejection, Health, UpstreamLimits, UpstreamTls};
 pub use web_address::WebAddress;
 pub use words::{
     Access, Algorithm, Balance, Confirmation, CookieAttribute, CsrfMode, DuplicateCookie, Framework,
@@ -392,6 +392,8 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// Sent as `Host` instead of the client's.
     pub host: Option<String>,
+    /// Whom it trusts, and what it shows.
+    pub tls: UpstreamTls,
     /// Connecting, TCP and TLS together.
     pub connect_timeout: Duration,
     /// From the last byte of the request to the head of the response.

@@ -280,6 +280,7 @@ fn every_setting_of_the_documented_default_is_accepted() {
         "is not set",
         "does not accept bearers",
         "has no TLS",
+        "no endpoint has TLS",
         "there are no sentinels",
         "cannot read `tls/",
         "`directory` is there too",
@@ -299,7 +300,7 @@ fn the_defaults_of_the_schema_are_those_of_the_code() {
     );
     let minimal = tls
         + "[internal]\n[admin]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[clients.c]\nsecrets = [{ insecure_literal = \"0123456789abcdef\" }]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\
-                   [upstreams.u]\nendpoints = [\"http://h\"]\nhealth = { path = \"/h\" }\n\
+                   [upstreams.u]\nendpoints = [\"https://h\"]\nhealth = { path = \"/h\" }\n\
                    [[routes]]\npath = \"/\"\nupstream = \"u\"\nrollout = { share = \"10%\", rest = \"u\" }\n";
     let mut full: toml::Value = toml::from_str(&minimal).expect("TOML");
     let mut found = Vec::new();

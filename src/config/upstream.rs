@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::Endpoint;
+use crate::config::{Endpoint, Secret};
 
 /// How much of an upstream there may be at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,25 @@ pub struct Health {
     pub failures: u32,
     /// Passes in a row that make it well again.
     pub passes: u32,
+}
+
+/// How its `https://` endpoints are spoken to.
+#[derive(Clone, Debug)]
+pub struct UpstreamTls {
+    /// PEM of the authorities to trust instead of the system's.
+    pub ca: Option<Vec<u8>>,
+    /// PEM of what is shown to a server that asks: certificate with its chain, and its key.
+    pub client: Option<(Vec<u8>, Secret)>,
+    /// Whose certificate it must be, and the name that is sent, instead of the endpoint's.
+    pub server_name: Option<String>,
+    /// Whether HTTP/2 is offered.
+    pub http2: bool,
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self { ca: None, client: None, server_name: None, http2: true }
+    }
 }
 
 impl fmt::Display for Endpoint {

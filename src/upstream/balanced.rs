@@ -11,13 +11,14 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::{self, ConfigError};
 use crate::upstream::balance::{Chooser, Endpoints};
-use crate::upstream::connect::Connector;
+use crate::upstream::connect::{Connector, Wanted};
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::{Deadlines, Failure, exchange};
 use crate::upstream::introduction::Introduction;
 use crate::upstream::pool::{Busy, Endpoint, Link, Waiters};
 use crate::upstream::repeat::{Budget, Repeat};
 use crate::upstream::standing::Standing;
+use crate::upstream::tls::Tls;
 use crate::upstream::upload::{Progress, Upload};
 
 /// Endpoints that are tried for a connection: with three of them dead, a fourth would cost the client more than it helps.
@@ -49,6 +50,12 @@ pub(crate) struct Errand<'a> {
     pub(crate) deadlines: Deadlines,
 }
 
+impl<'a> Errand<'a> {
+    fn wanted(&self) -> Wanted<'a> {
+        Wanted { introduction: self.introduction, http1_only: self.upgrades }
+    }
+}
+
 /// The head of a response, and what it came by.
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
@@ -69,7 +76,7 @@ impl Balanced {
     pub(crate) fn new(
         upstream: &config::Upstream,
         standing: &Arc<Standing>,
-        tls: Option<&Arc<rustls::ClientConfig>>,
+        tls: Option<&Tls>,
         mistakes: &mut Vec<ConfigError>,
     ) -> Option<Self> {
         let before = mistakes.len();
@@ -125,7 +132,7 @@ impl Balanced {
         let now = Instant::now();
         self.budget.earn();
         let at = self.choose(errand.session, now, &[]);
-        let (mut link, busy, sent) = match self.waiting(at, now, errand.introduction) {
+        let (mut link, busy, sent) = match self.waiting(at, now, errand.wanted()) {
             Some((link, busy)) => (link, busy, now),
             None => {
                 let (link, busy) = Box::pin(self.connect(at, errand)).await?;
@@ -201,17 +208,12 @@ impl Balanced {
     }
 
     /// A connection of this endpoint that waits for its next request, unless others wait for one.
-    fn waiting(
-        &self,
-        at: Option<usize>,
-        now: Instant,
-        introduction: Option<&Rc<Introduction>>,
-    ) -> Option<(Link, Busy)> {
+    fn waiting(&self, at: Option<usize>, now: Instant, wanted: Wanted<'_>) -> Option<(Link, Busy)> {
         let endpoint = self.endpoints.get(at?)?;
         if self.waiters.count.get() > 0 {
             return None;
         }
-        Some((endpoint.checkout(now, introduction)?, Busy::with(endpoint)))
+        Some((endpoint.checkout(now, wanted)?, Busy::with(endpoint)))
     }
 
     /// Connects, to the endpoint at `first` or to another, or waits until there may be one more connection.
@@ -248,7 +250,7 @@ impl Balanced {
             tried.push(at);
             if let Some(slot) = endpoint.slot() {
                 let busy = Busy::with(endpoint);
-                match endpoint.connect(slot, errand.introduction).await {
+                match endpoint.connect(slot, errand.wanted()).await {
                     Ok(link) => return Some(Ok((link, busy))),
                     Err(failed) => (failure, failures) = (Some(failed), failures + 1),
                 }
@@ -274,12 +276,12 @@ impl Balanced {
                 self.choose(errand.session, now, &tried).and_then(|at| Some((at, self.endpoints.get(at)?)))
             {
                 tried.push(at);
-                if let Some(link) = endpoint.checkout(now, errand.introduction) {
+                if let Some(link) = endpoint.checkout(now, errand.wanted()) {
                     return Ok((link, Busy::with(endpoint)));
                 }
                 if let Some(slot) = endpoint.slot() {
                     let busy = Busy::with(endpoint);
-                    return Ok((endpoint.connect(slot, errand.introduction).await?, busy));
+                    return Ok((endpoint.connect(slot, errand.wanted()).await?, busy));
                 }
             }
             if now >= end {

@@ -8,21 +8,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::Scheme;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsConnector;
 
-use crate::config::{self, At, ConfigError, ProxyVersion};
+use crate::config::{self, ConfigError, ProxyVersion};
 use crate::upstream::error::UpstreamError;
 use crate::upstream::introduction::Introduction;
 use crate::upstream::pool::Link;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::sender::Multiplexed;
 use crate::upstream::slots::Slot;
+use crate::upstream::tls::Tls;
 use crate::upstream::wire::{Stream, Turn, Wire};
 
 /// Largest response head, and most that hyper holds of a body. Its own default would let one upstream pin 400 KiB a
@@ -40,10 +41,26 @@ const PONG_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct Connector {
     place: Place,
     http2: bool,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<(Tls, ServerName<'static>)>,
     timeout: Duration,
     /// How it wants to be told on whose behalf a connection is made.
     introduces: Option<ProxyVersion>,
+    /// Whether it chose HTTP/1.1 the last time that it had the choice.
+    chose_http1: Cell<bool>,
+}
+
+/// What a connection is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// On whose behalf, where the upstream wants to be told.
+    pub(crate) introduction: Option<&'a Rc<Introduction>>,
+    /// Whether nothing but HTTP/1.1 will do.
+    pub(crate) http1_only: bool,
+}
+
+impl Wanted<'_> {
+    /// For ourselves, in whatever the endpoint speaks.
+    pub(crate) const OURS: Self = Self { introduction: None, http1_only: false };
 }
 
 /// Where it listens.
@@ -58,25 +75,20 @@ impl Connector {
     pub(crate) fn new(
         upstream: &config::Upstream,
         endpoint: &config::Endpoint,
-        tls: Option<&Arc<rustls::ClientConfig>>,
+        tls: Option<&Tls>,
     ) -> Result<Self, ConfigError> {
         let host = endpoint.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = match tls.filter(|_| endpoint.tls) {
             None => None,
-            Some(tls) => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| {
-                    let key = format!("upstreams.{}.endpoints", upstream.name);
-                    ConfigError::new(upstream.at, key, format!("`{host}`"), "a DNS name or an address")
-                })?;
-                Some((TlsConnector::from(Arc::clone(tls)), name))
-            }
+            Some(tls) => Some((tls.clone(), tls.name(upstream, &host)?)),
         };
         let place = match &endpoint.socket {
             Some(path) => Place::Unix(path.clone()),
             None => Place::Tcp(Resolver::new(&host, endpoint.port)),
         };
         let (timeout, introduces) = (upstream.connect_timeout, upstream.proxy_protocol);
-        Ok(Self { place, http2: endpoint.http2, tls, timeout, introduces })
+        let (http2, chose_http1) = (endpoint.http2, Cell::new(false));
+        Ok(Self { place, http2, tls, timeout, introduces, chose_http1 })
     }
 
     /// How long a connection may serve.
@@ -87,7 +99,7 @@ impl Connector {
         }
     }
 
-    /// Whether one connection carries many requests.
+    /// Whether it speaks nothing but HTTP/2.
     pub(crate) const fn is_http2(&self) -> bool {
         self.http2
     }
@@ -97,19 +109,30 @@ impl Connector {
         self.introduces.is_some()
     }
 
+    /// Whether one connection may carry many requests.
+    pub(crate) fn may_be_http2(&self) -> bool {
+        self.http2 || self.tls.as_ref().is_some_and(|(tls, _)| tls.offers_http2)
+    }
+
+    /// Whether a new one will, as far as is known: then one is opened at a time.
+    pub(crate) fn is_likely_http2(&self) -> bool {
+        self.http2 || self.may_be_http2() && !self.chose_http1.get()
+    }
+
     /// Connects, TLS included, and starts the connection's driver. The connection keeps `slot` until its socket closes.
-    pub(crate) async fn connect(
-        &self,
-        slot: Slot,
-        introduction: Option<&Rc<Introduction>>,
-    ) -> Result<Link, UpstreamError> {
+    pub(crate) async fn connect(&self, slot: Slot, wanted: Wanted<'_>) -> Result<Link, UpstreamError> {
         let end = Instant::now() + self.timeout;
-        let opening = timeout_at(end, self.open(end, introduction)).await;
-        let stream = opening.unwrap_or(Err(UpstreamError::ConnectTimedOut))?;
+        let opened = timeout_at(end, self.open(end, wanted)).await;
+        let stream = opened.unwrap_or(Err(UpstreamError::ConnectTimedOut))?;
+        let agreed = stream.is_http2();
+        if !wanted.http1_only {
+            self.chose_http1.set(!agreed);
+        }
         let turn = Turn::new();
+        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn), slot));
-        if self.http2 {
-            return multiplex(wire, introduction).await;
+        if self.http2 || agreed {
+            return multiplex(wire, scheme, wanted.introduction).await;
         }
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES_MAX)
@@ -122,29 +145,26 @@ impl Connector {
                 tracing::debug!(%error, "upstream connection broke");
             }
         });
-        Ok(Link::new(sender, turn, introduction.cloned()))
+        Ok(Link::new(sender, turn, wanted.introduction.cloned()))
     }
 
-    async fn open(
-        &self,
-        end: Instant,
-        introduction: Option<&Rc<Introduction>>,
-    ) -> Result<Stream, UpstreamError> {
+    async fn open(&self, end: Instant, wanted: Wanted<'_>) -> Result<Stream, UpstreamError> {
         let mut stream = match &self.place {
             Place::Tcp(resolver) => dial(resolver, end).await?,
             Place::Unix(path) => {
                 let stream = UnixStream::connect(path).await;
                 let mut stream = stream.map_err(|source| UpstreamError::ConnectFailed { source })?;
-                self.introduce(&mut stream, introduction).await?;
+                self.introduce(&mut stream, wanted.introduction).await?;
                 return Ok(Stream::Unix(stream));
             }
         };
         // Heads and bodies leave in separate writes; a delayed one would cost a round trip.
         stream.set_nodelay(true).map_err(|source| UpstreamError::ConnectFailed { source })?;
-        self.introduce(&mut stream, introduction).await?;
+        self.introduce(&mut stream, wanted.introduction).await?;
         let Some((tls, name)) = &self.tls else { return Ok(Stream::Plain(stream)) };
-        let stream =
-            tls.connect(name.clone(), stream).await.map_err(|source| UpstreamError::TlsFailed { source })?;
+        let connector = tls.connector(wanted.http1_only);
+        let shaken = connector.connect(name.clone(), stream).await;
+        let stream = shaken.map_err(|source| UpstreamError::TlsFailed { source })?;
         Ok(Stream::Tls(Box::new(stream)))
     }
 
@@ -177,20 +197,10 @@ async fn dial(resolver: &Resolver, end: Instant) -> Result<TcpStream, UpstreamEr
     Err(failure)
 }
 
-/// The trust in upstreams' certificates, if one of them has any.
-///
-/// # Errors
-/// As [`system_tls`].
-pub(crate) fn tls_for(
-    upstreams: &[config::Upstream],
-) -> Result<Option<Arc<rustls::ClientConfig>>, ConfigError> {
-    let first = upstreams.iter().find(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.tls));
-    first.map(|upstream| system_tls(upstream.at)).transpose()
-}
-
-/// Begins HTTP/2 by prior knowledge.
+/// Begins HTTP/2, by prior knowledge or as was agreed.
 async fn multiplex(
     wire: TokioIo<Wire>,
+    scheme: Scheme,
     introduction: Option<&Rc<Introduction>>,
 ) -> Result<Link, UpstreamError> {
     let (sender, connection) = http2::Builder::new(Local)
@@ -205,7 +215,7 @@ async fn multiplex(
         .await
         .map_err(|error| UpstreamError::ConnectFailed { source: io::Error::other(error) })?;
     let streams_max = Rc::new(Cell::new(connection.current_max_send_streams()));
-    let shared = Multiplexed::new(sender, Rc::clone(&streams_max), introduction.cloned());
+    let shared = Multiplexed::new(sender, Rc::clone(&streams_max), scheme, introduction.cloned());
     tokio::task::spawn_local(async move {
         let mut connection = pin!(connection);
         let ended = std::future::poll_fn(|cx| {
@@ -229,31 +239,4 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, stream: F) {
         tokio::task::spawn_local(stream);
     }
-}
-
-/// Trusts the system's certificate authorities, offers HTTP/1.1 only.
-///
-/// # Errors
-/// If the system has none: then no `https://` upstream could ever be reached.
-fn system_tls(at: At) -> Result<Arc<rustls::ClientConfig>, ConfigError> {
-    let mut roots = rustls::RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
-        let found = "an https:// endpoint, but the system has no root certificates";
-        return Err(ConfigError::new(at, "upstreams", found, "certificates where the system keeps them")
-            .hint("install the package `ca-certificates`, or set SSL_CERT_FILE"));
-    }
-    Ok(Arc::new(client_tls(roots)))
-}
-
-/// A TLS client for upstreams under these roots.
-pub(crate) fn client_tls(roots: rustls::RootCertStore) -> rustls::ClientConfig {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has ciphers for TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    tls
 }

@@ -1,7 +1,6 @@
 //! Sending requests to configured upstreams.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -11,13 +10,13 @@ use crate::config::{self, ConfigError, UpstreamId};
 use crate::request::Upgrade;
 use crate::upstream::balanced::{Answer, Balanced, Errand};
 use crate::upstream::body::UpstreamBody;
-use crate::upstream::connect::tls_for;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::Deadlines;
 use crate::upstream::introduction::Introduction;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::pool::Busy;
 use crate::upstream::standing::Standings;
+use crate::upstream::tls::{System, Tls};
 use crate::upstream::tunnel::Tunnels;
 use crate::upstream::upload::Upload;
 use crate::upstream::{hygiene, websocket};
@@ -41,27 +40,22 @@ impl Forwarder {
         tunnels: Tunnels,
         before: Option<&Self>,
     ) -> Result<Self, Vec<ConfigError>> {
-        let tls = tls_for(upstreams).map_err(|mistake| vec![mistake])?;
-        Self::with_tls(upstreams, standings, tunnels, (tls, before))
-    }
-
-    /// With these roots.
-    pub(crate) fn with_tls(
-        upstreams: &[config::Upstream],
-        standings: &Standings,
-        tunnels: Tunnels,
-        (tls, before): (Option<Arc<rustls::ClientConfig>>, Option<&Self>),
-    ) -> Result<Self, Vec<ConfigError>> {
-        let mut mistakes = Vec::new();
+        let (system, mut mistakes) = (System::default(), Vec::new());
         let upstreams = upstreams
             .iter()
             .enumerate()
             .filter_map(|(at, upstream)| {
                 let standing = standings.of(at)?;
                 let kept = before.and_then(|before| before.upstreams.iter().find(|one| one.stands(standing)));
-                match kept {
-                    Some(kept) => Some(Rc::clone(kept)),
-                    None => Balanced::new(upstream, standing, tls.as_ref(), &mut mistakes).map(Rc::new),
+                if let Some(kept) = kept {
+                    return Some(Rc::clone(kept));
+                }
+                match Tls::of(upstream, &system) {
+                    Ok(tls) => Balanced::new(upstream, standing, tls.as_ref(), &mut mistakes).map(Rc::new),
+                    Err(mistake) => {
+                        mistakes.push(mistake);
+                        None
+                    }
                 }
             })
             .collect();

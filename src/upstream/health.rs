@@ -15,11 +15,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{self, ConfigError, Health};
 use crate::telemetry::chain;
-use crate::upstream::connect::{Connector, tls_for};
+use crate::upstream::connect::{Connector, Wanted};
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::{Deadlines, Failure, exchange};
 use crate::upstream::slots::{Line, Slots};
 use crate::upstream::standing::{Standing, Standings};
+use crate::upstream::tls::{System, Tls};
 use crate::upstream::upload::Upload;
 
 /// Every check of the process.
@@ -42,12 +43,13 @@ impl HealthChecks {
     /// # Errors
     /// As [`crate::upstream::Forwarder::new`]; not if that could be made.
     pub fn new(upstreams: &[config::Upstream], standings: &Standings) -> Result<Self, Vec<ConfigError>> {
-        let tls = tls_for(upstreams).map_err(|mistake| vec![mistake])?;
+        let system = System::default();
         let mut checks = Vec::new();
         for (upstream, standing) in
             upstreams.iter().enumerate().filter_map(|(at, upstream)| Some((upstream, standings.of(at)?)))
         {
             let Some(health) = &upstream.health else { continue };
+            let tls = Tls::of(upstream, &system).map_err(|mistake| vec![mistake])?;
             for (at, endpoint) in upstream.endpoints.iter().enumerate() {
                 let connector = Connector::new(upstream, endpoint, tls.as_ref()).map_err(|one| vec![one])?;
                 let host = upstream.host.as_deref().unwrap_or(&endpoint.host);
@@ -103,7 +105,7 @@ impl Check {
     /// One check; in words, why it failed.
     async fn ask(&self) -> Result<(), String> {
         let slot = self.slots.take().ok_or_else(|| "no place for a connection".to_owned())?;
-        let mut link = self.connector.connect(slot, None).await.map_err(|error| chain(&error))?;
+        let mut link = self.connector.connect(slot, Wanted::OURS).await.map_err(|error| chain(&error))?;
         let mut request = Box::new(Request::new(Upload::none()));
         *request.uri_mut() = self.path.clone();
         let headers = request.headers_mut();

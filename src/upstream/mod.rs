@@ -53,6 +53,7 @@ mod resolve;
 mod sender;
 mod slots;
 mod standing;
+mod tls;
 mod tunnel;
 mod upload;
 mod websocket;

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::upstream::balance::number_of;
-use crate::upstream::connect::Connector;
+use crate::upstream::connect::{Connector, Wanted};
 use crate::upstream::error::UpstreamError;
 use crate::upstream::head_copy::HeadCopy;
 use crate::upstream::introduction::Introduction;
@@ -155,7 +155,7 @@ impl Endpoint {
         })
     }
 
-    /// Whether it speaks HTTP/2.
+    /// Whether it speaks nothing but HTTP/2.
     pub(crate) fn is_http2(&self) -> bool {
         self.connector.is_http2()
     }
@@ -185,9 +185,12 @@ impl Endpoint {
     }
 
     /// The connection that served last, of those made on the same behalf: the fewer are kept busy, the sooner the rest can go.
-    pub(crate) fn checkout(&self, now: Instant, introduction: Option<&Rc<Introduction>>) -> Option<Link> {
-        if self.connector.is_http2() {
-            return self.join(now, introduction);
+    pub(crate) fn checkout(&self, now: Instant, wanted: Wanted<'_>) -> Option<Link> {
+        if !wanted.http1_only
+            && self.connector.may_be_http2()
+            && let Some(link) = self.join(now, wanted.introduction)
+        {
+            return Some(link);
         }
         let mut idle = self.idle.borrow_mut();
         for at in (0..idle.len()).rev() {
@@ -198,7 +201,8 @@ impl Endpoint {
             }
             if entry.link.sender.is_closed() {
                 idle.remove(at);
-            } else if entry.link.introduction.as_ref() == introduction && entry.link.sender.is_ready() {
+            } else if entry.link.introduction.as_ref() == wanted.introduction && entry.link.sender.is_ready()
+            {
                 let mut link = idle.remove(at).link;
                 link.reused = true;
                 return Some(link);
@@ -216,14 +220,16 @@ impl Endpoint {
     pub(crate) async fn connect(
         self: &Rc<Self>,
         slot: Slot,
-        introduction: Option<&Rc<Introduction>>,
+        wanted: Wanted<'_>,
     ) -> Result<Link, UpstreamError> {
-        let opening = if self.connector.is_http2() { Some(self.opening.lock().await) } else { None };
+        let shareable = !wanted.http1_only && self.connector.is_likely_http2();
+        let opening = if shareable { Some(self.opening.lock().await) } else { None };
+        let opening = opening.filter(|_| self.connector.is_likely_http2());
         // Somebody else may have opened one in the meantime.
-        if let Some(link) = opening.as_ref().and_then(|_| self.join(Instant::now(), introduction)) {
+        if let Some(link) = opening.as_ref().and_then(|_| self.join(Instant::now(), wanted.introduction)) {
             return Ok(link);
         }
-        let link = self.connector.connect(slot, introduction).await;
+        let link = self.connector.connect(slot, wanted).await;
         match &link {
             Err(_) => self.failed(),
             Ok(link) => {

@@ -27,6 +27,8 @@ pub(crate) struct Multiplexed {
     sender: http2::SendRequest<Upload>,
     /// Most streams that the upstream takes at once; the connection's driver keeps it.
     streams_max: Rc<Cell<usize>>,
+    /// Of the connection; servers compare it.
+    scheme: Scheme,
     used: Cell<Instant>,
     introduction: Option<Rc<Introduction>>,
 }
@@ -36,9 +38,10 @@ impl Multiplexed {
     pub(crate) fn new(
         sender: http2::SendRequest<Upload>,
         streams_max: Rc<Cell<usize>>,
+        scheme: Scheme,
         introduction: Option<Rc<Introduction>>,
     ) -> Rc<Self> {
-        Rc::new(Self { sender, streams_max, used: Cell::new(Instant::now()), introduction })
+        Rc::new(Self { sender, streams_max, scheme, used: Cell::new(Instant::now()), introduction })
     }
 
     /// On whose behalf it was made, if its upstream was told.
@@ -108,9 +111,14 @@ impl Sender {
         mut request: Box<Request<Upload>>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
         match self {
-            Self::Http1(sender) => sender.try_send_request(*request).await,
+            Self::Http1(sender) => {
+                if request.version() == Version::HTTP_2 {
+                    say_in_http1(&mut request);
+                }
+                sender.try_send_request(*request).await
+            }
             Self::Http2(shared) => {
-                say_in_http2(&mut request);
+                say_in_http2(&mut request, &shared.scheme);
                 shared.sender.clone().try_send_request(*request).await
             }
         }
@@ -119,7 +127,7 @@ impl Sender {
 
 /// Says in HTTP/2 what was made ready for HTTP/1.1: Host becomes `:authority`, the framing goes. gRPC's servers ask that
 /// trailers be welcome.
-fn say_in_http2(request: &mut Request<Upload>) {
+fn say_in_http2(request: &mut Request<Upload>, scheme: &Scheme) {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(TRANSFER_ENCODING);
     if is_grpc(request.headers()) {
@@ -128,9 +136,23 @@ fn say_in_http2(request: &mut Request<Upload>) {
     let host = request.headers_mut().remove(HOST);
     let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) else { return };
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(scheme.clone());
     parts.authority = Some(authority);
     parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// Takes that back, for an endpoint that agreed to HTTP/2 and, on the next connection, does not.
+fn say_in_http1(request: &mut Request<Upload>) {
+    *request.version_mut() = Version::HTTP_11;
+    request.headers_mut().remove(TE);
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = None;
+    if let Some(host) = parts.authority.take().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }
@@ -151,10 +173,16 @@ mod tests {
             .unwrap();
         // Twice: a request that comes back unsent goes out again.
         for _ in 0..2 {
-            say_in_http2(&mut request);
-            assert_eq!(request.uri(), "http://gw.test:81/p.S/M?q");
+            say_in_http2(&mut request, &Scheme::HTTPS);
+            assert_eq!(request.uri(), "https://gw.test:81/p.S/M?q");
             assert_eq!(request.headers().len(), 2);
             assert_eq!(request.headers()["te"], "trailers");
         }
+        say_in_http1(&mut request);
+        assert_eq!((request.uri().to_string().as_str(), request.version()), ("/p.S/M?q", Version::HTTP_11));
+        assert_eq!(
+            (&request.headers()["host"], request.headers().len()),
+            (&"gw.test:81".parse().unwrap(), 2)
+        );
     }
 }

@@ -110,6 +110,7 @@ pub(crate) fn to_ports(ports: &[u16]) -> Upstream {
             .collect(),
         host: None,
         proxy_protocol: None,
+        tls: Default::default(),
         connect_timeout: Duration::from_secs(10),
         first_byte_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(10),
@@ -145,27 +146,18 @@ impl Gateway {
     }
 
     fn of(upstream: Upstream) -> Self {
-        Self::with(upstream, None, |_| {})
+        Self::with(upstream, |_| {})
     }
 
-    fn with(
-        upstream: Upstream,
-        tls: Option<std::sync::Arc<rustls::ClientConfig>>,
-        change: impl FnOnce(&mut Inside),
-    ) -> Self {
+    fn with(upstream: Upstream, change: impl FnOnce(&mut Inside)) -> Self {
         let standings = Standings::new(std::slice::from_ref(&upstream), &Metrics::new());
-        Self::beside(&standings, upstream, tls, change)
+        Self::beside(&standings, upstream, change)
     }
 
     /// One more worker, for all that the workers share.
-    fn beside(
-        standings: &Standings,
-        upstream: Upstream,
-        tls: Option<std::sync::Arc<rustls::ClientConfig>>,
-        change: impl FnOnce(&mut Inside),
-    ) -> Self {
+    fn beside(standings: &Standings, upstream: Upstream, change: impl FnOnce(&mut Inside)) -> Self {
         let tunnels = Tunnels::default();
-        let forwarder = Forwarder::with_tls(&[upstream], standings, tunnels.clone(), (tls, None)).unwrap();
+        let forwarder = Forwarder::new(&[upstream], standings, tunnels.clone(), None).unwrap();
         let mut inside = Inside {
             forwarder,
             tunnels,

@@ -120,6 +120,16 @@ pub(crate) enum Stream {
     Unix(UnixStream),
 }
 
+impl Stream {
+    /// Whether HTTP/2 was agreed on.
+    pub(crate) fn is_http2(&self) -> bool {
+        match self {
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Self::Plain(_) | Self::Unix(_) => false,
+        }
+    }
+}
+
 /// The state of one head, across reads.
 #[derive(Debug, Default)]
 struct HeadWatch {

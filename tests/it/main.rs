@@ -56,5 +56,6 @@ mod tokens;
 mod topology;
 mod touch;
 mod trust;
+mod upstream_tls;
 mod upstreams;
 mod websocket;

@@ -1,6 +1,7 @@
 """gRPC with the real grpcio, on both sides of the gateway. Messages are plain bytes, so that no compiler is needed.
 
-`serve` prints the port that it listens on, and every call that was cancelled. `call ADDRESS COOKIE SCENARIO` makes one
+`serve` prints the port that it listens on, and every call that was cancelled; with `KEY CERTIFICATE ROOT` it speaks TLS, and asks
+for a certificate under that root. `call ADDRESS COOKIE SCENARIO` makes one
 call and prints, as JSON, what came of it.
 """
 
@@ -54,7 +55,7 @@ def slow(request, context):
     return b""
 
 
-def serve():
+def serve(*files):
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     handlers = {
         "Unary": grpc.unary_unary_rpc_method_handler(unary),
@@ -65,7 +66,12 @@ def serve():
         "Both": grpc.stream_stream_rpc_method_handler(both),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Calls", handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    if files:
+        key, certificate, root = (open(name, "rb").read() for name in files)
+        shown = grpc.ssl_server_credentials([(key, certificate)], root, require_client_auth=True)
+        port = server.add_secure_port("127.0.0.1:0", shown)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(f"port {port}", flush=True)
     server.wait_for_termination()
@@ -109,7 +115,7 @@ def call(channel, metadata, scenario):
 
 def main():
     if sys.argv[1] == "serve":
-        return serve()
+        return serve(*sys.argv[2:])
     _, _, address, cookie, scenario = sys.argv
     options = [("grpc.default_authority", "gw.test"), ("grpc.enable_retries", 0)]
     metadata = (("cookie", cookie),) if cookie else ()

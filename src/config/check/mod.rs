@@ -28,6 +28,7 @@ mod store_url;
 mod table;
 mod token;
 mod upstream;
+mod upstream_tls;
 
 use crate::config::check::names::{Names, gather};
 use crate::config::check::table::Checker;

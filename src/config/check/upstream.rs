@@ -6,6 +6,7 @@ use crate::config::check::headers;
 use crate::config::check::http;
 use crate::config::check::names::Entry;
 use crate::config::check::table::{Checker, Table};
+use crate::config::check::upstream_tls;
 use crate::config::raw::{Placed, RawEjection, RawHealth, RawTimeouts, RawUpstream, RawUpstreamLimits};
 use crate::config::{At, Balance, Ejection, Endpoint, Health, Upstream, UpstreamLimits};
 
@@ -63,6 +64,7 @@ pub(crate) fn check(checker: &mut Checker<'_>, entry: &Entry<'_, RawUpstream>) -
     Upstream {
         name: entry.name.to_owned(),
         at: entry.at,
+        tls: upstream_tls::check(&mut table, raw, &endpoints),
         endpoints,
         host: raw.host.as_ref().and_then(|raw| host(&mut table, raw)),
         connect_timeout: table.duration("timeouts.connect", timeouts.connect.as_ref(), seconds(2)),

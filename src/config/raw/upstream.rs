@@ -11,11 +11,22 @@ use crate::config::{Balance, ProxyVersion};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawUpstream {
-    /// Its processes, as `["http://127.0.0.1:3001"]`; `https://` checks the certificate, `h2c://` is HTTP/2,
-    /// `unix:/run/app.sock` is a socket. Required.
+    /// Its processes, as `["http://127.0.0.1:3001"]`; `https://` checks the certificate and speaks HTTP/2 where the service
+    /// does, `h2c://` is HTTP/2 without TLS, `unix:/run/app.sock` is a socket. Required.
     pub(crate) endpoints: Placed<Vec<Placed<String>>>,
     /// Sent as `Host` instead of the client's. Default: the client's Host, unchanged.
     pub(crate) host: Option<Placed<String>>,
+    /// PEM file with the certificate authorities to trust for `https://`. Default: the system's.
+    pub(crate) ca: Option<Placed<String>>,
+    /// PEM file with our certificate and its chain, for a service that asks for one. Default: none.
+    pub(crate) client_cert: Option<Placed<String>>,
+    /// PEM file with the key of `client_cert`. Default: none.
+    pub(crate) client_key: Option<Placed<String>>,
+    /// The name that its certificate must have, and that is sent in the handshake. Default: the endpoint's own host.
+    pub(crate) server_name: Option<Placed<String>>,
+    /// Whether HTTP/2 is offered to `https://` endpoints; gRPC takes it. Default: true.
+    #[schemars(extend("default" = true))]
+    pub(crate) http2: Option<Placed<bool>>,
     /// Which of several endpoints a request goes to: the less busy of two chosen by lot (`least-request`), each in turn
     /// (`round-robin`), or always the same for a session (`hash-session`; requests without one as `least-request`).
     /// Default: `"least-request"`.

@@ -94,8 +94,7 @@ fn a_worker_gives_its_idle_connection_up_for_another_that_waits() {
         let upstream = answering(OK, false).await;
         let config = || limited(&upstream, 1, 9, LONG);
         let standings = Standings::new(&[config()], &Metrics::new());
-        let workers: Vec<Gateway> =
-            (0..3).map(|_| Gateway::beside(&standings, config(), None, |_| {})).collect();
+        let workers: Vec<Gateway> = (0..3).map(|_| Gateway::beside(&standings, config(), |_| {})).collect();
         for turn in 0..9 {
             assert!(workers[turn % 3].ask(GET).await.ends_with("ok"), "{turn}");
         }
@@ -140,7 +139,7 @@ fn a_tunnel_holds_its_place_until_it_closes() {
         })
         .await;
         let config = limited(&switching, 1, 0, LONG);
-        let gateway = Gateway::with(config, None, |inside| inside.accept = accept);
+        let gateway = Gateway::with(config, |inside| inside.accept = accept);
         let mut client = gateway.client();
         let handshake = "GET /a HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
         client.write_all(handshake.as_bytes()).await.unwrap();
@@ -162,7 +161,7 @@ fn an_endpoint_that_takes_no_connections_is_soon_left_alone() {
             config.balance = balance;
             let metrics = Metrics::new();
             let standings = Standings::new(std::slice::from_ref(&config), &metrics);
-            let gateway = Gateway::beside(&standings, config, None, |_| {});
+            let gateway = Gateway::beside(&standings, config, |_| {});
             for _ in 0..100 {
                 assert!(gateway.ask(GET).await.ends_with("ok"));
             }

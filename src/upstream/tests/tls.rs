@@ -10,16 +10,15 @@ use tokio::io::AsyncWriteExt;
 
 use crate::config::Upstream;
 use crate::upstream::UpstreamError;
-use crate::upstream::connect::client_tls;
 use crate::upstream::tests::{GET, Gateway, OK, Upstreams, listen, read_head, run, to_ports};
 
 fn gateway(upstream: &Upstreams, change: impl FnOnce(&mut Upstream)) -> Gateway {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(include_bytes!("tls/ca.pem")).unwrap()).unwrap();
     let mut config = to_ports(&[upstream.port]);
     config.endpoints[0].tls = true;
+    config.tls.ca = Some(include_bytes!("tls/ca.pem").to_vec());
+    config.tls.http2 = false;
     change(&mut config);
-    Gateway::with(config, Some(Arc::new(client_tls(roots))), |_| {})
+    Gateway::of(config)
 }
 
 /// Speaks TLS, and answers with what the client asked for: server name and protocol.
@@ -72,10 +71,8 @@ fn a_certificate_for_another_name_is_refused() {
 fn a_root_that_is_not_trusted_is_refused() {
     run(async {
         let upstream = secure().await;
-        let mut config = to_ports(&[upstream.port]);
-        config.endpoints[0].tls = true;
-        let none = client_tls(rustls::RootCertStore::empty());
-        let gateway = Gateway::with(config, Some(Arc::new(none)), |_| {});
+        let other = include_bytes!("tls/leaf.pem").to_vec();
+        let gateway = gateway(&upstream, |config| config.tls.ca = Some(other));
         gateway.ask(GET).await;
         assert!(matches!(gateway.error(), UpstreamError::TlsFailed { .. }));
     });

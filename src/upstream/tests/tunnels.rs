@@ -16,7 +16,7 @@ const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n
                       Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSet-Cookie: a=b\r\n\r\n";
 
 fn gateway(upstream: &Upstreams) -> Gateway {
-    Gateway::with(to_ports(&[upstream.port]), None, |inside| inside.accept = ACCEPT)
+    Gateway::with(to_ports(&[upstream.port]), |inside| inside.accept = ACCEPT)
 }
 
 /// Answers `answer`, then tells all that came after the handshake.

@@ -93,7 +93,7 @@ fn a_silent_upstream_ends_at_the_first_byte_timeout_and_is_not_asked_again() {
 fn a_response_that_outlives_the_total_is_cut() {
     run(async {
         let slow = answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", false).await;
-        let gateway = Gateway::with(to_ports(&[slow.port]), None, |inside| {
+        let gateway = Gateway::with(to_ports(&[slow.port]), |inside| {
             inside.total = Some(Duration::from_millis(50));
         });
         let answer = gateway.ask(GET).await;
@@ -105,7 +105,7 @@ fn a_response_that_outlives_the_total_is_cut() {
 fn the_total_counts_before_the_head_too() {
     run(async {
         let silent = answering("", false).await;
-        let gateway = Gateway::with(to_ports(&[silent.port]), None, |inside| {
+        let gateway = Gateway::with(to_ports(&[silent.port]), |inside| {
             inside.total = Some(Duration::from_millis(20));
         });
         gateway.ask(GET).await;

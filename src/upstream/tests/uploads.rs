@@ -59,7 +59,7 @@ async fn forwarded_by(
     .await;
     let mut config = to_ports(&[upstream.port]);
     change(&mut config);
-    let seen = Gateway::with(config, None, |inside| inside.body_limit = limit).ask(request).await;
+    let seen = Gateway::with(config, |inside| inside.body_limit = limit).ask(request).await;
     assert!(seen.ends_with("ok"), "{seen}");
     told.await.unwrap()
 }
@@ -67,7 +67,7 @@ async fn forwarded_by(
 /// What a client's fault is taken for, and what the upstream saw of the body.
 async fn faulty(request: &str, limit: Option<u64>) -> (UpstreamError, String) {
     let (upstream, told) = recording().await;
-    let gateway = Gateway::with(to_ports(&[upstream.port]), None, |inside| inside.body_limit = limit);
+    let gateway = Gateway::with(to_ports(&[upstream.port]), |inside| inside.body_limit = limit);
     gateway.ask(request).await;
     (gateway.error(), told.await.unwrap())
 }
@@ -94,7 +94,7 @@ fn a_body_of_just_the_limit_passes() {
 fn a_declared_length_over_the_limit_reaches_no_upstream() {
     run(async {
         let (upstream, _told) = recording().await;
-        let gateway = Gateway::with(to_ports(&[upstream.port]), None, |inside| inside.body_limit = Some(8));
+        let gateway = Gateway::with(to_ports(&[upstream.port]), |inside| inside.body_limit = Some(8));
         gateway.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nConnection: close\r\n\r\n").await;
         assert!(matches!(gateway.error(), UpstreamError::ClientBody(ParseError::BodyTooLarge)));
         assert_eq!(upstream.connections.get(), 0);
