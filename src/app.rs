@@ -18,22 +18,27 @@ mod generation;
 mod health;
 mod inside;
 mod keys;
+mod listeners;
 mod opened;
 mod redirect;
 mod rehearsal;
 mod reload;
 mod state;
 mod stores;
+mod succession;
+mod supervisor;
 mod upstreams;
 mod worker;
 
 pub use check::{Bound, Checked, CheckedIssuer, CheckedRoute, check};
 pub use rehearsal::{Rehearsal, Stage};
 pub use reload::Reload;
+pub use succession::{Lineage, SuccessionError};
+pub use supervisor::Supervisor;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
-use crate::listen::{BindError, Connections, Listener, Terms, serve, spawn_worker};
+use crate::listen::{BindError, Connections, Inherited, Listener, Terms, serve, spawn_worker};
 use crate::pipeline::Shared;
 use crate::store::MemoryStore;
 use crate::telemetry::{AccessSink, Metrics};
@@ -41,13 +46,19 @@ use crate::tls::{self, Tickets};
 use arc_swap::ArcSwap;
 use generation::{Generation, Ground};
 use inside::Inside;
+use listeners::{Listeners, Sockets};
 use redirect::Redirect;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::watch;
 use worker::Post;
+
+/// How long workers that take over may take until they are ready: their stores have two seconds to be connected.
+const START_MAX: Duration = Duration::from_secs(10);
 
 /// A thread of the gateway.
 type Thread = JoinHandle<std::io::Result<()>>;
@@ -61,6 +72,8 @@ pub struct Start {
     pub clock: Clock,
     /// Where access lines go.
     pub access: AccessSink,
+    /// Sockets that listen already.
+    pub inherited: Inherited,
 }
 
 /// Why a gateway did not start.
@@ -89,72 +102,75 @@ pub struct Running {
     ground: Ground,
     sockets: Sockets,
     connections: Arc<Connections>,
+    /// Of the listener that sends clients to TLS.
+    redirected: Arc<Connections>,
     terms: Arc<ArcSwap<Terms>>,
     inside: Arc<ArcSwap<Terms>>,
     /// Of the listener that sends clients to TLS.
     plain: Arc<ArcSwap<Terms>>,
     generation: Arc<Generation>,
     generations: watch::Sender<Arc<Generation>>,
+    /// Whether connections are accepted, or wait in their queues yet.
+    opened: watch::Sender<bool>,
     drain: watch::Sender<bool>,
     draining: Arc<AtomicBool>,
+    /// Draining, or making way for another process.
+    ending: Arc<AtomicBool>,
     threads: Vec<Thread>,
+    /// Every listening socket once more, to be handed over.
+    named: Vec<(String, TcpListener)>,
 }
 
-/// What was configured when the sockets were bound.
-struct Sockets {
-    listen: Vec<SocketAddr>,
-    workers: usize,
-    internal: Option<SocketAddr>,
-    admin: Option<SocketAddr>,
-    redirect: Option<(Vec<SocketAddr>, u16)>,
-}
-
-/// Starts a gateway.
+/// Starts a gateway. One whose sockets another process handed over is ready when this returns, and accepts nobody before
+/// [`Running::open`].
 ///
 /// # Errors
 /// [`StartError`]; nothing keeps running then.
 pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
-    let Start { clock, access } = start;
+    let Start { clock, access, inherited } = start;
+    let succeeds = inherited.is_handed_over();
     let tickets = Tickets::new().map_err(StartError::System)?;
     let ground = Ground { clock, metrics: Arc::new(Metrics::new()), tickets };
     let (mut generation, tls) = Generation::prepare(config, &ground, None).map_err(StartError::Config)?;
     let shared = Arc::clone(&generation.shared);
     let (server, secure) = (&shared.config.server, tls.is_some());
     let sockets = Sockets::of(&shared.config);
-    let listener = Listener::bind(&sockets.listen, sockets.workers).map_err(StartError::Bind)?;
-    let internal = sockets.internal.map(|address| Listener::bind(&[address], 1));
-    let internal = internal.transpose().map_err(StartError::Bind)?;
-    let redirect = sockets.redirect.as_ref().map(|(addresses, _)| Listener::bind(addresses, 1));
-    let redirect = redirect.transpose().map_err(StartError::Bind)?;
+    let mut listeners = Listeners::open(&sockets, inherited).map_err(StartError::Bind)?;
     let threads = generation.launch(&ground.metrics, None).map_err(StartError::System)?;
     ground.metrics.count_configuration(ground.clock.now(), None);
     let generation = Arc::new(generation);
     let mut running = Running {
-        addresses: listener.addresses().to_vec(),
+        addresses: listeners.public.addresses().to_vec(),
         secure,
-        redirecting: redirect.iter().flat_map(|bound| bound.addresses().to_vec()).collect(),
-        internal: internal.as_ref().and_then(|internal| internal.addresses().first().copied()),
+        redirecting: listeners.redirect.iter().flat_map(|bound| bound.addresses().to_vec()).collect(),
+        internal: listeners.internal.as_ref().and_then(|internal| internal.addresses().first().copied()),
         admin: None,
         ground,
         sockets,
         connections: Connections::new(server.limits.connections),
+        redirected: Connections::new(REDIRECT_CONNECTIONS),
         terms: public_terms(server, tls.map(Arc::new)).posted(),
         inside: Terms::new(server.limits.clone(), None).posted(),
         plain: public_terms(server, None).posted(),
         generations: watch::Sender::new(Arc::clone(&generation)),
         generation,
+        opened: watch::Sender::new(!succeeds),
         drain: watch::Sender::new(false),
         draining: Arc::default(),
+        ending: Arc::default(),
         threads,
+        named: std::mem::take(&mut listeners.named),
     };
-    running.serve_operators()?;
-    if let Some(internal) = internal {
+    running.serve(listeners.public, &access, succeeds).map_err(StartError::System)?;
+    if let Some(internal) = listeners.internal {
         running.serve_internal(internal).map_err(StartError::System)?;
     }
-    if let Some(redirect) = redirect {
+    if let Some(redirect) = listeners.redirect.take() {
         running.redirect(redirect).map_err(StartError::System)?;
     }
-    running.serve(listener, &access).map_err(StartError::System)?;
+    if let Some(admin) = listeners.admin.take() {
+        running.serve_operators(admin).map_err(StartError::System)?;
+    }
     Ok(running)
 }
 
@@ -203,12 +219,38 @@ impl Running {
         self.ground.metrics.count_configuration(self.ground.clock.now(), Some(done));
     }
 
+    /// Accepts clients, if it does not yet.
+    pub fn open(&self) {
+        self.opened.send_replace(true);
+    }
+
+    /// Every listening socket, by the name of what it is for.
+    pub fn sockets(&self) -> &[(String, TcpListener)] {
+        &self.named
+    }
+
     /// Stops accepting, lets running requests and tunnels end within `drain_timeout`, and returns when all threads did.
     pub fn stop(self) {
-        let Self { draining, drain, threads, generation, generations, .. } = self;
-        draining.store(true, Ordering::Relaxed);
+        self.draining.store(true, Ordering::Relaxed);
+        self.end();
+    }
+
+    /// The same where another process serves on the same sockets: nobody is to look for another gateway, and who is idle is told before
+    /// it is closed.
+    pub fn make_way(self) {
+        for terms in [&self.terms, &self.inside, &self.plain] {
+            let parting = terms.load().with_last_call();
+            terms.store(Arc::new(parting));
+        }
+        self.end();
+    }
+
+    fn end(self) {
+        self.open();
+        self.ending.store(true, Ordering::Relaxed);
+        let Self { drain, threads, generation, generations, named, .. } = self;
+        drop((named, generation, generations));
         drain.send_replace(true);
-        drop((generation, generations));
         for thread in threads {
             match thread.join() {
                 Ok(Ok(())) => {}
@@ -218,7 +260,9 @@ impl Running {
         }
     }
 
-    fn serve(&mut self, listener: Listener, access: &AccessSink) -> std::io::Result<()> {
+    /// Starts the workers. Where sockets were handed over, this returns when all are ready: another process serves until then.
+    fn serve(&mut self, listener: Listener, access: &AccessSink, succeeds: bool) -> std::io::Result<()> {
+        let (ready, told) = sync_channel(self.sockets.workers);
         for (at, sockets) in listener.into_workers().into_iter().enumerate() {
             let post = Post {
                 sockets,
@@ -229,8 +273,14 @@ impl Running {
                 access: access.clone(),
                 drain: self.drain.subscribe(),
                 is_first: at == 0,
+                ready: succeeds.then(|| ready.clone()),
+                opened: self.opened.subscribe(),
             };
             self.threads.push(spawn_worker(&format!("worker-{at}"), move || post.work())?);
+        }
+        drop(ready);
+        if succeeds && (0..self.sockets.workers).any(|_| told.recv_timeout(START_MAX).is_err()) {
+            return Err(std::io::Error::other("a worker did not come up"));
         }
         Ok(())
     }
@@ -241,10 +291,11 @@ impl Running {
         let (public, plain, drain) =
             (Arc::clone(&self.terms), Arc::clone(&self.plain), self.drain.subscribe());
         let sockets = listener.into_workers().into_iter().flatten().collect();
-        let ids = worker::request_ids()?;
+        let (ids, metrics) = (worker::request_ids()?, Arc::clone(&self.ground.metrics));
+        let (connections, opened) = (Arc::clone(&self.redirected), self.opened.subscribe());
         self.threads.push(spawn_worker("redirect", move || async move {
-            let connections = Connections::new(REDIRECT_CONNECTIONS);
-            serve(sockets, plain, connections, Redirect::new(public, port, ids), drain).await
+            accepting(opened).await;
+            serve(sockets, plain, connections, Redirect::new((public, port), ids, metrics), drain).await
         })?);
         Ok(())
     }
@@ -257,8 +308,10 @@ impl Running {
             terms: Arc::clone(&self.inside),
             generations: self.generations.subscribe(),
             metrics: Arc::clone(&self.ground.metrics),
-            clients: Arc::clone(&self.connections),
+            clients: [Arc::clone(&self.connections), Arc::clone(&self.redirected)],
+            opened: self.opened.subscribe(),
             draining: Arc::clone(&self.draining),
+            ending: Arc::clone(&self.ending),
             drain: self.drain.subscribe(),
         };
         self.threads.push(spawn_worker("internal", move || inside.work())?);
@@ -266,32 +319,16 @@ impl Running {
     }
 }
 
+/// Waits until connections may be accepted.
+async fn accepting(mut opened: watch::Receiver<bool>) {
+    // It fails only when the gateway has ended before it began.
+    let _ = opened.wait_for(|opened| *opened).await;
+}
+
 /// On what terms the public listener receives clients.
 fn public_terms(server: &config::Server, tls: Option<Arc<tls::Server>>) -> Terms {
     let terms = Terms::new(server.limits.clone(), tls);
     if server.proxy_protocol { terms.behind(server.trusted_proxies.clone()) } else { terms }
-}
-
-impl Sockets {
-    fn of(config: &Config) -> Self {
-        let internal = config.internal.as_ref().map(|internal| internal.listen);
-        let admin = config.admin.as_ref().map(|admin| admin.listen);
-        let server = &config.server;
-        let redirect = server.redirect_http.as_ref().map(|redirect| (redirect.listen.clone(), redirect.port));
-        Self { listen: server.listen.clone(), workers: server.workers, internal, admin, redirect }
-    }
-
-    /// The keys that `other` says otherwise.
-    fn differences(&self, other: &Self) -> Vec<&'static str> {
-        let keys = [
-            ("server.listen", self.listen != other.listen),
-            ("server.workers", self.workers != other.workers),
-            ("internal.listen", self.internal != other.internal),
-            ("admin.listen", self.admin != other.admin),
-            ("server.redirect_http", self.redirect != other.redirect),
-        ];
-        keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
-    }
 }
 
 impl std::fmt::Display for StartError {

@@ -2,7 +2,7 @@
 
 use crate::admin::{Admin, BODY_BYTES_MAX, MigrationDesk};
 use crate::app::generation::Generation;
-use crate::app::{Running, StartError};
+use crate::app::{Running, accepting};
 use crate::listen::{Connections, Handler, Listener, serve, spawn_worker};
 use crate::request::{Conn, ParseError};
 use bytes::Bytes;
@@ -22,23 +22,22 @@ const CONNECTIONS: usize = 64;
 const BODY_WAIT: Duration = Duration::from_secs(10);
 
 impl Running {
-    /// Starts the listener for operators on a thread of its own, if one is configured.
-    pub(super) fn serve_operators(&mut self) -> Result<(), StartError> {
-        let Some(listen) = self.sockets.admin else { return Ok(()) };
-        let listener = Listener::bind(&[listen], 1).map_err(StartError::Bind)?;
+    /// Starts the listener for operators on a thread of its own.
+    pub(super) fn serve_operators(&mut self, listener: Listener) -> std::io::Result<()> {
         self.admin = listener.addresses().first().copied();
         let sockets = listener.into_workers().into_iter().flatten().collect();
         let (drain, terms) = (self.drain.subscribe(), Arc::clone(&self.inside));
-        let mut generations = self.generations.subscribe();
+        let (mut generations, opened) = (self.generations.subscribe(), self.opened.subscribe());
         let worker = spawn_worker("admin", move || async move {
             let first = admin_of(&generations.borrow_and_update());
             let current = AdminHandler(Rc::new(RefCell::new(first)));
             let follower = spawn_local(follow(generations, current.clone()));
+            accepting(opened).await;
             let served = serve(sockets, terms, Connections::new(CONNECTIONS), current, drain).await;
             follower.abort();
             served
         });
-        self.threads.push(worker.map_err(StartError::System)?);
+        self.threads.push(worker?);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::app::desk::Desk;
 use crate::app::generation::Generation;
-use crate::app::health;
+use crate::app::{accepting, health};
 use crate::clock::Clock;
 use crate::internal::{Events, Feed, Internal, Readiness};
 use crate::listen::{Connections, Handler, Terms, serve};
@@ -32,8 +32,11 @@ pub(super) struct Inside {
     pub(super) terms: Arc<ArcSwap<Terms>>,
     pub(super) generations: watch::Receiver<Arc<Generation>>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) clients: Arc<Connections>,
+    /// Who is counted: of every listener for clients.
+    pub(super) clients: [Arc<Connections>; 2],
+    pub(super) opened: watch::Receiver<bool>,
     pub(super) draining: Arc<AtomicBool>,
+    pub(super) ending: Arc<AtomicBool>,
     pub(super) drain: watch::Receiver<bool>,
 }
 
@@ -44,8 +47,9 @@ impl Inside {
         let current = Current(Rc::new(RefCell::new(Rc::new(self.speaking_for(&first, None)?))));
         drop(first);
         let sockets = std::mem::take(&mut self.sockets);
-        let (terms, drain) = (Arc::clone(&self.terms), self.drain.clone());
+        let (terms, drain, opened) = (Arc::clone(&self.terms), self.drain.clone(), self.opened.clone());
         let follower = spawn_local(self.follow(current.clone()));
+        accepting(opened).await;
         let served = serve(sockets, terms, Connections::new(INTERNAL_CONNECTIONS), current, drain).await;
         follower.abort();
         served
@@ -85,12 +89,15 @@ impl Inside {
             endings: Arc::clone(endings),
             longest: shared.minter().templates().longest(),
             clock: shared.clock().clone(),
-            draining: Arc::clone(&self.draining),
+            draining: Arc::clone(&self.ending),
         });
-        let (metrics, clients) = (Arc::clone(&self.metrics), Arc::clone(&self.clients));
+        let (metrics, clients) = (Arc::clone(&self.metrics), self.clients.clone());
         let page = move || {
-            metrics.set_connections(clients.open());
-            clients.turned_away().for_each(|(cause, count)| metrics.set_turned_away(cause.word(), count));
+            metrics.set_connections(clients.iter().map(|clients| clients.open()).sum());
+            let [public, redirected] = &clients;
+            for ((cause, count), (_, more)) in public.turned_away().zip(redirected.turned_away()) {
+                metrics.set_turned_away(cause.word(), count + more);
+            }
             metrics.set_sessions_held(shared.sessions_held());
             for (profile, made) in shared.minter().signatures() {
                 metrics.set_signatures(profile, made);

@@ -5,6 +5,7 @@
 
 use crate::listen::{Handler, Terms};
 use crate::request::{Conn, Inbound, ParseError, RequestIds};
+use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
@@ -23,12 +24,17 @@ struct Known {
     public: Arc<ArcSwap<Terms>>,
     port: u16,
     ids: RequestIds,
+    metrics: Arc<Metrics>,
 }
 
 impl Redirect {
     /// To the public listener, which clients reach under `port`.
-    pub(super) fn new(public: Arc<ArcSwap<Terms>>, port: u16, ids: RequestIds) -> Self {
-        Self(Rc::new(Known { public, port, ids }))
+    pub(super) fn new(
+        (public, port): (Arc<ArcSwap<Terms>>, u16),
+        ids: RequestIds,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self(Rc::new(Known { public, port, ids, metrics }))
     }
 
     fn location(&self, inbound: &Inbound<Incoming>) -> Option<HeaderValue> {
@@ -52,15 +58,20 @@ impl Handler for Redirect {
     ) -> Response<Full<Bytes>> {
         let inbound =
             request.ok().and_then(|request| Inbound::parse(request, conn, &[], self.0.ids.next()).ok());
-        let Some(inbound) = inbound else { return answer(StatusCode::BAD_REQUEST, "malformed request\n") };
-        match self.location(&inbound) {
-            Some(location) => {
+        let location = inbound.as_ref().map(|inbound| self.location(inbound));
+        let (outcome, response) = match location {
+            None => ("malformed", answer(StatusCode::BAD_REQUEST, "malformed request\n")),
+            Some(None) => {
+                ("unknown-host", answer(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n"))
+            }
+            Some(Some(location)) => {
                 let mut response = answer(StatusCode::PERMANENT_REDIRECT, "");
                 response.headers_mut().insert(LOCATION, location);
-                response
+                ("redirected", response)
             }
-            None => answer(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n"),
-        }
+        };
+        self.0.metrics.count_own("redirect-http", outcome);
+        response
     }
 }
 

@@ -1,5 +1,6 @@
 //! One worker: its gateway, and how it goes over to the next configuration.
 
+use crate::app::accepting;
 use crate::app::generation::Generation;
 use crate::app::opened::{Opened, OpenedState, Settled, open_state, open_stores};
 use crate::listen::{Connections, Handler, Terms, serve};
@@ -14,6 +15,7 @@ use std::cell::RefCell;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
@@ -22,6 +24,8 @@ use tokio::task::{JoinHandle, spawn_local};
 const LOG_FLUSH: Duration = Duration::from_millis(200);
 /// How long new connections to stores may take before requests come upon them; then they come anyway, and wait themselves.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// How long before the end of a drain tunnels are ended.
+const PARTING: Duration = Duration::from_millis(1500);
 /// How often a gateway that was replaced is looked at, whether anybody needs it still.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -36,6 +40,9 @@ pub(super) struct Post {
     pub(super) drain: watch::Receiver<bool>,
     /// Whether it is the one that tries, for all of them, to keep sessions alive, and looks at the place for state.
     pub(super) is_first: bool,
+    /// Told when it is ready; its stores have been connected by then, if they could be.
+    pub(super) ready: Option<SyncSender<()>>,
+    pub(super) opened: watch::Receiver<bool>,
 }
 
 impl Post {
@@ -49,12 +56,21 @@ impl Post {
             is_first: self.is_first,
         });
         let first = Arc::clone(&generations.borrow_and_update());
-        let current = Current(Rc::new(RefCell::new(crew.enlist(&first, &Rc::default(), None)?)));
+        let settled = Rc::default();
+        let current = Current(Rc::new(RefCell::new(crew.enlist(&first, &settled, None)?)));
         drop(first);
+        if let Some(ready) = self.ready {
+            // Late is no error: a store may be down.
+            let _ = tokio::time::timeout(WARM_UP, settled.wait()).await;
+            let _ = tokio::time::timeout(WARM_UP, keys_are_there(&current)).await;
+            let _ = ready.send(());
+        }
         let tasks = [
             spawn_local(flush(Rc::clone(&crew.log))),
             spawn_local(follow(generations, current.clone(), Rc::clone(&crew))),
+            spawn_local(end_tunnels(self.drain.clone(), Arc::clone(&self.terms), current.clone())),
         ];
+        accepting(self.opened).await;
         let served = serve(self.sockets, self.terms, self.connections, current, self.drain).await;
         tasks.iter().for_each(JoinHandle::abort);
         crew.log.flush();
@@ -180,6 +196,23 @@ async fn wind_down(mut replaced: Enlisted) {
     while !replaced.is_idle() {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// Waits for a key ring that is read from elsewhere.
+async fn keys_are_there(current: &Current) {
+    let shared = Arc::clone(current.0.borrow().gateway.shared());
+    while !shared.ring().is_ready() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Says goodbye to tunnels that a drain has left, shortly before it is over and they are cut.
+async fn end_tunnels(mut drain: watch::Receiver<bool>, terms: Arc<ArcSwap<Terms>>, current: Current) {
+    let _ = drain.wait_for(|draining| *draining).await;
+    let whole = terms.load().drain_timeout();
+    tokio::time::sleep(whole.saturating_sub(PARTING.min(whole / 2))).await;
+    let tunnels = current.0.borrow().gateway.shared().tunnels().clone();
+    tunnels.close();
 }
 
 async fn flush(log: Rc<AccessLog>) {

@@ -1,11 +1,12 @@
 //! `cloakroom serve`
 
-use crate::app::{Reload, Running, Start, StartError, start};
+use crate::app::{Lineage, Reload, Running, Start, StartError, Supervisor, start};
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 use crate::clock::Clock;
 use crate::telemetry::{AccessSink, chain};
 use std::io::Write;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,16 +15,21 @@ use tracing_subscriber::EnvFilter;
 /// How often the configuration's files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Run the gateway until SIGTERM or Ctrl-C, then drain.
+/// Run the gateway until SIGTERM or Ctrl-C, then drain. SIGHUP reloads the configuration; SIGUSR2 has a new process take over, without a
+/// request lost.
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
     #[command(flatten)]
     file: ConfigFile,
+    /// A file to keep the process's number in, for those who send it signals.
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 impl Serve {
     pub(super) fn run(self, printer: &Printer) -> Outcome {
         log_events();
+        let lineage = Lineage::of_this_process();
         let (config, sources) = match crate::config::load(&self.file.config) {
             Ok(loaded) => loaded,
             Err((errors, sources)) => {
@@ -36,7 +42,14 @@ impl Serve {
             printer.note("the system gives no signals");
             return Outcome::CouldNot;
         };
-        let mut running = match start(config, Start { clock: Clock::System, access }) {
+        let inherited = match lineage.inherited() {
+            Ok(inherited) => inherited,
+            Err(error) => {
+                printer.note(format!("the sockets that should be handed over cannot be taken: {error}"));
+                return Outcome::CouldNot;
+            }
+        };
+        let mut running = match start(config, Start { clock: Clock::System, access, inherited }) {
             Ok(running) => running,
             Err(StartError::Config(errors)) => {
                 printer.mistakes(&errors, &sources);
@@ -52,39 +65,92 @@ impl Serve {
                 return Outcome::CouldNot;
             }
         };
-        for address in &running.addresses {
-            let scheme = if running.secure { "https" } else { "http" };
-            tracing::info!("listening on {scheme}://{address}");
-        }
-        for address in &running.redirecting {
-            tracing::info!("sending clients to TLS from http://{address}");
-        }
-        if let Some(internal) = running.internal {
-            tracing::info!("internal listener on http://{internal}");
-        }
-        if let Some(admin) = running.admin {
-            tracing::info!("admin listener on http://{admin}");
-        }
+        announce(&running);
+        let supervisor = Supervisor::of_this_process(self.pid_file);
+        lineage.take_over();
+        running.open();
+        supervisor.serves();
         let mut reload = Reload::new(self.file.config, sources.1);
-        let asked = attend(&mut signals, &mut running, &mut reload);
-        signals.end_at_the_next();
-        tracing::info!(signal = asked, "draining");
-        running.stop();
+        let end = attend(&mut signals, &mut running, &mut reload, (&lineage, &supervisor));
+        match end {
+            End::Asked(signal) => {
+                signals.end_at_the_next();
+                tracing::info!(%signal, "draining");
+                supervisor.stopping();
+                running.stop();
+            }
+            End::Succeeded(process) => {
+                signals.end_after_the_next();
+                tracing::info!(process, "a new process has taken over; draining");
+                supervisor.succeeded_by(process);
+                running.make_way();
+            }
+        }
+        supervisor.ends();
         // The workers have handed over their last lines; they are the ones that say how the drain went.
         let _ = writer.join();
         Outcome::Fine
     }
 }
 
-/// Reloads whenever that is asked for or due, until the process is asked to end.
-fn attend(signals: &mut Signals, running: &mut Running, reload: &mut Reload) -> &'static str {
+/// Why a gateway ends.
+enum End {
+    Asked(&'static str),
+    /// By this process.
+    Succeeded(u32),
+}
+
+fn announce(running: &Running) {
+    for address in &running.addresses {
+        let scheme = if running.secure { "https" } else { "http" };
+        tracing::info!("listening on {scheme}://{address}");
+    }
+    for address in &running.redirecting {
+        tracing::info!("sending clients to TLS from http://{address}");
+    }
+    if let Some(internal) = running.internal {
+        tracing::info!("internal listener on http://{internal}");
+    }
+    if let Some(admin) = running.admin {
+        tracing::info!("admin listener on http://{admin}");
+    }
+}
+
+/// Reloads whenever that is asked for or due, until the process is asked to end or another has taken over.
+fn attend(
+    signals: &mut Signals,
+    running: &mut Running,
+    reload: &mut Reload,
+    (lineage, supervisor): (&Lineage, &Supervisor),
+) -> End {
     loop {
-        match signals.within(LOOK) {
-            Some(Wish::Reload) => reload.run(running, "SIGHUP"),
-            Some(Wish::End(signal)) => return signal,
-            None if reload.is_due() => reload.run(running, "its files have changed"),
-            None => {}
-        }
+        let why = match signals.within(LOOK) {
+            Some(Wish::End(signal)) => return End::Asked(signal),
+            Some(Wish::MakeWay) => {
+                let mut meanwhile = None;
+                let handed = lineage.hand_over(running.sockets(), || {
+                    meanwhile = signals.within(Duration::ZERO).or(meanwhile);
+                    matches!(meanwhile, Some(Wish::End(_)))
+                });
+                match handed {
+                    Ok(process) => return End::Succeeded(process),
+                    Err(error) => {
+                        tracing::error!(error = %chain(&error), "no new process has taken over; this one goes on");
+                    }
+                }
+                match meanwhile {
+                    Some(Wish::End(signal)) => return End::Asked(signal),
+                    Some(Wish::Reload) => "SIGHUP",
+                    Some(Wish::MakeWay) | None => continue,
+                }
+            }
+            Some(Wish::Reload) => "SIGHUP",
+            None if reload.is_due() => "its files have changed",
+            None => continue,
+        };
+        supervisor.reloading();
+        reload.run(running, why);
+        supervisor.ready();
     }
 }
 
@@ -119,6 +185,7 @@ pub(super) fn log_events() {
 #[derive(Clone, Copy)]
 enum Wish {
     End(&'static str),
+    MakeWay,
     Reload,
 }
 
@@ -129,49 +196,70 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user: Signal,
 }
 
 impl Signals {
     /// Listens from now on; `None` if the system gives no signals.
     fn listen() -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        let (terminate, interrupt, hangup) = {
+        let (terminate, interrupt, hangup, user) = {
             let _inside = runtime.enter();
             (
                 signal(SignalKind::terminate()).ok()?,
                 signal(SignalKind::interrupt()).ok()?,
                 signal(SignalKind::hangup()).ok()?,
+                signal(SignalKind::user_defined2()).ok()?,
             )
         };
-        Some(Self { runtime, terminate, interrupt, hangup })
+        Some(Self { runtime, terminate, interrupt, hangup, user })
     }
 
     /// The next wish, if there is one before `pause` is over.
     fn within(&mut self, pause: Duration) -> Option<Wish> {
-        let Self { runtime, terminate, interrupt, hangup } = self;
-        runtime
-            .block_on(async { tokio::time::timeout(pause, heard(terminate, interrupt, hangup)).await.ok() })
+        let Self { runtime, terminate, interrupt, hangup, user } = self;
+        runtime.block_on(async {
+            tokio::time::timeout(pause, heard(terminate, interrupt, hangup, user)).await.ok()
+        })
     }
 
     /// Has the next wish to end come true at once.
-    fn end_at_the_next(mut self) {
+    fn end_at_the_next(self) {
+        self.end_once_asked(1);
+    }
+
+    /// The same at the one after it. A process that has made way drains by itself; when all that there are of a service are asked to end,
+    /// it is to be let go on with that, as the others are.
+    fn end_after_the_next(self) {
+        self.end_once_asked(2);
+    }
+
+    fn end_once_asked(mut self, times: usize) {
         std::thread::spawn(move || {
-            while let Wish::Reload = self.next() {}
+            for _ in 0..times {
+                while let Wish::Reload | Wish::MakeWay = self.next() {}
+            }
             std::process::exit(1);
         });
     }
 
     fn next(&mut self) -> Wish {
-        let Self { runtime, terminate, interrupt, hangup } = self;
-        runtime.block_on(heard(terminate, interrupt, hangup))
+        let Self { runtime, terminate, interrupt, hangup, user } = self;
+        runtime.block_on(heard(terminate, interrupt, hangup, user))
     }
 }
 
-async fn heard(terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) -> Wish {
+async fn heard(
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+    hangup: &mut Signal,
+    user: &mut Signal,
+) -> Wish {
     tokio::select! {
         biased;
         _ = terminate.recv() => Wish::End("SIGTERM"),
         _ = interrupt.recv() => Wish::End("SIGINT"),
         _ = hangup.recv() => Wish::Reload,
+        _ = user.recv() => Wish::MakeWay,
     }
 }

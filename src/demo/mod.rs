@@ -32,6 +32,7 @@ use crate::app::{Running, Start, start};
 use crate::clock::Clock;
 use crate::codec::seal::Base64;
 use crate::config::{Config, Limits, Secret};
+use crate::listen::Inherited;
 use crate::pipeline::Shared;
 use crate::telemetry::AccessSink;
 use app::{App, Inner};
@@ -95,7 +96,7 @@ impl Demo {
         let toml = sites.fill_in(port);
         let config = configure(&toml, &directory, &url, &secret)?;
         let limits = config.server.limits.clone();
-        let running = start(config, Start { clock: Clock::System, access })?;
+        let running = start(config, Start { clock: Clock::System, access, inherited: Inherited::default() })?;
         let (Some(gateway), Some(internal)) = (running.addresses.first().copied(), running.internal) else {
             return Err(std::io::Error::other("the gateway listens nowhere").into());
         };

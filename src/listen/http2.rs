@@ -89,7 +89,7 @@ pub(crate) async fn attend<H, I, T>(
                 Ok(Poll::Pending) => {}
                 Err(_) => return Poll::Ready(None),
             }
-            if entry.draining() && !told {
+            if entry.last_call() && !told {
                 told = true;
                 clock.told();
                 connection.as_mut().graceful_shutdown();

@@ -24,7 +24,8 @@
 //! Life of a connection: `bind` opened the socket on every worker; `serve` accepts it, takes a permit, and spawns one
 //! local task, in which `reception` reads a PROXY header and agrees on TLS where the [`Terms`] ask for it, and hyper polls the guard. The permit lives in the guard, and so in the tunnel that may come of
 //! it. On drain the worker empties its backlog, lets running exchanges end with `Connection: close`, closes idle
-//! connections at once, and waits for tunnels as long as `drain_timeout` allows. A panic costs its connection.
+//! connections at once, and waits for tunnels as long as `drain_timeout` allows. Where a new process listens already, idle connections
+//! get a last call before they are closed: their next answer says `Connection: close`. A panic costs its connection.
 //!
 //! The folder is a *roof*: only this file names the children to the outside.
 
@@ -38,6 +39,7 @@ mod guard;
 mod handler;
 mod head;
 mod http2;
+mod inherited;
 mod ledger;
 mod metered;
 mod opening;
@@ -55,6 +57,7 @@ mod worker;
 pub use bind::{BindError, Listener};
 pub use connections::{Connections, TurnedAway};
 pub use handler::Handler;
+pub use inherited::{Inherited, send};
 pub use serve::serve;
 pub use terms::Terms;
 pub use worker::spawn_worker;

@@ -9,6 +9,7 @@ use std::task::Waker;
 /// need waking, so no channel is polled per request.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
+    last_call: Cell<bool>,
     draining: Cell<bool>,
     next: Cell<u64>,
     wakers: RefCell<HashMap<u64, Waker>>,
@@ -22,14 +23,30 @@ impl Roster {
         Entry { roster: Rc::clone(self), id, known: false }
     }
 
-    /// Whether the worker is going away.
+    /// Whether what is asked now is the last on its connection.
+    pub(crate) fn last_call(&self) -> bool {
+        self.last_call.get()
+    }
+
+    /// Whether idle connections are to be closed.
     pub(crate) fn draining(&self) -> bool {
         self.draining.get()
     }
 
-    /// Sets the flag and wakes everybody to see it.
+    /// Has every connection end with its next answer, and those of HTTP/2, which can say so at any time, at once.
+    pub(crate) fn call_last(&self) {
+        self.last_call.set(true);
+        self.wake();
+    }
+
+    /// Has idle connections close too.
     pub(crate) fn drain(&self) {
+        self.last_call.set(true);
         self.draining.set(true);
+        self.wake();
+    }
+
+    fn wake(&self) {
         for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }
@@ -53,7 +70,12 @@ impl Entry {
         }
     }
 
-    /// Whether the worker is going away.
+    /// Whether what is asked now is the last on its connection.
+    pub(crate) fn last_call(&self) -> bool {
+        self.roster.last_call()
+    }
+
+    /// Whether idle connections are to be closed.
     pub(crate) fn draining(&self) -> bool {
         self.roster.draining()
     }

@@ -64,15 +64,20 @@ pub async fn serve<H: Handler>(
         .collect();
     drop(port);
     let _ = drain.wait_for(|draining| *draining).await;
-    roster.drain();
+    roster.call_last();
     for task in accepting {
         if task.await.is_err() {
             tracing::error!("an accept loop panicked");
         }
     }
     // Nothing is ever sent: the channel closes with the last connection, which is the news.
-    let drain_timeout = terms.load().limits.drain_timeout;
-    if tokio::time::timeout(drain_timeout, gone.recv()).await.is_err() {
+    let terms = terms.load_full();
+    if !terms.last_call.is_zero() && tokio::time::timeout(terms.last_call, gone.recv()).await.is_ok() {
+        return Ok(());
+    }
+    roster.drain();
+    let left = terms.limits.drain_timeout.saturating_sub(terms.last_call);
+    if tokio::time::timeout(left, gone.recv()).await.is_err() {
         tracing::warn!("connections were cut after `drain_timeout`");
     }
     Ok(())
@@ -253,7 +258,7 @@ async fn answer<H: Handler>(
 ) -> Result<Response<Answer<H::Body>>, Aborted> {
     let refused = request.is_err();
     let (mut response, panicked) = handled(&handler, conn, request).await?;
-    let closing = refused || panicked || exchange.broken() || roster.draining();
+    let closing = refused || panicked || exchange.broken() || roster.last_call();
     if closing && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,6 +1,7 @@
 //! On what terms clients are received.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
@@ -13,6 +14,10 @@ use crate::tls;
 /// hyper's buffers hold at least this much; a longer head asks for more.
 const BUFFER_BYTES_MIN: usize = 64 * 1024;
 
+/// Whoever has not asked again by then is closed idle, which a request on its way would be lost by: clients that ask once in a while hear
+/// of it in time.
+const LAST_CALL_MAX: Duration = Duration::from_secs(5);
+
 /// Limits and certificates. A reload replaces them as a whole, and a connection keeps those that it came under.
 #[derive(Debug)]
 pub struct Terms {
@@ -21,12 +26,13 @@ pub struct Terms {
     pub(crate) tls: Option<Arc<tls::Server>>,
     /// Who must say by a PROXY header whom it speaks for; `None`: nobody does.
     pub(crate) proxies: Option<Vec<IpNet>>,
+    pub(crate) last_call: Duration,
 }
 
 impl Terms {
     /// These limits; TLS if there is any.
     pub fn new(limits: Limits, tls: Option<Arc<tls::Server>>) -> Self {
-        Self { http: http(&limits), limits: Arc::new(limits), tls, proxies: None }
+        Self { http: http(&limits), limits: Arc::new(limits), tls, proxies: None, last_call: Duration::ZERO }
     }
 
     /// The same, where each connection comes from one of `proxies` and begins with a PROXY header.
@@ -42,6 +48,19 @@ impl Terms {
     /// Whether a certificate names this host.
     pub fn serves(&self, host: &str) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.names(host))
+    }
+
+    /// The same for a port that another process listens on by now: for so long idle connections are told to go before they are closed.
+    #[must_use]
+    pub fn with_last_call(&self) -> Self {
+        let last_call = LAST_CALL_MAX.min(self.limits.drain_timeout / 2);
+        let (limits, http, tls) = (Arc::clone(&self.limits), self.http.clone(), self.tls.clone());
+        Self { limits, http, tls, proxies: self.proxies.clone(), last_call }
+    }
+
+    /// How long a drain may take.
+    pub fn drain_timeout(&self) -> Duration {
+        self.limits.drain_timeout
     }
 
     /// TLS, if it is spoken.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -20,6 +20,8 @@ use crate::upstream::pool::Busy;
 const BUFFER_BYTES: usize = 16 * 1024;
 /// How long a client that we say goodbye to may take to hear it.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// What is said when this process ends.
+const GOING_AWAY: Goodbye = Goodbye { code: 1001, reason: "the gateway goes away" };
 
 /// All running tunnels of the gateway, over all workers. A hyper connection is over once it is upgraded, so a drain that
 /// waits for connections does not see them; it waits for this.
@@ -86,7 +88,7 @@ impl Tunnels {
         *self.0.running.borrow()
     }
 
-    /// Cuts all that run, and every later one at once.
+    /// Ends all that run, and every later one at once: the gateway goes away.
     pub fn close(&self) {
         self.0.closing.send_replace(true);
     }
@@ -105,10 +107,13 @@ impl Tunnels {
         tokio::task::spawn_local(async move {
             let _busy = busy;
             let mut closing = running.0.closing.subscribe();
+            let mut joined = pin!(join(client, upstream, &running.1));
             tokio::select! {
-                () = join(client, upstream, &running.1) => {}
-                _ = closing.wait_for(|closing| *closing) => {}
+                () = &mut joined => return,
+                _ = closing.wait_for(|closing| *closing) => running.1.close(GOING_AWAY),
             }
+            // What cannot be told in time is cut.
+            let _ = tokio::time::timeout(GOODBYE * 2, joined).await;
         });
         tunnel
     }

@@ -16,7 +16,7 @@ fn world(authority: &Authority, upstream: &Upstream, server: &str) -> Running {
 
 const REDIRECT: &str = "redirect_http = { listen = [\"127.0.0.1:0\"] }";
 
-fn plain(world: &Running) -> SocketAddr {
+pub(crate) fn plain(world: &Running) -> SocketAddr {
     let before = "sending clients to TLS from http://";
     let text = world.gateway.process.err.wait_for(before, |text| {
         let rest = &text[text.find(before)? + before.len()..];

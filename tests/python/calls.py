@@ -1,13 +1,15 @@
 """gRPC with the real grpcio, on both sides of the gateway. Messages are plain bytes, so that no compiler is needed.
 
 `serve` prints the port that it listens on, and every call that was cancelled; with `KEY CERTIFICATE ROOT` it speaks TLS, and asks
-for a certificate under that root. `call ADDRESS COOKIE SCENARIO` makes one
-call and prints, as JSON, what came of it.
+for a certificate under that root. `call ADDRESS COOKIE SCENARIO` makes one call and prints, as JSON, what came of it. `repeat ADDRESS
+COOKIE` makes calls until it is asked to end (SIGTERM), and prints how many were answered and what the others came to.
 """
 
 import json
+import signal
 import sys
 import threading
+import time
 from concurrent import futures
 
 import grpc
@@ -113,15 +115,31 @@ def call(channel, metadata, scenario):
     raise ValueError(scenario)
 
 
+def repeat(channel, metadata):
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    answered, failed = 0, []
+    print("begun", flush=True)
+    while not over.is_set():
+        for scenario in ("unary", "both"):
+            try:
+                assert call(channel, metadata, scenario)["answer"]
+                answered += 1
+            except (grpc.RpcError, AssertionError) as error:
+                failed.append(repr(error))
+        time.sleep(0.02)
+    return {"answered": answered, "failed": failed}
+
+
 def main():
     if sys.argv[1] == "serve":
         return serve(*sys.argv[2:])
-    _, _, address, cookie, scenario = sys.argv
+    _, kind, address, cookie, *scenario = sys.argv
     options = [("grpc.default_authority", "gw.test"), ("grpc.enable_retries", 0)]
     metadata = (("cookie", cookie),) if cookie else ()
     with grpc.insecure_channel(address, options=options) as channel:
         try:
-            result = call(channel, metadata, scenario)
+            result = repeat(channel, metadata) if kind == "repeat" else call(channel, metadata, *scenario)
         except grpc.RpcError as error:
             details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
             result = {"code": error.code().value[0], "details": error.details(), "bin": details.hex()}

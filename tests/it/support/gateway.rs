@@ -4,6 +4,7 @@ use crate::support::{Ask, Process, Response};
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use tempfile::TempDir;
 
@@ -18,13 +19,24 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it and waits until it says where it listens.
     pub(crate) fn start(config: &str, environment: &[(String, String)]) -> Self {
+        let binary = Path::new(env!("CARGO_BIN_EXE_cloakroom"));
+        Self::start_as(binary, config, environment, Process::start)
+    }
+
+    /// The same under another path.
+    pub(crate) fn start_as(
+        binary: &Path,
+        config: &str,
+        environment: &[(String, String)],
+        start: fn(&mut Command) -> Process,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("gateway.toml");
         std::fs::write(&file, config).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
+        let mut command = Command::new(binary);
         command.args(["serve", "--config"]).arg(&file).current_dir(dir.path());
         command.env_remove("RUST_LOG").envs(environment.iter().map(|(name, value)| (name, value)));
-        let process = Process::start(&mut command);
+        let process = start(&mut command);
         let find = |before: &str| {
             let found = process.err.wait_for(before, |text| address(text, before));
             found.unwrap_or_else(|| panic!("{}\n{}", config, process.err.text()))
@@ -33,7 +45,7 @@ impl Gateway {
         Self { public, internal, process, dir }
     }
 
-    pub(crate) fn dir(&self) -> &std::path::Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 

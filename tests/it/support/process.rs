@@ -27,13 +27,19 @@ struct Printed {
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
+        let mut process = Self::start_unheard(command.stdout(Stdio::piped()));
+        process.out = Transcript::of(process.child.stdout.take().unwrap());
+        process
+    }
+
+    /// One whose standard output goes where `command` says, and is not kept.
+    pub(crate) fn start_unheard(command: &mut Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let started = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = started
             .unwrap_or_else(|error| panic!("`{name}` cannot be started ({error}); `tests/run` installs it"));
-        let out = Transcript::of(child.stdout.take().unwrap());
         let err = Transcript::of(child.stderr.take().unwrap());
-        Self { child, name, out, err }
+        Self { child, name, out: Transcript::default(), err }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -44,6 +50,11 @@ impl Process {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status();
         assert!(sent.unwrap().success(), "cannot send {name} to {}", self.name);
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is our child")
     }
 
     pub(crate) fn kill(&mut self) {

@@ -1,7 +1,9 @@
 //! A gateway with all that it needs, said in a few lines.
 
-use crate::support::{Ask, Gateway, Redis, Response, Upstream};
+use crate::support::{Ask, Gateway, Process, Redis, Response, Upstream};
 use std::fmt::Display;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// A world to be.
 #[derive(Debug, Default)]
@@ -107,6 +109,14 @@ impl World {
     pub(crate) fn start(self) -> Running {
         let config = self.config(&self.redis().url());
         Running { gateway: Gateway::start(&config, &self.environment), redis: self.redis }
+    }
+
+    /// Starts the gateway under this path; what it prints of requests is not kept.
+    pub(crate) fn start_unheard(self, binary: &Path) -> Running {
+        let (config, start) = (self.config(&self.redis().url()), |command: &mut Command| {
+            Process::start_unheard(command.stdout(Stdio::null()))
+        });
+        Running { gateway: Gateway::start_as(binary, &config, &self.environment, start), redis: self.redis }
     }
 
     /// Starts a gateway of this world beside a Redis of the caller's.
