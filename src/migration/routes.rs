@@ -17,7 +17,7 @@ pub struct Migration(Vec<RouteMigration>);
 #[derive(Debug)]
 pub struct RouteMigration {
     /// What was compared; `None`: its rules are enforced for everybody.
-    pub comparisons: Option<Comparisons>,
+    pub comparisons: Option<Arc<Comparisons>>,
     /// Whom its rules count for; `None`: everybody.
     pub rollout: Option<Arc<Rollout>>,
     /// When a request last went out with a session cookie and without a token, in milliseconds; 0: never.
@@ -25,17 +25,9 @@ pub struct RouteMigration {
 }
 
 impl Migration {
-    /// One for each route of `plans`, in their order: whether it is a shadow, and its rollout.
-    pub fn new(plans: impl Iterator<Item = (bool, Option<Arc<Rollout>>)>) -> Self {
-        Self(
-            plans
-                .map(|(shadow, rollout)| RouteMigration {
-                    comparisons: (shadow || rollout.is_some()).then(Comparisons::default),
-                    rollout,
-                    last_cookie: AtomicU64::new(0),
-                })
-                .collect(),
-        )
+    /// One for each route, in their order.
+    pub fn new(routes: impl Iterator<Item = RouteMigration>) -> Self {
+        Self(routes.collect())
     }
 
     /// The rollout that has the plan of this one, for the same route.
@@ -71,6 +63,19 @@ impl Migration {
 }
 
 impl RouteMigration {
+    /// One route: whether it is a shadow, and its rollout. What is known of the same route `before` goes on; what was compared, only where
+    /// that is given.
+    pub fn new(
+        shadow: bool,
+        rollout: Option<Arc<Rollout>>,
+        before: Option<&Self>,
+        compared: Option<Arc<Comparisons>>,
+    ) -> Self {
+        let comparisons = (shadow || rollout.is_some()).then(|| compared.unwrap_or_default());
+        let last_cookie = before.map_or(0, |before| before.last_cookie.load(Ordering::Relaxed));
+        Self { comparisons, rollout, last_cookie: AtomicU64::new(last_cookie) }
+    }
+
     /// Notes that a request went out with a session cookie and without a token.
     pub fn note_cookie(&self, now: UnixMillis) {
         // To the second: many workers write here.

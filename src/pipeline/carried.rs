@@ -8,7 +8,7 @@ use crate::clock::UnixMillis;
 use crate::config::{Config, ConfigError, KeySource};
 use crate::issuer::Issuers;
 use crate::limit::Limiter;
-use crate::migration::{Migration, Rollout};
+use crate::migration::{Migration, Rollout, RouteMigration};
 use crate::pipeline::gateway::Shared;
 use crate::route::{Route, RouteTable};
 use crate::session::SessionCache;
@@ -93,14 +93,28 @@ pub(super) fn issuers(
     Some(Arc::clone(before.issuers()))
 }
 
-/// Where each route is on its way to its rules; a rollout of the same plan goes on, or stays where it went back.
-pub(super) fn migration(routes: &RouteTable, now: UnixMillis, before: Option<&Shared>) -> Migration {
+/// Where each route is on its way to its rules; a rollout of the same plan goes on, or stays where it went back. What was compared of a
+/// route goes on where it is judged as before: after a change of that, the comparison is asked for anew.
+pub(super) fn migration(
+    config: &Config,
+    routes: &RouteTable,
+    now: UnixMillis,
+    before: Option<&Shared>,
+) -> Migration {
+    let judges = ["stores", "sessions", "issuers"];
+    let same_judges =
+        |before: &&Shared| judges.iter().all(|kind| config.marks.same(kind, &before.config.marks));
     Migration::new(routes.routes().iter().map(|route| {
-        let rules = &route.rules;
-        let rollout = rules.rollout.clone().map(|plan| Rollout::new(plan, &route.label(), now));
+        let (rules, label) = (&route.rules, route.label());
+        let old = before.and_then(|before| before.routes().routes().iter().find(|old| old.label() == label));
+        let rollout = rules.rollout.clone().map(|plan| Rollout::new(plan, &label, now));
         let rollout = rollout
             .map(|new| before.and_then(|before| before.migration().same(&new)).unwrap_or(Arc::new(new)));
-        (rules.shadow, rollout)
+        let known = before.zip(old).and_then(|(before, old)| before.migration().of(old.id));
+        let judged_alike =
+            before.filter(same_judges).is_some() && old.is_some_and(|old| old.judges_as(route));
+        let compared = known.filter(|_| judged_alike).and_then(|known| known.comparisons.clone());
+        RouteMigration::new(rules.shadow, rollout, known, compared)
     }))
 }
 

@@ -149,7 +149,7 @@ impl Shared {
             warnings: Warnings::default(),
             flaws_told: FlawsTold::new(config.profiles.len()),
             session_cookies,
-            migration: carried::migration(&routes, clock.now(), before),
+            migration: carried::migration(&config, &routes, clock.now(), before),
             routes,
             config,
             clock,

@@ -49,7 +49,7 @@ impl Shared {
                 .map(|rollout| Moving::of(rollout, rest.map_or("", |rest| &rest.name))),
             compared: migration
                 .and_then(|route| route.comparisons.as_ref())
-                .map(Compared::all)
+                .map(|comparisons| Compared::all(comparisons))
                 .unwrap_or_default(),
         }
     }

@@ -98,6 +98,17 @@ impl Route {
             || (mine == theirs && !self.rules.require.is_empty() && !self.same_conditions(other))
     }
 
+    /// Whether it says of every request what `other` says, as long as sessions and issuers are the same.
+    pub fn judges_as(&self, other: &Self) -> bool {
+        let (mine, theirs) = (&self.rules, &other.rules);
+        mine.access == theirs.access
+            && mine.sessions == theirs.sessions
+            && mine.issuers == theirs.issuers
+            && mine.client_certificate == theirs.client_certificate
+            && mine.csrf == theirs.csrf
+            && self.same_conditions(other)
+    }
+
     fn same_conditions(&self, other: &Self) -> bool {
         let conditions = |route: &Self| {
             route

@@ -2,6 +2,7 @@
 
 use crate::admin::operators;
 use crate::express::{Program, SECRET};
+use crate::support::line::Line;
 use crate::support::{Ask, Client, Gateway, Redis, Response, Running, Upstream, World, eventually};
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -339,4 +340,31 @@ fn an_operator_has_a_rollout_begin_again() {
     migration(&world.gateway, &["--resume", "/*"]);
     eventually("the share to be back", || (share(&world.gateway) == 0.5).then_some(()));
     assert_eq!(world.ask(&as_user(moved, "/x")).status, 500);
+}
+
+#[test]
+fn what_was_compared_is_forgotten_only_when_a_route_judges_otherwise() {
+    let app = Upstream::echoing();
+    let route = "path = \"/*\"\nupstream = \"app\"\nmode = \"shadow\"\naccess = \"session\"";
+    let world = world().recorded("app", &app).table(OPERATORS).environment("ROOT", ROOT).route(route).start();
+    let line = Line::of(&world.gateway);
+    let edit = |from: &str, to: &str| {
+        let file = world.gateway.dir().join("gateway.toml");
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace(from, to)).unwrap();
+        line.reload();
+    };
+    let told = || {
+        let report: serde_json::Value =
+            serde_json::from_str(&migration(&world.gateway, &["--json"])).unwrap();
+        let routes = report["routes"].as_array().unwrap();
+        let route = routes.iter().find(|route| route["route"] == "/*").unwrap();
+        route["compared"].as_array().cloned().unwrap_or_default()
+    };
+    assert_eq!(world.get("/x").status, 200);
+    let before = told();
+    assert_eq!(before.len(), 1, "{before:?}");
+    edit("[[routes]]", "[[routes]]\npath = \"/other\"\nupstream = \"app\"\naccess = \"open\"\n[[routes]]");
+    assert_eq!(told(), before);
+    edit("access = \"session\"", "access = \"required\"");
+    assert_eq!(told(), [] as [serde_json::Value; 0]);
 }

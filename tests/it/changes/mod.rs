@@ -60,6 +60,8 @@ fn world(calls: &Process) -> World {
     ];
     World::with_sessions(&[("live", "alice")])
         .workers(2)
+        // A machine that is busy with many processes may keep Redis waiting: that is no question here.
+        .store("revocation_bound = \"60s\"")
         .limits("drain_timeout = \"10s\"")
         .upstream("app", services::http1())
         .table(&tables.join("\n"))
@@ -143,7 +145,7 @@ fn no_request_fails_while_configurations_and_binaries_come_and_go() {
     let calls: serde_json::Value = serde_json::from_str(caller.out.text().lines().last().unwrap()).unwrap();
     let told = seen.report(took);
     println!("{reloads} reloads and {swaps} swaps in {took:.0?}: {told}; grpcio: {}", calls["answered"]);
+    seen.judge(2 * swaps);
     assert_eq!(calls["failed"], serde_json::json!([]));
     assert!(calls["answered"].as_u64() > Some(0));
-    seen.judge(2 * swaps);
 }
