@@ -349,3 +349,21 @@ fn a_socket_that_systemd_opened_takes_requests_while_nobody_serves() {
     let _line = Line::from(said(&systemd.out, "started", 1), systemd.err.clone());
     assert_eq!(client.response("GET").expect("an answer of the next process").status, 200);
 }
+
+#[test]
+fn the_units_are_what_systemd_takes() {
+    let (dir, units) =
+        (TempDir::new().unwrap(), Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd"));
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no"]);
+    for name in ["cloakroom.service", "cloakroom.socket"] {
+        let text = std::fs::read_to_string(units.join(name)).unwrap();
+        // Nothing is installed here.
+        let text = text.replace("/usr/local/bin/cloakroom", env!("CARGO_BIN_EXE_cloakroom"));
+        std::fs::write(dir.path().join(name), text).unwrap();
+        command.arg(dir.path().join(name));
+    }
+    let judged = command.output().expect("`tests/run` installs systemd-analyze");
+    let said = String::from_utf8_lossy(&judged.stderr).into_owned();
+    assert!(judged.status.success() && said.is_empty(), "{said}");
+}
