@@ -19,6 +19,7 @@ mod health;
 mod inside;
 mod keys;
 mod listeners;
+mod memory;
 mod opened;
 mod redirect;
 mod rehearsal;
@@ -139,6 +140,8 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     let threads = generation.launch(&ground.metrics, None).map_err(StartError::System)?;
     ground.metrics.count_configuration(ground.clock.now(), None);
     let generation = Arc::new(generation);
+    let connections = Connections::new(server.limits.connections);
+    connections.pressure().limit(memory::budget(server.limits.memory));
     let mut running = Running {
         addresses: listeners.public.addresses().to_vec(),
         secure,
@@ -147,7 +150,7 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
         admin: None,
         ground,
         sockets,
-        connections: Connections::new(server.limits.connections),
+        connections,
         redirected: Connections::new(REDIRECT_CONNECTIONS),
         terms: public_terms(server, tls.map(Arc::new)).posted(),
         inside: Terms::new(server.limits.clone(), None).posted(),
@@ -161,6 +164,9 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
         threads,
         named: std::mem::take(&mut listeners.named),
     };
+    let watch =
+        memory::watch(running.connections.pressure(), &running.ground.metrics, running.drain.subscribe());
+    running.threads.extend(watch.map_err(StartError::System)?);
     running.serve(listeners.public, &access, succeeds).map_err(StartError::System)?;
     if let Some(internal) = listeners.internal {
         running.serve_internal(internal).map_err(StartError::System)?;
@@ -203,6 +209,7 @@ impl Running {
         let tls = self.terms.load().tls().map(|old| tls.map_or_else(|| Arc::clone(old), Arc::new));
         let server = &shared.config.server;
         self.connections.limit(server.limits.connections);
+        self.connections.pressure().limit(memory::budget(server.limits.memory));
         self.terms.store(Arc::new(public_terms(server, tls)));
         self.inside.store(Arc::new(Terms::new(server.limits.clone(), None)));
         self.plain.store(Arc::new(public_terms(server, None)));

@@ -128,6 +128,10 @@ impl Handler for Gateway {
         response
     }
 
+    fn overloaded(&self, conn: &Conn) -> Option<Response<ResponseBody>> {
+        Some(self.turn_away(conn))
+    }
+
     fn panicked(&self) -> Option<Response<ResponseBody>> {
         let mut record = Record::new(self.now(), self.ids.next());
         Some(self.refuse(Reason::Internal.into(), Form::Problem, None, &mut record))

@@ -17,9 +17,11 @@ mod edge;
 mod error;
 mod headers;
 mod issuer;
+mod limits;
 mod load;
 mod marks;
 mod meant;
+mod memory;
 mod migration;
 mod pair;
 mod pending;
@@ -52,8 +54,10 @@ pub use edge::{ClientCertificates, RedirectHttp};
 pub use error::{At, ConfigError, Located, Sources};
 pub use headers::{HeaderChange, HeaderRules, Rewrite};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
+pub use limits::Limits;
 pub use load::{from_text, load, load_with};
 pub use marks::Marks;
+pub use memory::MemoryLimit;
 pub use migration::{Rollout, Share};
 pub use pair::Pair;
 pub use premises::Premises;
@@ -172,35 +176,6 @@ pub struct Certificate {
     pub chain: Located<Vec<u8>>,
     /// PEM of the key; located likewise.
     pub key: Located<Secret>,
-}
-
-/// `[server.limits]`
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Longest request head, in bytes.
-    pub header_bytes: usize,
-    /// Most header fields in a request.
-    pub headers: usize,
-    /// From the first byte of a head to its last.
-    pub header_timeout: Duration,
-    /// From accepting a connection to the end of its TLS handshake.
-    pub handshake_timeout: Duration,
-    /// How long a connection may wait between two requests.
-    pub idle_timeout: Duration,
-    /// How long a request body may stand still.
-    pub body_timeout: Duration,
-    /// How many bytes of a request body must come in a second, on average; `None`: any number.
-    pub body_rate: Option<u64>,
-    /// Longest request body, in bytes; `None`: no limit.
-    pub body: Option<u64>,
-    /// Most client connections at once, over all workers.
-    pub connections: usize,
-    /// Memory for sessions that are held, in bytes.
-    pub session_memory: u64,
-    /// Most requests of a worker that wait for their answer at once.
-    pub requests: usize,
-    /// How long a drain waits for requests and tunnels before it cuts them.
-    pub drain_timeout: Duration,
 }
 
 /// `[internal]`: the listener for services.

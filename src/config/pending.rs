@@ -8,7 +8,6 @@ const KEYS: &[(&str, &str)] = &[
     ("", "log"),
     ("", "metrics"),
     ("", "traces"),
-    ("server.limits", "memory"),
     ("sessions.*", "user_record"),
     ("sessions.*", "valid_if"),
 ];

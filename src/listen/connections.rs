@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::listen::pressure::{Level, Pressure};
+
 /// The count of open client connections and its cap, shared by all workers. A tunnel counts until it ends.
 #[derive(Debug)]
 pub struct Connections {
     open: AtomicUsize,
     most: AtomicUsize,
     turned_away: [AtomicU64; TurnedAway::ALL.len()],
+    pressure: Pressure,
 }
 
 impl Connections {
@@ -18,6 +21,7 @@ impl Connections {
             open: AtomicUsize::new(0),
             most: AtomicUsize::new(most),
             turned_away: Default::default(),
+            pressure: Pressure::default(),
         })
     }
 
@@ -29,6 +33,11 @@ impl Connections {
     /// How many are open now.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// How much room there is for what they hold.
+    pub const fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     /// How many were closed before their first request, and why.
@@ -47,9 +56,11 @@ impl Connections {
     /// Counts one in, or counts it as refused.
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Permit> {
         // Counted first and taken back after: two workers may both be turned away at the last place, but never both let in.
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.most.load(Ordering::Relaxed) {
+        let crowded = self.open.fetch_add(1, Ordering::Relaxed) >= self.most.load(Ordering::Relaxed);
+        let full = self.pressure.level() == Level::Full;
+        if crowded || full {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            self.turn_away(TurnedAway::Full);
+            self.turn_away(if crowded { TurnedAway::Full } else { TurnedAway::Memory });
             return None;
         }
         Some(Permit(Arc::clone(self)))
@@ -61,6 +72,8 @@ impl Connections {
 pub enum TurnedAway {
     /// There were as many as there may be.
     Full,
+    /// There was no memory for it.
+    Memory,
     /// It had no PROXY header that could be believed.
     ProxyHeader,
     /// No TLS came about.
@@ -70,12 +83,13 @@ pub enum TurnedAway {
 }
 
 impl TurnedAway {
-    const ALL: [Self; 4] = [Self::Full, Self::ProxyHeader, Self::Handshake, Self::Late];
+    const ALL: [Self; 5] = [Self::Full, Self::Memory, Self::ProxyHeader, Self::Handshake, Self::Late];
 
     /// The word in metrics.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Full => "full",
+            Self::Memory => "memory",
             Self::ProxyHeader => "proxy-header",
             Self::Handshake => "handshake",
             Self::Late => "late",
@@ -105,5 +119,8 @@ mod tests {
         assert_eq!((connections.open(), connections.turned_away().next()), (1, Some((TurnedAway::Full, 1))));
         drop(first);
         assert!(connections.admit().is_some());
+        connections.pressure().set(Level::Full);
+        assert!(connections.admit().is_none());
+        assert_eq!(connections.turned_away().nth(1), Some((TurnedAway::Memory, 1)));
     }
 }

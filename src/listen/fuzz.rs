@@ -99,6 +99,7 @@ fn limits() -> Limits {
         body: None,
         connections: 1,
         session_memory: 1024 * 1024,
+        memory: crate::config::MemoryLimit::None,
         drain_timeout: second,
     }
 }

@@ -16,6 +16,7 @@ use crate::config::Limits;
 use crate::listen::ledger::{Ledger, Verdict};
 use crate::listen::opening::Opening;
 use crate::listen::pace::Pace;
+use crate::listen::pressure::Pressure;
 use crate::listen::sieve::{Awaits, Sieve, Step};
 use crate::request::ParseError;
 
@@ -25,11 +26,17 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection:
 /// The most that is read at once; hyper asks for 8 KiB to begin with, and for more on fast bodies.
 const READ_BYTES_MAX: usize = 32 * 1024;
 
+/// The same where there is no room: a head that is not whole by then is refused, and any other is told so.
+pub(crate) const SCANT_BYTES_MAX: usize = 4 * 1024;
+
 /// The most that is held behind an upgrade request; a WebSocket client sends nothing before the 101.
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a client may take none of what is written to it.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
+
+/// How often a tunnel whose client takes nothing looks whether there is still room for that.
+const TUNNEL_LOOK: Duration = Duration::from_secs(1);
 
 /// What is still read and thrown away before a close with unread bytes, so that the kernel does not answer them with a
 /// reset, which would take the response along.
@@ -61,6 +68,7 @@ pub(crate) struct Guard<I, T> {
     eof: bool,
     ledger: Arc<Ledger>,
     limits: Arc<Limits>,
+    pressure: Pressure,
     sleep: Pin<Box<Sleep>>,
     /// Since when the rest of a head, or any more of a body, is awaited.
     awaited_since: Option<Instant>,
@@ -70,6 +78,15 @@ pub(crate) struct Guard<I, T> {
     stalled_since: Option<Instant>,
     linger: Option<(Instant, usize)>,
     _tenant: T,
+}
+
+/// What holds for whoever comes in.
+#[derive(Debug)]
+pub(crate) struct House {
+    /// How much they may ask for.
+    pub(crate) limits: Arc<Limits>,
+    /// How much room there is.
+    pub(crate) pressure: Pressure,
 }
 
 /// What one read from the socket came to.
@@ -90,7 +107,8 @@ enum Wait {
 
 impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
     /// Stands before `io`, of which `opening` has been read.
-    pub(crate) fn new(io: I, opening: Opening, ledger: Arc<Ledger>, limits: Arc<Limits>, tenant: T) -> Self {
+    pub(crate) fn new(io: I, opening: Opening, ledger: Arc<Ledger>, house: House, tenant: T) -> Self {
+        let House { limits, pressure } = house;
         Self {
             io,
             sieve: Sieve::new(&limits),
@@ -101,6 +119,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
             sleep: Box::pin(tokio::time::sleep(limits.header_timeout)),
             pace: Pace::new(&limits),
             limits,
+            pressure,
             awaited_since: Some(opening.since),
             stalled_since: None,
             linger: None,
@@ -145,7 +164,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
     /// Reads from the socket: straight through to hyper where nothing is held, else behind what is.
     fn read(&mut self, cx: &mut Context<'_>, into: &mut ReadBufCursor<'_>) -> Poll<io::Result<Came>> {
         with_scratch(|scratch| {
-            let room = into.remaining().min(scratch.len());
+            let most = if self.pressure.stops() { SCANT_BYTES_MAX } else { scratch.len() };
+            let room = into.remaining().min(most);
             let mut read = ReadBuf::new(scratch.get_mut(..room).unwrap_or_default());
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
             let bytes = read.filled();
@@ -220,16 +240,22 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
                     return Wait::On;
                 }
                 let span = if quiet.served { self.limits.idle_timeout } else { self.limits.header_timeout };
-                if self.passed(cx, quiet.since + span) { Wait::CloseIdle } else { Wait::On }
+                if self.passed(cx, quiet.since + self.pressure.shorten(span)) {
+                    Wait::CloseIdle
+                } else {
+                    Wait::On
+                }
             }
             Awaits::Head => {
                 self.ledger.head_begun();
                 let since = *self.awaited_since.get_or_insert_with(Instant::now);
-                if self.passed(cx, since + self.limits.header_timeout) { Wait::RefuseHead } else { Wait::On }
+                let span = self.pressure.shorten(self.limits.header_timeout);
+                if self.passed(cx, since + span) { Wait::RefuseHead } else { Wait::On }
             }
             Awaits::Body => {
                 let since = *self.awaited_since.get_or_insert_with(Instant::now);
-                if self.passed(cx, since + self.pace.left()) { Wait::BreakBody } else { Wait::On }
+                let span = self.pressure.shorten(self.pace.left());
+                if self.passed(cx, since + span) { Wait::BreakBody } else { Wait::On }
             }
             Awaits::Settlement | Awaits::Tunnel | Awaits::Nothing => Wait::On,
         }
@@ -256,7 +282,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
     /// by then be set to no later than the idle deadline that will hold. In a steady run of requests that is so
     /// already, and the clock is not read.
     fn keep_armed(&mut self, cx: &mut Context<'_>, last_quiet: Instant) {
-        let idle = self.limits.idle_timeout;
+        let idle = self.pressure.shorten(self.limits.idle_timeout);
         if self.sleep.deadline() > last_quiet + idle {
             let latest = Instant::now() + idle;
             if self.sleep.deadline() > latest {
@@ -271,13 +297,24 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
     fn written<R>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.stalled_since = None;
-        } else if self.sieve.awaits() != Awaits::Tunnel {
+        } else {
             let since = *self.stalled_since.get_or_insert_with(Instant::now);
-            if self.passed(cx, since + WRITE_STALL) {
+            let due = if self.sieve.awaits() == Awaits::Tunnel {
+                self.tunnel_due(since)
+            } else {
+                since + self.pressure.shorten(WRITE_STALL)
+            };
+            if self.passed(cx, due) {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
         written
+    }
+
+    /// A tunnel may take its time while there is room; nobody wakes it when there is not, so it looks again.
+    fn tunnel_due(&self, since: Instant) -> Instant {
+        let patience = self.pressure.shorten(Duration::MAX);
+        if patience == Duration::MAX { Instant::now() + TUNNEL_LOOK } else { since + patience }
     }
 }
 
@@ -323,7 +360,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Read for Guard<I, T> {
             if guard.eof || into.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
-            match guard.read(cx, &mut into) {
+            let stops = guard.pressure.stops().then(|| guard.sieve.awaits());
+            let read = match stops {
+                // Woken with the whole worker when it may go on.
+                Some(Awaits::Body) => Poll::Pending,
+                Some(Awaits::Head) if !guard.held.is_empty() => {
+                    return guard.refuse(ParseError::HeadTimedOut, &mut into);
+                }
+                _ => guard.read(cx, &mut into),
+            };
+            match read {
                 Poll::Ready(Ok(Came::Delivered)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(Came::Refused(error))) => return guard.refuse(error, &mut into),
                 Poll::Ready(Ok(Came::Held | Came::Eof)) => {}
@@ -375,7 +421,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Write for Guard<I, T> {
             match discarded {
                 Poll::Ready(Ok(bytes)) if bytes > 0 && bytes < left => left -= bytes,
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending if guard.passed(cx, since + LINGER) => return Poll::Ready(Ok(())),
+                Poll::Pending if guard.passed(cx, since + guard.pressure.shorten(LINGER)) => {
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -24,4 +24,9 @@ pub trait Handler: Clone + 'static {
     fn panicked(&self) -> Option<Response<Self::Body>> {
         None
     }
+
+    /// The answer to a request for which there is no room; `None` handles it all the same.
+    fn overloaded(&self, _conn: &Conn) -> Option<Response<Self::Body>> {
+        None
+    }
 }

@@ -20,6 +20,7 @@ use crate::listen::guard::WRITE_STALL;
 use crate::listen::handler::Handler;
 use crate::listen::metered::{Metered, Pulse};
 use crate::listen::opening::Opening;
+use crate::listen::pressure::Pressure;
 use crate::listen::roster::Entry;
 use crate::listen::serve::{Aborted, handled};
 use crate::listen::tasks::{Offer, Offered, Tasks};
@@ -61,27 +62,30 @@ pub(crate) async fn attend<H, I, T>(
     opening: Opening,
     conn: Conn,
     tenant: T,
-    (handler, limits): (H, &Limits),
+    (handler, limits, pressure): (H, &Limits, Pressure),
     mut entry: Entry,
 ) where
     H: Handler,
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     T: Unpin + 'static,
 {
-    let (tasks, pulse, peer) = (Tasks::new(), Pulse::new(opening.since), conn.peer);
-    let io = TokioIo::new(Metered::new(io, opening.bytes, Rc::clone(&pulse), tenant));
-    let (streams, fields_max) = (tasks.clone(), limits.headers);
+    let (tasks, pulse, peer) = (Tasks::new(pressure.clone()), Pulse::new(opening.since), conn.peer);
+    let io = TokioIo::new(Metered::new(io, opening.bytes, Rc::clone(&pulse), tasks.clone(), tenant));
+    let (streams, fields_max, room) = (tasks.clone(), limits.headers, pressure.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let offer = streams.begin();
         let fits = fields(request.headers()) <= fields_max;
         let request = if fits { Ok(request) } else { Err(ParseError::TooManyHeaders) };
-        answer(handler.clone(), conn.clone(), request, offer)
+        answer(handler.clone(), conn.clone(), request, (offer, room.refuses(false)))
     });
     let mut connection = pin!(builder(limits, &tasks).serve_connection(io, service));
-    let mut clock = Clock::new(limits, tasks, pulse);
+    let mut clock = Clock::new(limits, pressure, tasks, pulse);
     let mut told = false;
     let ended = std::future::poll_fn(|cx| {
         entry.wake_by(cx.waker());
+        if entry.is_drawn() {
+            return Poll::Ready(Some(None));
+        }
         loop {
             // Not polled again after a panic, so nobody sees what it left half-done.
             match catch_unwind(AssertUnwindSafe(|| connection.as_mut().poll(cx))) {
@@ -110,7 +114,7 @@ pub(crate) async fn attend<H, I, T>(
     match ended {
         Some(Some(Ok(()))) => {}
         Some(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection ended early"),
-        Some(None) => tracing::debug!(%peer, "a connection stood still and was cut"),
+        Some(None) => tracing::debug!(%peer, "a connection was cut: it stood still, or made room"),
         None => tracing::error!(%peer, "a connection panicked and was closed"),
     }
 }
@@ -126,9 +130,12 @@ async fn answer<H: Handler>(
     handler: H,
     conn: Conn,
     request: Result<Request<Incoming>, ParseError>,
-    offer: Rc<Offer>,
+    (offer, full): (Rc<Offer>, bool),
 ) -> Result<Response<Offered<H::Body>>, Aborted> {
-    let (mut response, _) = handled(&handler, conn, request).await?;
+    let mut response = match full.then(|| handler.overloaded(&conn)).flatten() {
+        Some(overloaded) => overloaded,
+        None => handled(&handler, conn, request).await?.0,
+    };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Aborted::UnaskedUpgrade);
     }
@@ -153,6 +160,7 @@ enum Strike {
 struct Clock {
     header_timeout: Duration,
     idle_timeout: Duration,
+    pressure: Pressure,
     tasks: Tasks,
     pulse: Rc<Pulse>,
     told_at: Option<Instant>,
@@ -160,10 +168,10 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(limits: &Limits, tasks: Tasks, pulse: Rc<Pulse>) -> Self {
+    fn new(limits: &Limits, pressure: Pressure, tasks: Tasks, pulse: Rc<Pulse>) -> Self {
         let Limits { header_timeout, idle_timeout, .. } = *limits;
         let timer = Box::pin(sleep_until(Instant::now() + header_timeout));
-        Self { header_timeout, idle_timeout, tasks, pulse, told_at: None, timer }
+        Self { header_timeout, idle_timeout, pressure, tasks, pulse, told_at: None, timer }
     }
 
     fn told(&mut self) {
@@ -191,15 +199,16 @@ impl Clock {
                 return Strike::SayGoodbye;
             }
             let due = late.into_iter().chain(quiet).min();
-            self.timer.as_mut().reset(due.unwrap_or(now + self.idle_timeout));
+            self.timer.as_mut().reset(due.unwrap_or(now + self.pressure.shorten(self.idle_timeout)));
         }
         Strike::Wait
     }
 
     /// When a head that is half here, or bytes that nobody takes, have been so for too long.
     fn late_at(&self) -> Option<Instant> {
-        let head = self.pulse.unfinished_since().map(|since| since + self.header_timeout);
-        let stall = self.pulse.stalled_since().map(|since| since + WRITE_STALL);
+        let head =
+            self.pulse.unfinished_since().map(|since| since + self.pressure.shorten(self.header_timeout));
+        let stall = self.pulse.stalled_since().map(|since| since + self.pressure.shorten(WRITE_STALL));
         head.into_iter().chain(stall).min()
     }
 
@@ -207,8 +216,8 @@ impl Clock {
     fn quiet_at(&self) -> Option<Instant> {
         let quiet = self.tasks.quiet_since()?;
         Some(match self.told_at {
-            Some(told) => told.max(quiet) + WRITE_STALL,
-            None => quiet + self.idle_timeout,
+            Some(told) => told.max(quiet) + self.pressure.shorten(WRITE_STALL),
+            None => quiet + self.pressure.shorten(self.idle_timeout),
         })
     }
 }

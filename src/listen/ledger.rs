@@ -133,6 +133,11 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// Whether the request asks for another protocol.
+    pub(crate) const fn switches(&self) -> bool {
+        self.upgrade
+    }
+
     /// Whether the request's body turned out to be broken.
     pub(crate) fn broken(&self) -> bool {
         self.ledger.page().broken

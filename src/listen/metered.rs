@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::listen::frames::{Budget, Frames};
+use crate::listen::tasks::Tasks;
 
 /// The head of a GOAWAY (RFC 9113 §6.8), and two codes for it (§7).
 const GOAWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
@@ -24,6 +25,7 @@ pub(crate) struct Metered<I, T> {
     first: BytesMut,
     sent: Frames,
     pulse: Rc<Pulse>,
+    tasks: Tasks,
     _tenant: T,
 }
 
@@ -82,8 +84,8 @@ impl Pulse {
 
 impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Metered<I, T> {
     /// Counts what goes over `io`, of which `first` has been read.
-    pub(crate) fn new(io: I, first: BytesMut, pulse: Rc<Pulse>, tenant: T) -> Self {
-        Self { io, first, sent: Frames::from_server(), pulse, _tenant: tenant }
+    pub(crate) fn new(io: I, first: BytesMut, pulse: Rc<Pulse>, tasks: Tasks, tenant: T) -> Self {
+        Self { io, first, sent: Frames::from_server(), pulse, tasks, _tenant: tenant }
     }
 
     /// Tells the client why, if a frame can be put in here and the socket takes it: it is a courtesy.
@@ -119,6 +121,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> AsyncRead for Metered<I, T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = into.filled().len();
+        if this.tasks.stop() && this.pulse.condemned.get().is_none() {
+            // Woken with the whole worker when it may go on.
+            return Poll::Pending;
+        }
         if this.first.is_empty() && this.pulse.condemned.get().is_none() {
             std::task::ready!(Pin::new(&mut this.io).poll_read(cx, into))?;
         } else {

@@ -27,6 +27,10 @@
 //! connections at once, and waits for tunnels as long as `drain_timeout` allows. Where a new process listens already, idle connections
 //! get a last call before they are closed: their next answer says `Connection: close`. A panic costs its connection.
 //!
+//! Near the memory budget (`pressure`) whoever makes us wait is let go within a second, idle or half-way, and no tunnel begins; next to
+//! it nothing begins and bodies stand still. That goes by what the process really holds: a client that may open a hundred streams could
+//! hold many megabytes, and so few of them would fit that honest ones would be sent away for nothing.
+//!
 //! The folder is a *roof*: only this file names the children to the outside.
 
 mod bind;
@@ -44,6 +48,7 @@ mod ledger;
 mod metered;
 mod opening;
 mod pace;
+mod pressure;
 mod proxied;
 mod reception;
 mod roster;
@@ -58,6 +63,7 @@ pub use bind::{BindError, Listener};
 pub use connections::{Connections, TurnedAway};
 pub use handler::Handler;
 pub use inherited::{Inherited, send};
+pub use pressure::{Level, Pressure};
 pub use serve::serve;
 pub use terms::Terms;
 pub use worker::spawn_worker;

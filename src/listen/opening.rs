@@ -1,13 +1,14 @@
 //! The first bytes of a connection, and which protocol they begin.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
-use crate::listen::guard::with_scratch;
+use crate::listen::guard::{SCANT_BYTES_MAX, with_scratch};
 use crate::listen::roster::Entry;
 
 /// How every HTTP/2 connection by prior knowledge begins (RFC 9113 §3.4). Whatever differs in one byte is HTTP/1.1's to refuse.
@@ -33,20 +34,23 @@ pub(crate) struct Opening {
     pub(crate) since: Instant,
 }
 
-/// Reads until the protocol is known. `None` if the client hangs up first, says nothing until `deadline`, or has said
-/// nothing yet when the worker drains.
+/// Reads until the protocol is known. `None` if the client hangs up first, says nothing for `span`, or has said nothing yet when the
+/// worker drains.
 pub(crate) async fn open<I: AsyncRead + Unpin>(
     io: &mut I,
     entry: &mut Entry,
-    deadline: Instant,
+    span: Duration,
 ) -> Option<Opening> {
     let mut bytes = BytesMut::new();
     let mut since = None;
-    let reading = std::future::poll_fn(|cx| {
+    let begun = Instant::now();
+    let mut timer = pin!(sleep_until(begun + span));
+    let protocol = std::future::poll_fn(|cx| {
         entry.wake_by(cx.waker());
         loop {
             let read = with_scratch(|scratch| {
-                let mut read = ReadBuf::new(scratch);
+                let most = if entry.pressure().stops() { SCANT_BYTES_MAX } else { scratch.len() };
+                let mut read = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
                 let polled = Pin::new(&mut *io).poll_read(cx, &mut read);
                 bytes.extend_from_slice(read.filled());
                 polled.map_ok(|()| read.filled().len())
@@ -57,20 +61,21 @@ pub(crate) async fn open<I: AsyncRead + Unpin>(
                     since.get_or_insert_with(Instant::now);
                 }
                 Poll::Pending if entry.draining() && bytes.is_empty() => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
+                // What is there already needs no timer, so it comes last.
+                Poll::Pending => {
+                    let due = begun + entry.pressure().shorten(span);
+                    if timer.deadline() > due {
+                        timer.as_mut().reset(due);
+                    }
+                    return timer.as_mut().poll(cx).map(|()| Some(Protocol::Http1));
+                }
             }
             if let Some(protocol) = protocol(&bytes) {
                 return Poll::Ready(Some(protocol));
             }
         }
     });
-    // The reading goes first: what is there already needs no timer.
-    let read = tokio::select! {
-        biased;
-        read = reading => read?,
-        () = sleep_until(deadline) => Protocol::Http1,
-    };
-    Some(Opening { protocol: read, since: since?, bytes })
+    Some(Opening { protocol: protocol.await?, since: since?, bytes })
 }
 
 fn protocol(bytes: &[u8]) -> Option<Protocol> {

@@ -1,7 +1,9 @@
 //! What comes before the first request: whom the connection is from, and encryption.
 
+use std::pin::pin;
+
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
 use crate::listen::connections::{Connections, TurnedAway};
 use crate::listen::proxied::{self, Unproxied};
@@ -17,13 +19,23 @@ pub(crate) async fn receive(
     connections: &Connections,
 ) -> Option<(Stream, Conn)> {
     let peer = conn.peer;
-    let received = timeout(terms.limits.handshake_timeout, agree(stream, conn, terms)).await;
-    let cause = match received {
-        Ok(Ok(received)) => return Some(received),
-        Ok(Err(cause)) => cause,
-        Err(_) => {
-            tracing::debug!(%peer, "a handshake took too long");
-            Some(TurnedAway::Late)
+    let (pressure, begun) = (connections.pressure(), Instant::now());
+    let mut news = pressure.news();
+    let mut agreeing = pin!(agree(stream, conn, terms));
+    let cause = loop {
+        let due = begun + pressure.shorten(terms.limits.handshake_timeout);
+        tokio::select! {
+            biased;
+            agreed = &mut agreeing => match agreed {
+                Ok(received) => return Some(received),
+                Err(cause) => break cause,
+            },
+            // Its sender lives as long as `pressure`.
+            _ = news.changed() => {}
+            () = sleep_until(due) => {
+                tracing::debug!(%peer, "a handshake took too long");
+                break Some(TurnedAway::Late);
+            }
         }
     };
     if let Some(cause) = cause {

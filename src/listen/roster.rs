@@ -4,6 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::listen::pressure::Pressure;
+
+/// While there is no room at all, another share of the busy connections is let go each time that this has passed: whatever they hold,
+/// and whoever they wait for, it comes to an end.
+const DRAWS: Duration = Duration::from_millis(250);
+const SHARES: u64 = 8;
 
 /// Who is connected to this worker. A connection looks at a plain flag when it is polled anyway; only the idle ones
 /// need waking, so no channel is polled per request.
@@ -11,11 +21,24 @@ use std::task::Waker;
 pub(crate) struct Roster {
     last_call: Cell<bool>,
     draining: Cell<bool>,
+    /// Which share is let go.
+    drawn: Cell<Option<u64>>,
+    pressure: Pressure,
     next: Cell<u64>,
     wakers: RefCell<HashMap<u64, Waker>>,
 }
 
 impl Roster {
+    /// Nobody yet, under this pressure.
+    pub(crate) fn new(pressure: Pressure) -> Self {
+        Self { pressure, ..Self::default() }
+    }
+
+    /// How much room there is for what they hold.
+    pub(crate) const fn pressure(&self) -> &Pressure {
+        &self.pressure
+    }
+
     /// Adds a connection; it leaves when the entry is dropped.
     pub(crate) fn join(self: &Rc<Self>) -> Entry {
         let id = self.next.get();
@@ -46,6 +69,21 @@ impl Roster {
         self.wake();
     }
 
+    /// Has everybody look at their deadlines when these become shorter, and go on when they may. Does not end.
+    pub(crate) async fn follow_pressure(&self) {
+        let mut news = self.pressure.news();
+        loop {
+            tokio::select! {
+                // Its sender is in the roster.
+                _ = news.changed() => self.drawn.set(None),
+                () = sleep(DRAWS), if self.pressure.stops() => {
+                    self.drawn.set(Some(self.drawn.get().map_or(0, |share| (share + 1) % SHARES)));
+                }
+            }
+            self.wake();
+        }
+    }
+
     fn wake(&self) {
         for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
@@ -73,6 +111,16 @@ impl Entry {
     /// Whether what is asked now is the last on its connection.
     pub(crate) fn last_call(&self) -> bool {
         self.roster.last_call()
+    }
+
+    /// Whether it is this connection's turn to make room.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.roster.drawn.get() == Some(self.id % SHARES)
+    }
+
+    /// How much room there is for what connections hold.
+    pub(crate) fn pressure(&self) -> &Pressure {
+        self.roster.pressure()
     }
 
     /// Whether idle connections are to be closed.

@@ -22,10 +22,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
-use tokio::time::Instant;
 
 use crate::listen::connections::{Connections, Permit};
-use crate::listen::guard::Guard;
+use crate::listen::guard::{Guard, House};
 use crate::listen::handler::Handler;
 use crate::listen::http2;
 use crate::listen::ledger::{Exchange, Ledger};
@@ -55,7 +54,9 @@ pub async fn serve<H: Handler>(
     let listeners: Vec<_> =
         sockets.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<_>>()?;
     let (alive, mut gone) = mpsc::channel(1);
-    let roster = Rc::new(Roster::default());
+    let roster = Rc::new(Roster::new(connections.pressure().clone()));
+    let pressed = Rc::clone(&roster);
+    let pressed = spawn_local(async move { pressed.follow_pressure().await });
     let port = Port { terms: Arc::clone(&terms), connections, handler, roster: Rc::clone(&roster), alive };
     let port = Rc::new(port);
     let accepting: Vec<_> = listeners
@@ -80,6 +81,7 @@ pub async fn serve<H: Handler>(
     if tokio::time::timeout(left, gone.recv()).await.is_err() {
         tracing::warn!("connections were cut after `drain_timeout`");
     }
+    pressed.abort();
     Ok(())
 }
 
@@ -168,15 +170,15 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut entry = port.roster.join();
-    let deadline = Instant::now() + terms.limits.header_timeout;
-    let Some(opening) = open(&mut stream, &mut entry, deadline).await else { return };
+    let Some(opening) = open(&mut stream, &mut entry, terms.limits.header_timeout).await else { return };
     match opening.protocol {
         Protocol::Http1 => attend_http1(stream, opening, conn, tenant, (terms, port), entry).await,
         Protocol::Http2 => {
             let (handler, limits) = (port.handler.clone(), Arc::clone(&terms.limits));
+            let pressure = port.roster.pressure().clone();
             drop((port, terms));
             // Boxed: its state is the larger, and most connections are not of its kind.
-            Box::pin(http2::attend(stream, opening, conn, tenant, (handler, &limits), entry)).await;
+            Box::pin(http2::attend(stream, opening, conn, tenant, (handler, &limits, pressure), entry)).await;
         }
     }
 }
@@ -193,7 +195,8 @@ async fn attend_http1<H, I>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (ledger, peer) = (Ledger::new(), conn.peer);
-    let guard = Guard::new(stream, opening, Arc::clone(&ledger), Arc::clone(&terms.limits), tenant);
+    let house = House { limits: Arc::clone(&terms.limits), pressure: port.roster.pressure().clone() };
+    let guard = Guard::new(stream, opening, Arc::clone(&ledger), house, tenant);
     let handler = port.handler.clone();
     let service = {
         let ledger = Arc::clone(&ledger);
@@ -206,20 +209,29 @@ async fn attend_http1<H, I>(
     let connection = terms.http.serve_connection(guard, service).with_upgrades();
     drop((port, terms));
     match drive(pin!(connection), &ledger, entry).await {
-        Some(Err(error)) => tracing::debug!(%peer, %error, "a connection ended early"),
-        Some(Ok(())) => {}
-        None => tracing::error!(%peer, "a connection panicked and was closed"),
+        Ended::Http(Err(error)) => tracing::debug!(%peer, %error, "a connection ended early"),
+        Ended::Http(Ok(())) => {}
+        Ended::Drawn => tracing::debug!(%peer, "a connection made room"),
+        Ended::Panicked => tracing::error!(%peer, "a connection panicked and was closed"),
     }
 }
 
 type Upgradable<I, S> = http1::UpgradeableConnection<I, S>;
 
-/// Polls hyper; on drain tells it once, as soon as nothing would be lost by that. `None`: it panicked.
+/// How a connection came to its end.
+enum Ended {
+    Http(hyper::Result<()>),
+    /// There was no room for it.
+    Drawn,
+    Panicked,
+}
+
+/// Polls hyper; on drain tells it once, as soon as nothing would be lost by that.
 async fn drive<I, S, B>(
     mut connection: Pin<&mut Upgradable<I, S>>,
     ledger: &Ledger,
     mut entry: Entry,
-) -> Option<hyper::Result<()>>
+) -> Ended
 where
     S: hyper::service::HttpService<
             Incoming,
@@ -232,16 +244,19 @@ where
     let mut told = false;
     std::future::poll_fn(|cx| {
         entry.wake_by(cx.waker());
+        if entry.is_drawn() {
+            return Poll::Ready(Ended::Drawn);
+        }
         loop {
             // Not polled again after a panic, so nobody sees what it left half-done.
             match catch_unwind(AssertUnwindSafe(|| connection.as_mut().poll(cx))) {
-                Ok(Poll::Ready(ended)) => return Poll::Ready(Some(ended)),
+                Ok(Poll::Ready(ended)) => return Poll::Ready(Ended::Http(ended)),
                 Ok(Poll::Pending) if entry.draining() && !told && !ledger.undecided() => {
                     told = true;
                     connection.as_mut().graceful_shutdown();
                 }
                 Ok(Poll::Pending) => return Poll::Pending,
-                Err(_) => return Poll::Ready(None),
+                Err(_) => return Poll::Ready(Ended::Panicked),
             }
         }
     })
@@ -257,15 +272,19 @@ async fn answer<H: Handler>(
     roster: Rc<Roster>,
 ) -> Result<Response<Answer<H::Body>>, Aborted> {
     let refused = request.is_err();
-    let (mut response, panicked) = handled(&handler, conn, request).await?;
-    let closing = refused || panicked || exchange.broken() || roster.last_call();
+    let full = roster.pressure().refuses(exchange.switches());
+    let (mut response, ends) = match full.then(|| handler.overloaded(&conn)).flatten() {
+        Some(overloaded) => (overloaded, true),
+        None => handled(&handler, conn, request).await?,
+    };
+    let closing = refused || ends || exchange.broken() || roster.last_call();
     if closing && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if !exchange.answered(response.status()) {
         return Err(Aborted::UnaskedUpgrade);
     }
-    Ok(response.map(|body| Answer { body, _exchange: exchange }))
+    Ok(response.map(|body| Answer { body, roster, _exchange: exchange }))
 }
 
 /// The handler's answer, and whether it is the one to a panic.
@@ -314,6 +333,7 @@ impl std::error::Error for Aborted {}
 /// A response body that ends its exchange when hyper is done with it.
 struct Answer<B> {
     body: B,
+    roster: Rc<Roster>,
     _exchange: Exchange,
 }
 
@@ -325,6 +345,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if self.roster.pressure().stops() {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.get_mut().body).poll_frame(cx)
     }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -11,12 +12,19 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::listen::guard::WRITE_STALL;
+use crate::listen::pressure::Pressure;
+
+/// How often a stream whose client takes nothing looks whether there is still room for it: nobody wakes it when there is not.
+const LOOK: Duration = Duration::from_millis(200);
+/// The same, where it stands still because of us.
+const STOPPED_LOOK: Duration = Duration::from_millis(20);
 
 /// Runs what hyper makes of a connection's streams, and knows how many there are.
 #[derive(Clone)]
 pub(crate) struct Tasks(Rc<Counted>);
 
 struct Counted {
+    pressure: Pressure,
     running: Cell<usize>,
     quiet_since: Cell<Instant>,
     /// Of the request whose task hyper is about to start.
@@ -29,8 +37,9 @@ pub(crate) struct Offer(Cell<Option<Instant>>);
 
 impl Tasks {
     /// None yet.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(pressure: Pressure) -> Self {
         Self(Rc::new(Counted {
+            pressure,
             running: Cell::new(0),
             quiet_since: Cell::new(Instant::now()),
             newest: RefCell::default(),
@@ -42,6 +51,11 @@ impl Tasks {
         let offer = Rc::<Offer>::default();
         *self.0.newest.borrow_mut() = Some(Rc::clone(&offer));
         offer
+    }
+
+    /// Whether what the client sends has to wait: its streams hold what there is no room for. Who has none may ask, and is told so.
+    pub(crate) fn stop(&self) -> bool {
+        self.0.running.get() > 0 && self.0.pressure.stops()
     }
 
     /// Since when no stream has been running; `None` while one is.
@@ -56,9 +70,9 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Tasks {
         self.0.running.set(self.0.running.get() + 1);
         let running = Running(Rc::clone(&self.0));
         spawn_local(async move {
-            let _running = running;
+            let running = running;
             match offer {
-                Some(offer) => run(stream, &offer).await,
+                Some(offer) => run(stream, &offer, &running.0.pressure).await,
                 // A tunnel: its own end has its own deadlines.
                 None => stream.await,
             }
@@ -67,23 +81,34 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Tasks {
 }
 
 /// Polls a stream to its end, or gives it up, which resets it, when the client has not taken what it was offered.
-async fn run(stream: impl Future<Output = ()>, offer: &Offer) {
+async fn run(stream: impl Future<Output = ()>, offer: &Offer, pressure: &Pressure) {
     let mut stream = pin!(stream);
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     std::future::poll_fn(|cx| {
-        if stream.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let Some(since) = offer.0.get() else { return Poll::Pending };
-        let due = since + WRITE_STALL;
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        while timer.as_mut().poll(cx).is_ready() {
-            if timer.deadline() >= due {
+        loop {
+            // Whose answer is on its way stands still while there is no room; its timer looks when there is again.
+            let stops = offer.0.get().is_some() && pressure.stops();
+            if !stops && stream.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(due);
+            let Some(since) = offer.0.get() else { return Poll::Pending };
+            let look = if stops { STOPPED_LOOK } else { LOOK };
+            let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(since + look)));
+            if stops && timer.deadline() > Instant::now() + look {
+                timer.as_mut().reset(Instant::now() + look);
+            }
+            while timer.as_mut().poll(cx).is_ready() {
+                let now = Instant::now();
+                let due = since + pressure.shorten(WRITE_STALL);
+                if due <= now {
+                    return Poll::Ready(());
+                }
+                timer.as_mut().reset(due.min(now + look));
+            }
+            if !stops || pressure.stops() {
+                return Poll::Pending;
+            }
         }
-        Poll::Pending
     })
     .await;
 }

@@ -3,12 +3,22 @@
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::Refusal;
-use crate::request::Inbound;
-use crate::respond::{Form, ResponseBody, drain};
+use crate::request::{Conn, Inbound};
+use crate::respond::{Form, Reason, ResponseBody, drain};
 use http::header::CONNECTION;
 use http::{HeaderValue, Response};
+use std::time::Duration;
 
 impl Gateway {
+    /// The answer to whoever comes while there is no memory for anybody.
+    pub(super) fn turn_away(&self, conn: &Conn) -> Response<ResponseBody> {
+        let mut record = Record::new(self.now(), self.ids.next());
+        record.client = Some(conn.peer.ip());
+        let response = self.refuse(Reason::Overloaded.into(), Form::Problem, None, &mut record);
+        self.conclude(&record, response.status(), Duration::ZERO);
+        response
+    }
+
     /// Refuses a request of which nothing was sent on.
     pub(super) async fn turn_down(
         &self,

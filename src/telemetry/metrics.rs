@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use crate::clock::UnixMillis;
 use crate::telemetry::endpoints::{EndpointMetrics, Endpoints, UpstreamMetrics};
 use crate::telemetry::issuers::{IssuerFamilies, IssuerMetrics};
+use crate::telemetry::memory::MemoryMetrics;
 use crate::telemetry::migration::MigrationMetrics;
 use crate::telemetry::reloads::Reloads;
 
@@ -117,6 +118,8 @@ pub struct Metrics {
     touches: Family<StoreOutcome, Counter>,
     issuers: IssuerFamilies,
     key_ring_split: Gauge,
+    /// The memory budget.
+    pub memory: MemoryMetrics,
     reloads: Reloads,
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
@@ -203,6 +206,7 @@ impl Metrics {
             touches: Family::default(),
             issuers: IssuerFamilies::default(),
             key_ring_split: Gauge::default(),
+            memory: MemoryMetrics::default(),
             reloads: Reloads::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
@@ -250,6 +254,7 @@ impl Metrics {
     fn register_connections(&self, registry: &mut Registry) {
         self.issuers.register(registry);
         self.reloads.register(registry);
+        self.memory.register(registry);
         registry.register(
             "cross_site_logged",
             "Cross-site requests let through by csrf = log",

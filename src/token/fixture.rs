@@ -141,6 +141,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
                 body: None,
                 connections: 1,
                 session_memory: 1024 * 1024,
+                memory: crate::config::MemoryLimit::None,
                 drain_timeout: second,
             },
         },

@@ -47,6 +47,7 @@ mod revocation;
 mod rewriting;
 mod secrets;
 mod sentinel;
+mod siege;
 mod soak;
 mod state;
 mod streaming;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ID: &str = "ws-session-3c5f9d";
 
-fn accept_of(key: &str) -> String {
+pub(crate) fn accept_of(key: &str) -> String {
     let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()))
 }

@@ -12,6 +12,7 @@ pub(crate) mod http;
 mod issuer;
 mod keys;
 mod logout;
+mod memory;
 mod migration;
 mod names;
 mod pair;

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::check::edge;
 use crate::config::check::http;
+use crate::config::check::memory;
 use crate::config::check::pem;
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
@@ -165,7 +166,7 @@ fn certificate(table: &mut Table<'_, '_>, raw: &Placed<RawCertificate>) -> Optio
 
 fn limits(table: &mut Table<'_, '_>, raw: &RawLimits) -> Limits {
     let seconds = Duration::from_secs;
-    Limits {
+    let limits = Limits {
         header_bytes: table.size("header_bytes", raw.header_bytes.as_ref(), 32 * KIB, KIB..=KIB * KIB),
         headers: table.count("headers", raw.headers.as_ref(), 100, 1..=1000),
         header_timeout: table.duration("header_timeout", raw.header_timeout.as_ref(), seconds(10)),
@@ -180,9 +181,12 @@ fn limits(table: &mut Table<'_, '_>, raw: &RawLimits) -> Limits {
         connections: table.count("connections", raw.connections.as_ref(), 20_000, 1..=1_000_000),
         session_memory: table.size("session_memory", raw.session_memory.as_ref(), 256 * MIB, MIB..=MIB * MIB)
             as u64,
+        memory: memory::read(table, raw.memory.as_ref()),
         requests: table.count("requests", raw.requests.as_ref(), 10_000, 1..=1_000_000),
         drain_timeout: table.duration_or_zero("drain_timeout", raw.drain_timeout.as_ref(), seconds(30)),
-    }
+    };
+    memory::fits(table, raw, &limits);
+    limits
 }
 
 /// An address that nothing else listens on.

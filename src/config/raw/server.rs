@@ -94,6 +94,9 @@ pub(crate) struct RawLimits {
     /// about 150,000 sessions.
     #[schemars(extend("default" = "256MiB"))]
     pub(crate) session_memory: Option<Placed<SizeText>>,
+    /// Memory of the whole process. Near it, clients that make us wait are let go within a second and no tunnel begins; next to it, new
+    /// connections are closed and requests get 503. Default: three quarters of what the machine, or its container, has; `"none"`: no limit.
+    pub(crate) memory: Option<Placed<SizeText>>,
     /// Most requests of one worker that may wait for their answer at once; more get 503 right away. Default: 10000.
     #[schemars(extend("default" = 10_000))]
     pub(crate) requests: Option<Placed<u32>>,

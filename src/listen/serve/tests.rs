@@ -27,6 +27,7 @@ fn limits() -> Limits {
         body: None,
         connections: 8,
         session_memory: 1024 * 1024,
+        memory: crate::config::MemoryLimit::None,
         drain_timeout: Duration::from_secs(20),
     }
 }

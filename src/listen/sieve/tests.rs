@@ -17,6 +17,7 @@ pub(crate) fn limits() -> Limits {
         body: None,
         connections: 100,
         session_memory: 1024 * 1024,
+        memory: crate::config::MemoryLimit::None,
         drain_timeout: Duration::from_secs(5),
     }
 }

@@ -1,0 +1,36 @@
+//! What a client may ask for.
+
+use std::time::Duration;
+
+use crate::config::MemoryLimit;
+
+/// `[server.limits]`
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest request head, in bytes.
+    pub header_bytes: usize,
+    /// Most header fields in a request.
+    pub headers: usize,
+    /// From the first byte of a head to its last.
+    pub header_timeout: Duration,
+    /// From accepting a connection to the end of its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// How long a connection may wait between two requests.
+    pub idle_timeout: Duration,
+    /// How long a request body may stand still.
+    pub body_timeout: Duration,
+    /// How many bytes of a request body must come in a second, on average; `None`: any number.
+    pub body_rate: Option<u64>,
+    /// Longest request body, in bytes; `None`: no limit.
+    pub body: Option<u64>,
+    /// Most client connections at once, over all workers.
+    pub connections: usize,
+    /// Memory for sessions that are held, in bytes.
+    pub session_memory: u64,
+    /// Memory for everything.
+    pub memory: MemoryLimit,
+    /// Most requests of a worker that wait for their answer at once.
+    pub requests: usize,
+    /// How long a drain waits for requests and tunnels before it cuts them.
+    pub drain_timeout: Duration,
+}
