@@ -20,11 +20,12 @@
 //!
 //! Around them: [`config`] (gateway.toml, or every mistake in it at once), [`app`] (what runs where), [`internal`] (keys, health and
 //! metrics for services), [`admin`] (what operators ask and order), [`explain`] (why a request would pass or not), [`detect`] (which framework wrote a store),
-//! [`attest`] (what a service's validation of tokens lets in), [`demo`] (everything on one machine), [`telemetry`], [`clock`] (the one reader of wall time), [`cli`].
+//! [`attest`] (what a service's validation of tokens lets in), [`demo`] (everything on one machine), [`telemetry`],
+//! [`web`] (what we ask of others ourselves), `disk` (files of our own), [`clock`] (the one reader of wall time), [`cli`].
 //!
 //! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → attest, detect, explain → pipeline, internal, admin →
-//! door → respond → guard → upstream → token, issuer → session, limit → format, state → store, codec, route, listen → request, telemetry →
-//! tls → config, clock`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot
+//! door → respond → guard → upstream → token, issuer → session, limit → format, state → store, codec, route, listen → request, telemetry, web →
+//! tls → config, clock, disk`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot
 //! be printed.
 //! A test (`tidy`) holds us to it.
 
@@ -40,6 +41,7 @@ pub mod codec;
 pub mod config;
 pub mod demo;
 pub mod detect;
+mod disk;
 pub mod door;
 pub mod explain;
 pub mod format;
@@ -61,3 +63,4 @@ pub mod telemetry;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod web;

@@ -3,8 +3,8 @@
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 use crate::config::{At, WebAddress};
-use crate::issuer::Web;
 use crate::listen::spawn_worker;
+use crate::web::Web;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
@@ -121,9 +121,9 @@ fn ask(url: &str, token: &str, method: Method, body: Option<Value>) -> Result<Va
     });
     let worker = worker.map_err(|error| format!("the system gave no thread: {error}"))?;
     let answered = worker.join().unwrap_or_else(|_| Err("the call panicked".to_owned()));
-    let (status, body) =
-        answered.map_err(|error| format!("the gateway at {url} cannot be asked: {error}"))?;
-    let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let response = answered.map_err(|error| format!("the gateway at {url} cannot be asked: {error}"))?;
+    let status = response.status();
+    let value: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     if status.is_success() {
         return Ok(value);
     }

@@ -8,10 +8,10 @@
 
 use crate::codec::{Value, json};
 use crate::config::{ConfigError, Introspection as Endpoint, IssuerId};
-use crate::issuer::fetch::{EXCHANGE_MAX, FetchError, Web};
 use crate::issuer::reject::{BearerError, Unavailable};
 use crate::issuer::verifier::CLAIMS;
 use crate::telemetry::chain;
+use crate::web::{EXCHANGE_MAX, FetchError, Web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;

@@ -23,7 +23,6 @@
 //! The folder is a *roof*.
 
 mod bearer;
-mod fetch;
 mod introspection;
 mod issuers;
 mod keys;
@@ -31,6 +30,5 @@ mod reject;
 mod verifier;
 
 pub use bearer::{Bearer, Presented};
-pub use fetch::{FetchError, Web};
 pub use issuers::{Issuers, Judged};
 pub use reject::{BearerError, BearerReject, Unavailable};

@@ -2,7 +2,7 @@
 
 use crate::config::IssuerId;
 use crate::format::Reject;
-use crate::issuer::fetch::FetchError;
+use crate::web::FetchError;
 
 /// No verified bearer.
 #[derive(Debug)]

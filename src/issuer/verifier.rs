@@ -7,12 +7,12 @@ use crate::format::Reject;
 use crate::format::claims::{ClaimRules, Claims};
 use crate::format::jwk::{JwkSet, SET_BYTES_MAX};
 use crate::format::jws::{JwsKey, Typ, Unverified};
-use crate::issuer::fetch::Web;
 use crate::issuer::introspection::Introspection;
 use crate::issuer::keys::{KeySet, Keys};
 use crate::issuer::reject::{BearerError, BearerReject};
 use crate::session::{BearerIdentity, FingerprintKey, Identity, IdentityRules, Session};
 use crate::telemetry::{IssuerMetrics, Metrics};
+use crate::web::Web;
 use jsonwebtoken::Algorithm;
 use std::sync::Arc;
 

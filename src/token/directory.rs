@@ -2,6 +2,7 @@
 
 use crate::clock::UnixMillis;
 use crate::config::{Algorithm, ConfigError, Located};
+use crate::disk;
 use crate::token::file::{self, KeyWarning};
 use crate::token::key::{Key, name, needed, recipe};
 use crate::token::ledger::{Entry, Ledger};
@@ -223,7 +224,7 @@ fn first(
             .hint(format!("make one yourself: {}", recipe(algorithm)))
     };
     let made = Pair::generate(algorithm).ok_or_else(|| mistake("no key could be generated".into()))?;
-    file::create(&path, made.as_bytes()).map_err(|error| {
+    disk::create(&path, made.as_bytes()).map_err(|error| {
         mistake(format!("no key there, and `{}` cannot be written: {error}", path.display()))
     })?;
     let pem = file::read(&path, warnings)

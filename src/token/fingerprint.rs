@@ -1,6 +1,7 @@
 //! The key of the fingerprints, in a file beside the signing keys.
 
 use crate::config::{At, ConfigError, Secret};
+use crate::disk;
 use crate::token::file::{self, KeyWarning};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -29,14 +30,14 @@ pub(super) fn load(
         if error.kind() != ErrorKind::NotFound {
             return Err(failed(format!("`{}` cannot be read: {error}", path.display())));
         }
-        let made = file::random_hex::<KEY_BYTES>();
+        let made = disk::random_hex::<KEY_BYTES>();
         if stand_in {
             let spare = made.ok().and_then(|text| decode(text.as_bytes()));
             return spare.ok_or_else(|| failed("no key could be generated".to_owned()));
         }
         let written = made.and_then(|mut text| {
             text.push('\n');
-            file::create(&path, text.as_bytes())
+            disk::create(&path, text.as_bytes())
         });
         written.map_err(|error| {
             failed(format!("`{}` is missing and cannot be written: {error}", path.display()))

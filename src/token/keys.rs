@@ -2,6 +2,7 @@
 
 use crate::clock::UnixMillis;
 use crate::config::{Algorithm, At, ConfigError, KeySource, Located, Secret, Tokens};
+use crate::disk;
 use crate::session::FingerprintKey;
 use crate::token::directory;
 use crate::token::error::TokenError;
@@ -75,7 +76,7 @@ impl KeyRing {
                 let keys = from_files(paths, tokens, &mut warnings);
                 let keys = keys.map(|keys| phased(keys, None, &algorithms));
                 let first = paths.first();
-                let folder = first.map(|path| file::folder(&path.value).to_owned()).unwrap_or_default();
+                let folder = first.map(|path| disk::folder(&path.value).to_owned()).unwrap_or_default();
                 (keys, folder, first.map_or(tokens.algorithm.at, |path| path.at), KEY)
             }
         };

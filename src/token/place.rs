@@ -2,6 +2,7 @@
 
 use crate::clock::UnixMillis;
 use crate::config::{Algorithm, Secret};
+use crate::disk;
 use crate::state::State;
 use crate::token::directory::{self, LEDGER};
 use crate::token::file;
@@ -99,7 +100,7 @@ impl Place {
             Self::Fixed => Err(KeyTrouble::NotKept),
             Self::Directory { path, .. } => {
                 let text = ledger.write();
-                file::replace(&path.join(LEDGER), text.as_bytes()).map_err(KeyTrouble::Files)?;
+                disk::replace(&path.join(LEDGER), text.as_bytes()).map_err(KeyTrouble::Files)?;
                 Ok(true)
             }
             Self::State(shared) => {
@@ -147,7 +148,7 @@ impl Place {
             Self::Fixed => return Err(KeyTrouble::NotKept),
             Self::Directory { path, .. } => {
                 let name = directory::name_of(key);
-                file::create(&path.join(&name), pem).map_err(KeyTrouble::Files)?;
+                disk::create(&path.join(&name), pem).map_err(KeyTrouble::Files)?;
                 name
             }
             Self::State(shared) => shared.seals.seal(KEY, key.kid(), pem).ok_or(KeyTrouble::NotMade)?,
@@ -234,14 +235,11 @@ impl Shared {
 
 /// The lock of the directory's ledger: the system's own, so it goes with whoever holds it.
 async fn lock_of(path: &Path) -> Result<File, KeyTrouble> {
-    let mut options = File::options();
-    let lock = options.create(true).truncate(false).write(true).open(path.join(LOCK));
-    let lock = lock.map_err(KeyTrouble::Files)?;
+    let path = path.join(LOCK);
     for _ in 0..LOCK_TRIES {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
-            Err(std::fs::TryLockError::Error(error)) => return Err(KeyTrouble::Files(error)),
+        match disk::lock(&path).map_err(KeyTrouble::Files)? {
+            Some(lock) => return Ok(lock),
+            None => tokio::time::sleep(LOCK_PAUSE).await,
         }
     }
     Err(KeyTrouble::Busy)

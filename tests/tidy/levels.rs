@@ -20,7 +20,7 @@ const LEVELS: [&[&str]; 15] = [
     &["format", "state"],
     &["store", "codec", "route", "listen"],
 ];
-const LOWER: [&[&str]; 3] = [&["request", "telemetry"], &["tls"], &["config", "clock"]];
+const LOWER: [&[&str]; 3] = [&["request", "telemetry", "web"], &["tls"], &["config", "clock", "disk"]];
 
 fn level(room: &str) -> Option<usize> {
     LEVELS.iter().chain(&LOWER).position(|rooms| rooms.contains(&room))

@@ -1,4 +1,10 @@
-//! Short HTTP exchanges with an issuer: one connection each, bounded in time and bytes.
+//! Short HTTP exchanges that the gateway begins itself: keys of issuers, introspection, certificates, what its own commands ask.
+//!
+//! Job: one request and its answer over a connection of its own, with TLS under the roots that are configured. Not the job: what is
+//! forwarded for clients (`upstream`), when to ask again, and what an answer means.
+//!
+//! Invariants: bounded in time and in bytes, whatever the other side does; no redirect is followed, since it would be for others to say then
+//! where our credentials go; nothing is shared between two exchanges.
 
 use crate::config::{ConfigError, WebAddress};
 use bytes::Bytes;
@@ -18,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// From the name look-up to the last byte of the answer.
-pub(super) const EXCHANGE_MAX: Duration = Duration::from_secs(5);
+pub(crate) const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 /// Longest head of an answer.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
@@ -29,14 +35,15 @@ pub struct Web {
     authority: HeaderValue,
     target: String,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    patience: Duration,
 }
 
 /// An answer of 200.
 #[derive(Debug)]
-pub(super) struct Fetched {
-    pub(super) body: Bytes,
+pub(crate) struct Fetched {
+    pub(crate) body: Bytes,
     /// How long it may be kept, if it says so.
-    pub(super) max_age: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
 }
 
 /// Why there is none.
@@ -50,8 +57,8 @@ pub enum FetchError {
     Body(Box<dyn std::error::Error + Send + Sync>),
     /// Another status than 200.
     Status(StatusCode),
-    /// No answer in time.
-    TimedOut,
+    /// No answer within this time.
+    TimedOut(Duration),
     /// It came, and is not what it should be.
     Unusable(&'static str),
 }
@@ -83,14 +90,28 @@ impl Web {
         let authority = if *port == default { bare } else { format!("{bare}:{port}") };
         let authority = HeaderValue::try_from(authority)
             .map_err(|_| mistake(format!("`{text}`"), "a URL that can be called"))?;
-        Ok(Self { host: host.clone(), port: *port, authority, target: target.clone(), tls })
+        Ok(Self {
+            host: host.clone(),
+            port: *port,
+            authority,
+            target: target.clone(),
+            tls,
+            patience: EXCHANGE_MAX,
+        })
+    }
+
+    /// For those who take longer to answer: from the name look-up to the last byte.
+    #[must_use]
+    pub(crate) const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// GET.
     ///
     /// # Errors
     /// [`FetchError`]; any status but 200 is one, redirects too.
-    pub(super) async fn get(&self, bytes_max: usize) -> Result<Fetched, FetchError> {
+    pub(crate) async fn get(&self, bytes_max: usize) -> Result<Fetched, FetchError> {
         self.exchange(Request::get(&self.target), Bytes::new(), bytes_max).await
     }
 
@@ -98,7 +119,7 @@ impl Web {
     ///
     /// # Errors
     /// As [`Web::get`].
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         authorization: &HeaderValue,
         form: Bytes,
@@ -130,15 +151,15 @@ impl Web {
         &self,
         mut request: Request<Full<Bytes>>,
         bytes_max: usize,
-    ) -> Result<(StatusCode, Bytes), FetchError> {
+    ) -> Result<Response<Bytes>, FetchError> {
         let headers = request.headers_mut();
         headers.insert(HOST, self.authority.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static("cloakroom"));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         self.in_time(request, async |response| {
-            let status = response.status();
-            let body = Limited::new(response.into_body(), bytes_max).collect().await;
-            Ok((status, body.map_err(FetchError::Body)?.to_bytes()))
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, bytes_max).collect().await.map_err(FetchError::Body)?;
+            Ok(Response::from_parts(head, body.to_bytes()))
         })
         .await
     }
@@ -177,7 +198,9 @@ impl Web {
             };
             take(response).await
         };
-        tokio::time::timeout(EXCHANGE_MAX, exchange).await.unwrap_or(Err(FetchError::TimedOut))
+        tokio::time::timeout(self.patience, exchange)
+            .await
+            .unwrap_or(Err(FetchError::TimedOut(self.patience)))
     }
 }
 
@@ -193,7 +216,7 @@ async fn converse(
     // It ends by itself when the exchange is over or given up: that holds its other end.
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to an issuer broke");
+            tracing::debug!(%error, "a connection of our own broke");
         }
     });
     let response = sender.send_request(request).await.map_err(FetchError::Exchange)?;
@@ -251,7 +274,7 @@ impl std::fmt::Display for FetchError {
             Self::Exchange(_) => f.write_str("the exchange broke"),
             Self::Body(_) => f.write_str("the body broke off or is too long"),
             Self::Status(status) => write!(f, "the answer is {status}"),
-            Self::TimedOut => write!(f, "no answer within {EXCHANGE_MAX:?}"),
+            Self::TimedOut(patience) => write!(f, "no answer within {patience:?}"),
             Self::Unusable(what) => write!(f, "the answer is of no use: {what}"),
         }
     }
@@ -263,7 +286,7 @@ impl std::error::Error for FetchError {
             Self::Connect(error) => Some(error),
             Self::Exchange(error) => Some(error),
             Self::Body(error) => Some(&**error),
-            Self::Status(_) | Self::TimedOut | Self::Unusable(_) => None,
+            Self::Status(_) | Self::TimedOut(_) | Self::Unusable(_) => None,
         }
     }
 }
