@@ -2,7 +2,7 @@
 //!
 //! The only place, beside `listen`, where threads and long-lived tasks start: one worker per core with a runtime, listener,
 //! store connections and upstream pool of its own, one thread per store that tells us of changes, one that fetches issuers' keys, one for
-//! the internal listener, one for operators, one that keeps the key ring, one that writes the access log. Nothing
+//! the internal listener, one for operators, one that keeps the key ring, one that orders certificates, one that writes the access log. Nothing
 //! waits for a store or an upstream to be up: the gateway serves what it can, says what it cannot, and `/ready` tells when every
 //! store has been reached.
 //!
@@ -12,6 +12,7 @@
 //! that needs them. What a generation does not hold cannot change without a restart: the sockets and the threads that serve them.
 
 mod admin;
+mod certificates;
 mod check;
 mod desk;
 mod generation;
@@ -43,7 +44,7 @@ use crate::listen::{BindError, Connections, Inherited, Listener, Terms, serve, s
 use crate::pipeline::Shared;
 use crate::store::MemoryStore;
 use crate::telemetry::{AccessSink, Metrics};
-use crate::tls::{self, Tickets};
+use crate::tls::{self, Challenges, Tickets};
 use arc_swap::ArcSwap;
 use generation::{Generation, Ground};
 use inside::Inside;
@@ -131,13 +132,14 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
     let Start { clock, access, inherited } = start;
     let succeeds = inherited.is_handed_over();
     let tickets = Tickets::new().map_err(StartError::System)?;
-    let ground = Ground { clock, metrics: Arc::new(Metrics::new()), tickets };
+    let ground =
+        Ground { clock, metrics: Arc::new(Metrics::new()), tickets, challenges: Challenges::default() };
     let (mut generation, tls) = Generation::prepare(config, &ground, None).map_err(StartError::Config)?;
     let shared = Arc::clone(&generation.shared);
     let (server, secure) = (&shared.config.server, tls.is_some());
     let sockets = Sockets::of(&shared.config);
     let mut listeners = Listeners::open(&sockets, inherited).map_err(StartError::Bind)?;
-    let threads = generation.launch(&ground.metrics, None).map_err(StartError::System)?;
+    let threads = generation.launch(&ground, None).map_err(StartError::System)?;
     ground.metrics.count_configuration(ground.clock.now(), None);
     let generation = Arc::new(generation);
     let connections = Connections::new(server.limits.connections);
@@ -199,7 +201,7 @@ impl Running {
         let before = Arc::clone(&self.generation);
         let prepared = Generation::prepare(config, &self.ground, Some(&before));
         let (mut generation, tls) = prepared.map_err(StartError::Config)?;
-        let threads = generation.launch(&self.ground.metrics, Some(&before)).map_err(StartError::System)?;
+        let threads = generation.launch(&self.ground, Some(&before)).map_err(StartError::System)?;
         let shared = Arc::clone(&generation.shared);
         let mut left = self.sockets.differences(&Sockets::of(&shared.config));
         if tls.is_some() != self.secure {
@@ -298,11 +300,12 @@ impl Running {
         let (public, plain, drain) =
             (Arc::clone(&self.terms), Arc::clone(&self.plain), self.drain.subscribe());
         let sockets = listener.into_workers().into_iter().flatten().collect();
-        let (ids, metrics) = (worker::request_ids()?, Arc::clone(&self.ground.metrics));
+        let (ids, ground) = (worker::request_ids()?, &self.ground);
+        let told = (Arc::clone(&ground.metrics), ground.challenges.clone());
         let (connections, opened) = (Arc::clone(&self.redirected), self.opened.subscribe());
         self.threads.push(spawn_worker("redirect", move || async move {
             accepting(opened).await;
-            serve(sockets, plain, connections, Redirect::new((public, port), ids, metrics), drain).await
+            serve(sockets, plain, connections, Redirect::new((public, port), ids, told), drain).await
         })?);
         Ok(())
     }

@@ -24,13 +24,14 @@
 //! [`web`] (what we ask of others ourselves), `disk` (files of our own), [`clock`] (the one reader of wall time), [`cli`].
 //!
 //! The rules of the house: imports go one way, top to bottom of `main → cli → demo → app → attest, detect, explain → pipeline, internal, admin →
-//! door → respond → guard → upstream → token, issuer → session, limit → format, state → store, codec, route, listen → request, telemetry, web →
+//! door → respond → guard → upstream → token, issuer, acme → session, limit → format, state → store, codec, route, listen → request, telemetry, web →
 //! tls → config, clock, disk`; a value is the proof that its stage ran; *absent*, *rejected* and *could not ask* are three types; secrets cannot
 //! be printed.
 //! A test (`tidy`) holds us to it.
 
 #![forbid(unsafe_code)]
 
+pub mod acme;
 pub mod admin;
 pub mod app;
 pub mod attest;

@@ -14,7 +14,7 @@ use crate::pipeline::Shared;
 use crate::request::Path;
 use crate::route::Found;
 use crate::telemetry::Metrics;
-use crate::tls;
+use crate::tls::{self, Challenges, Ordered};
 use http::Method;
 use http::uri::PathAndQuery;
 use std::sync::Arc;
@@ -91,7 +91,9 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(issuer::warnings(&config));
     let issuers = config.issuers.iter().map(issuer::checked).collect();
     config.tokens.stand_in = true;
-    let tls = tls::Server::build(&config.server.certificates, &config.server.client_certificates, None);
+    let (server, challenges) = (&config.server, Challenges::default());
+    let ordered = server.acme.as_ref().map(|acme| Ordered { names: &acme.names, challenges: &challenges });
+    let tls = tls::Server::build(&server.certificates, &server.client_certificates, None, ordered);
     let shared = Shared::build(config, Clock::System, Arc::new(Metrics::new()), None);
     both(shared, tls).map(|(shared, tls)| {
         warnings.extend(tls.iter().flat_map(|tls| tls.warnings(Clock::System.now())));

@@ -4,14 +4,14 @@ use crate::app::health::StoreWatch;
 use crate::app::keys::{self, Keeping};
 use crate::app::state::StateWatch;
 use crate::app::stores::{self, StorePlan, leased_stores, plan_stores};
-use crate::app::{Thread, check, upstreams};
+use crate::app::{Thread, certificates, check, upstreams};
 use crate::clock::{Clock, UnixMillis};
 use crate::config::{Config, ConfigError, StoreId};
 use crate::listen::spawn_worker;
 use crate::pipeline::Shared;
 use crate::store::MemoryStore;
 use crate::telemetry::Metrics;
-use crate::tls::{self, Tickets};
+use crate::tls::{self, Challenges, Ordered, Tickets};
 use crate::token::KeyDesk;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -26,6 +26,8 @@ pub(super) struct Generation {
     fetching: Option<Arc<Ender>>,
     /// The thread that asks endpoints whether they work.
     checking: Option<Arc<Ender>>,
+    /// The thread that orders certificates.
+    ordering: Option<Arc<Ender>>,
     /// The thread that keeps the key ring.
     keeping: Option<Keeping>,
     /// Since when this process has been counting.
@@ -41,6 +43,7 @@ pub(super) struct Ground {
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tickets: Tickets,
+    pub(super) challenges: Challenges,
 }
 
 /// Ends a thread when the last of its clones is dropped.
@@ -56,7 +59,7 @@ impl Generation {
         ground: &Ground,
         before: Option<&Self>,
     ) -> Result<(Self, Option<tls::Server>), Vec<ConfigError>> {
-        let Ground { clock, metrics, tickets } = ground;
+        let Ground { clock, metrics, tickets, challenges } = ground;
         let plans = plan_stores(&config, clock, |name| before?.memory_store(name));
         // The routes leave the configuration when their table is built.
         let leased = leased_stores(&config);
@@ -65,6 +68,7 @@ impl Generation {
             &config.server.certificates,
             &config.server.client_certificates,
             Some(tickets),
+            config.server.acme.as_ref().map(|acme| Ordered { names: &acme.names, challenges }),
         );
         let earlier = before.map(|before| before.shared.as_ref());
         let shared = Shared::build(config, clock.clone(), Arc::clone(metrics), earlier);
@@ -73,6 +77,7 @@ impl Generation {
         for warning in untouched.into_iter().chain(shown) {
             tracing::warn!("{warning}");
         }
+        metrics.show_certificates(tls.iter().flat_map(tls::Server::ends));
         for warning in shared.ring().warnings() {
             tracing::warn!("{warning}");
         }
@@ -81,21 +86,18 @@ impl Generation {
             None => vec![true; plans.len()],
         };
         let state = StateWatch::new(&shared.config, before.and_then(|before| before.state.as_deref()));
-        let (fetching, checking, keeping) = (None, None, None);
+        let (fetching, checking, ordering, keeping) = (None, None, None, None);
         let since = before.map_or_else(|| clock.now(), |before| before.since);
         let shared = Arc::new(shared);
-        Ok((Self { shared, plans, state, fetching, checking, keeping, since, leased, fresh }, tls))
+        Ok((Self { shared, plans, state, fetching, checking, ordering, keeping, since, leased, fresh }, tls))
     }
 
     /// Starts the threads that it needs and did not take over.
     ///
     /// # Errors
     /// The system gave no thread; those that were started end with this.
-    pub(super) fn launch(
-        &mut self,
-        metrics: &Arc<Metrics>,
-        before: Option<&Self>,
-    ) -> std::io::Result<Vec<Thread>> {
+    pub(super) fn launch(&mut self, ground: &Ground, before: Option<&Self>) -> std::io::Result<Vec<Thread>> {
+        let metrics = &ground.metrics;
         let mut threads =
             stores::launch(&self.shared, &mut self.plans, (&self.fresh, &self.leased), metrics)?;
         let kept = before.filter(|before| Arc::ptr_eq(before.shared.issuers(), self.shared.issuers()));
@@ -113,6 +115,15 @@ impl Generation {
                     Ok(())
                 })?);
                 self.fetching = Some(Arc::new(ender));
+            }
+            None => {}
+        }
+        match before.filter(|before| before.orders_for(&self.shared)) {
+            Some(before) => self.ordering.clone_from(&before.ordering),
+            None if self.shared.config.server.acme.is_some() => {
+                let (ender, over) = watch::channel(());
+                threads.push(certificates::order(&self.shared, ground, over)?);
+                self.ordering = Some(Arc::new(ender));
             }
             None => {}
         }
@@ -148,6 +159,12 @@ impl Generation {
             Some(_) | None => true,
         };
         plans.iter_mut().enumerate().map(hand_on).collect()
+    }
+
+    /// Whether who orders certificates here would order the same for `next`.
+    fn orders_for(&self, next: &Shared) -> bool {
+        let (old, new) = (&self.shared.config, &next.config);
+        new.marks.same_table("server", "acme", &old.marks)
     }
 
     /// Whether who keeps the key ring here would keep it for `next` in the same way.

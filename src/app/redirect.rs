@@ -6,6 +6,7 @@
 use crate::listen::{Handler, Terms};
 use crate::request::{Conn, Inbound, ParseError, RequestIds};
 use crate::telemetry::Metrics;
+use crate::tls::Challenges;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
@@ -23,18 +24,25 @@ struct Known {
     /// Of the public listener, for the names in its certificates.
     public: Arc<ArcSwap<Terms>>,
     port: u16,
+    challenges: Challenges,
     ids: RequestIds,
     metrics: Arc<Metrics>,
 }
 
 impl Redirect {
-    /// To the public listener, which clients reach under `port`.
+    /// To the public listener, which clients reach under this port. ACME authorities are answered here.
     pub(super) fn new(
         (public, port): (Arc<ArcSwap<Terms>>, u16),
         ids: RequestIds,
-        metrics: Arc<Metrics>,
+        (metrics, challenges): (Arc<Metrics>, Challenges),
     ) -> Self {
-        Self(Rc::new(Known { public, port, ids, metrics }))
+        Self(Rc::new(Known { public, port, challenges, ids, metrics }))
+    }
+
+    /// The proof that an ACME authority asks for.
+    fn proof(&self, inbound: &Inbound<Incoming>) -> Option<String> {
+        let path = inbound.path().raw().path();
+        self.0.challenges.told(path.strip_prefix("/.well-known/acme-challenge/")?)
     }
 
     fn location(&self, inbound: &Inbound<Incoming>) -> Option<HeaderValue> {
@@ -58,6 +66,10 @@ impl Handler for Redirect {
     ) -> Response<Full<Bytes>> {
         let inbound =
             request.ok().and_then(|request| Inbound::parse(request, conn, &[], self.0.ids.next()).ok());
+        if let Some(proof) = inbound.as_ref().and_then(|inbound| self.proof(inbound)) {
+            self.0.metrics.count_own("redirect-http", "proof");
+            return answer(StatusCode::OK, proof);
+        }
         let location = inbound.as_ref().map(|inbound| self.location(inbound));
         let (outcome, response) = match location {
             None => ("malformed", answer(StatusCode::BAD_REQUEST, "malformed request\n")),
@@ -75,8 +87,8 @@ impl Handler for Redirect {
     }
 }
 
-fn answer(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(text));
+fn answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,7 +1,8 @@
-//! What `[server]` says of clients' certificates, and of those that come without TLS.
+//! What `[server]` says of certificates that come from elsewhere than files, and of those that come without TLS.
 
-use crate::config::{At, Located};
+use crate::config::{AcmeChallenge, At, Located, Secret, WebAddress};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// `[[server.client_certificates]]`: who is asked for a certificate, and whose are good.
 #[derive(Debug)]
@@ -27,4 +28,37 @@ pub struct RedirectHttp {
     pub listen: Vec<SocketAddr>,
     /// Under which port clients reach the public listener.
     pub port: u16,
+}
+
+/// `[server.acme]`: certificates that the gateway orders itself.
+#[derive(Debug)]
+pub struct Acme {
+    /// The directory of the authority; `https://`.
+    pub directory: WebAddress,
+    /// For which hosts, lower case.
+    pub names: Vec<Located<String>>,
+    /// Where the account and the certificates are kept.
+    pub storage: Located<PathBuf>,
+    /// `mailto:` URLs.
+    pub contact: Vec<String>,
+    /// How the authority is shown that a name leads here.
+    pub challenge: AcmeChallenge,
+    /// The account that ours is to belong to.
+    pub external_account: Option<ExternalAccount>,
+}
+
+/// `server.acme.external_account`
+#[derive(Debug)]
+pub struct ExternalAccount {
+    /// Which key.
+    pub kid: String,
+    /// Its bytes.
+    pub key: Secret,
+}
+
+impl Acme {
+    /// The file with the certificate for `name`, its chain and its key.
+    pub fn file(storage: &Path, name: &str) -> PathBuf {
+        storage.join(format!("{name}.pem"))
+    }
 }

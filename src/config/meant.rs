@@ -41,7 +41,7 @@ const ENDPOINTS: &str = "the addresses are `endpoints`, as [\"http://127.0.0.1:3
 const LISTEN: &str = "address and port are `listen`, as [\"127.0.0.1:8080\"]";
 const PATH: &str =
     "what the service does not get of the path is `strip_prefix`, what it gets before is `add_prefix`";
-const TLS: &str = "TLS is [[server.certificates]]";
+const TLS: &str = "TLS is [[server.certificates]], or [server.acme]";
 const URL: &str = "host and port are in `url`, as \"redis://127.0.0.1:6379/0\"";
 
 /// Words, as the key's path, the words, and what to say.

@@ -50,7 +50,7 @@ use std::time::Duration;
 pub use admin::{Admin, AdminToken};
 pub(crate) use check::process_environment as environment;
 pub use clients::Client;
-pub use edge::{ClientCertificates, RedirectHttp};
+pub use edge::{Acme, ClientCertificates, ExternalAccount, RedirectHttp};
 pub use error::{At, ConfigError, Located, Sources};
 pub use headers::{HeaderChange, HeaderRules, Rewrite};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
@@ -69,9 +69,9 @@ pub use tokens::{KeySource, Rotation, TokenOptions, Tokens, Txn};
 pub use upstream::{Ejection, Health, UpstreamLimits, UpstreamTls};
 pub use web_address::WebAddress;
 pub use words::{
-    Access, Algorithm, Balance, Confirmation, CookieAttribute, CsrfMode, DuplicateCookie, Framework,
-    Freshness, IdleTouch, JwsAlgorithm, Outage, PathException, Preflight, ProxyVersion, RefreshPlace, Role,
-    StreamEnd, SubjectType, TokenProfile,
+    Access, AcmeChallenge, Algorithm, Balance, Confirmation, CookieAttribute, CsrfMode, DuplicateCookie,
+    Framework, Freshness, IdleTouch, JwsAlgorithm, Outage, PathException, Preflight, ProxyVersion,
+    RefreshPlace, Role, StreamEnd, SubjectType, TokenProfile,
 };
 
 /// Everything the gateway was told, valid and resolved.
@@ -159,6 +159,8 @@ pub struct Server {
     pub skew: Duration,
     /// `[[server.certificates]]`, in the order of the file; none: no TLS.
     pub certificates: Vec<Certificate>,
+    /// `[server.acme]`; the certificates that there are already are among `certificates`.
+    pub acme: Option<Acme>,
     /// `[[server.client_certificates]]`, in the order of the file.
     pub client_certificates: Vec<ClientCertificates>,
     /// `[server.hsts]`, as the value of Strict-Transport-Security.
@@ -176,6 +178,8 @@ pub struct Certificate {
     pub chain: Located<Vec<u8>>,
     /// PEM of the key; located likewise.
     pub key: Located<Secret>,
+    /// Whether the gateway renews it itself.
+    pub renews: bool,
 }
 
 /// `[internal]`: the listener for services.

@@ -284,6 +284,7 @@ fn every_setting_of_the_documented_default_is_accepted() {
         "there are no sentinels",
         "cannot read `tls/",
         "`directory` is there too",
+        "cannot read `secrets/",
     ];
     for block in told.split("\n\n").filter(|block| block.starts_with("error")) {
         assert!(allowed.iter().any(|part| block.contains(part)), "{block}");
@@ -296,7 +297,8 @@ fn the_defaults_of_the_schema_are_those_of_the_code() {
     let tls = format!(
         "[server]\nhsts = {{ max_age = \"1h\" }}\nredirect_http = {{ listen = [\"127.0.0.1:0\"] }}\n\
          [[server.certificates]]\ncert = \"{parts}/edge.pem\"\nkey = \"{parts}/edge.key\"\n\
-         [[server.client_certificates]]\nca = \"{parts}/edge.pem\"\n"
+         [[server.client_certificates]]\nca = \"{parts}/edge.pem\"\n\
+         [server.acme]\nnames = [\"a.test\"]\nagree_to_terms = true\nstorage = \"acme\"\n"
     );
     let minimal = tls
         + "[internal]\n[admin]\n[state]\n[pair]\naudience = \"u\"\n[logout]\n[clients.c]\nsecrets = [{ insecure_literal = \"0123456789abcdef\" }]\n[stores.s]\nurl = \"redis://h\"\n[sessions.p]\nframework = \"json\"\n\

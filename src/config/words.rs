@@ -92,6 +92,17 @@ pub enum Balance {
     HashSession,
 }
 
+/// How an ACME authority is shown that a name leads here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum AcmeChallenge {
+    /// By a certificate in a handshake for the protocol `acme-tls/1` (RFC 8737).
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+    /// By an answer in plain HTTP (RFC 8555 section 8.3).
+    #[serde(rename = "http-01")]
+    Http01,
+}
+
 /// How an upstream is told, in the first bytes of a connection, whom it is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

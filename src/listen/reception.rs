@@ -59,7 +59,11 @@ async fn agree(
     }
     let Some(tls) = &terms.tls else { return Ok((Stream::Plain(stream), conn)) };
     match tls.accept(stream).await {
-        Ok((stream, shown)) => Ok((Stream::Tls(stream), Conn { shown, ..conn })),
+        Ok(Some((stream, shown))) => Ok((Stream::Tls(stream), Conn { shown, ..conn })),
+        Ok(None) => {
+            tracing::info!(peer = %conn.peer, "an ACME authority was shown that a name leads here");
+            Err(None)
+        }
         Err(error) => {
             tracing::debug!(peer = %conn.peer, %error, "a TLS handshake failed");
             Err(Some(TurnedAway::Handshake))

@@ -355,6 +355,17 @@ impl Metrics {
         }
     }
 
+    /// Counts an order of a certificate.
+    pub fn count_order(&self, done: bool) {
+        self.reloads.count_order(if done { "done" } else { "failed" });
+    }
+
+    /// Says which certificates are shown from now on, by their first name, and when they end.
+    pub fn show_certificates<'a>(&self, certificates: impl Iterator<Item = (&'a str, UnixMillis)>) {
+        let secs = |end: UnixMillis| i64::try_from(end.as_secs()).unwrap_or(i64::MAX);
+        self.reloads.shown(certificates.map(|(name, end)| (name, secs(end))));
+    }
+
     /// The handles of an issuer.
     pub fn issuer(&self, name: &str) -> IssuerMetrics {
         self.issuers.issuer(name)

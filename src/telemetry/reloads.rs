@@ -1,4 +1,4 @@
-//! What is counted of reloads.
+//! What is counted of reloads, and of certificates that come in by them.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -17,6 +17,14 @@ struct Outcome {
 pub(super) struct Reloads {
     outcomes: Family<Outcome, Counter>,
     last: Gauge,
+    orders: Family<Outcome, Counter>,
+    ends: Family<OfName, Gauge>,
+}
+
+/// Labels of what is said of a certificate.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfName {
+    name: String,
 }
 
 impl Reloads {
@@ -28,11 +36,27 @@ impl Reloads {
         registry.register("reloads", outcomes, self.outcomes.clone());
         let last = "When the configuration in force was taken, in seconds since 1970";
         registry.register("configuration_taken_seconds", last, self.last.clone());
+        let orders = "Orders of certificates by outcome: done, or failed and to be tried again";
+        registry.register("certificate_orders", orders, self.orders.clone());
+        let ends = "When the certificates that are shown end, by their first name, in seconds since 1970";
+        registry.register("certificate_end_seconds", ends, self.ends.clone());
     }
 
     /// A configuration is in force.
     pub(super) fn taken(&self, at_secs: i64) {
         self.last.set(at_secs);
+    }
+
+    pub(super) fn count_order(&self, outcome: &'static str) {
+        self.orders.get_or_create_owned(&Outcome { outcome }).inc();
+    }
+
+    /// These certificates are shown from now on, and no others.
+    pub(super) fn shown<'a>(&self, certificates: impl Iterator<Item = (&'a str, i64)>) {
+        self.ends.clear();
+        for (name, end) in certificates {
+            self.ends.get_or_create_owned(&OfName { name: name.to_owned() }).set(end);
+        }
     }
 
     pub(super) fn count(&self, outcome: &'static str) {

@@ -24,7 +24,8 @@ pub(crate) struct Identity {
     /// Where its file is named.
     pub(crate) at: At,
     from: UnixMillis,
-    until: UnixMillis,
+    pub(crate) until: UnixMillis,
+    renews: bool,
 }
 
 impl Identity {
@@ -50,7 +51,7 @@ impl Identity {
                 .hint("`openssl x509 -noout -pubkey -in CERT` and `openssl pkey -pubout -in KEY` print the same for a pair"),
             _ => refuse_key("this kind of key is not known").hint("ECDSA P-256, P-384, P-521, RSA from 2048 bits, Ed25519"),
         })?;
-        Ok(Self { key: Arc::new(key), names, at, from, until })
+        Ok(Self { key: Arc::new(key), names, at, from, until, renews: certificate.renews })
     }
 
     /// What is wrong with it at `now`, though it can be shown.
@@ -66,7 +67,7 @@ impl Identity {
             return Some("has no DNS name (subjectAltName), so browsers will refuse it".to_owned());
         }
         let left = now.until(self.until).as_secs();
-        (left < SOON_SECS).then(|| format!("expires on {}", day(self.until)))
+        (left < SOON_SECS && !self.renews).then(|| format!("expires on {}", day(self.until)))
     }
 
     /// What it is called in a warning.
@@ -80,6 +81,12 @@ impl Identity {
 
 pub(crate) const CERT: &str = "server.certificates.cert";
 const KEY: &str = "server.certificates.key";
+
+/// From when until when the first certificate of a PEM file is good; `None` if there is none that can be read.
+pub fn validity(pem: &[u8]) -> Option<(UnixMillis, UnixMillis)> {
+    let first = CertificateDer::pem_slice_iter(pem).next()?.ok()?;
+    facts(&first).ok().map(|(_, from, until)| (from, until))
+}
 
 /// Names and validity.
 fn facts(certificate: &[u8]) -> Result<(Vec<String>, UnixMillis, UnixMillis), ()> {

@@ -16,6 +16,9 @@
 //! certificate, and whose is good (`callers`). Such a handshake is made in full each time: one that is resumed would skip
 //! the judgement, so a certificate that was revoked since would go on. What a request may reach by it is for `pipeline`.
 //!
+//! A handshake for the protocol `acme-tls/1` is an authority's who wants to see that a name leads here (`challenges`): it gets the proof
+//! of an order that is on its way, if there is one for that name, and nothing is ever served over it.
+//!
 //! A certificate that cannot work is a mistake, at its place in the file: no key, another key, a later one without a name to be
 //! chosen by. One that works badly is a warning: expired, not valid yet, or the first one without a name. A gateway that
 //! would not start after a weekend because a certificate had expired would be the worse of two outages.
@@ -23,13 +26,16 @@
 //! The folder is a *roof*: only this file names the children to the outside.
 
 mod callers;
+mod challenges;
 mod chosen;
 mod identity;
 mod names;
 mod server;
 
 pub use callers::{CallerId, Callers, ClientCertificate, Shown};
-pub use server::{Server, Tickets};
+pub use challenges::{Challenges, Posed};
+pub use identity::validity;
+pub use server::{Ordered, Server, Tickets};
 
 #[cfg(test)]
 mod tests;

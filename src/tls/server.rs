@@ -10,13 +10,15 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
     Acceptor, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
 };
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::clock::UnixMillis;
-use crate::config::{Certificate, ClientCertificates, ConfigError};
+use crate::config::{Certificate, ClientCertificates, ConfigError, Located};
 use crate::tls::callers::{Callers, ClientCertificate, Shown, verifier};
+use crate::tls::challenges::Challenges;
 use crate::tls::chosen::Chosen;
 use crate::tls::identity::{CERT, Identity};
 
@@ -37,6 +39,15 @@ impl Tickets {
     }
 }
 
+/// What is said of certificates that the gateway orders itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Ordered<'a> {
+    /// For which names.
+    pub names: &'a [Located<String>],
+    /// Where the proofs are.
+    pub challenges: &'a Challenges,
+}
+
 /// The server's side of TLS, under some certificates.
 #[derive(Debug)]
 pub struct Server {
@@ -46,10 +57,13 @@ pub struct Server {
     callers: Callers,
     chosen: Arc<Chosen>,
     identities: Vec<Identity>,
+    /// Names that are ordered for.
+    ordered: Vec<String>,
+    challenges: Challenges,
 }
 
 impl Server {
-    /// TLS as configured; `None` without certificates. Without `tickets` no session is resumed.
+    /// TLS as configured; `None` without certificates and orders for some. Without `tickets` no session is resumed.
     ///
     /// # Errors
     /// Every certificate that cannot work, and authorities of `clients` that cannot judge.
@@ -57,8 +71,9 @@ impl Server {
         certificates: &[Certificate],
         clients: &[ClientCertificates],
         tickets: Option<&Tickets>,
+        ordered: Option<Ordered<'_>>,
     ) -> Result<Option<Self>, Vec<ConfigError>> {
-        if certificates.is_empty() {
+        if certificates.is_empty() && ordered.is_none() {
             return Ok(None);
         }
         let provider = Arc::new(default_provider());
@@ -96,6 +111,11 @@ impl Server {
             callers: Callers::new(clients),
             chosen,
             identities,
+            ordered: ordered
+                .iter()
+                .flat_map(|ordered| ordered.names.iter().map(|name| name.value.clone()))
+                .collect(),
+            challenges: ordered.map(|ordered| ordered.challenges.clone()).unwrap_or_default(),
         }))
     }
 
@@ -106,25 +126,42 @@ impl Server {
 
     /// What is wrong with certificates that can be shown all the same.
     pub fn warnings(&self, now: UnixMillis) -> impl Iterator<Item = String> {
+        let lacking = self.ordered.iter().filter(|name| !self.chosen.knows(name));
+        let lacking = lacking.map(|name| {
+            format!("there is no certificate for `{name}` yet; it is ordered by a gateway that runs")
+        });
         self.identities
             .iter()
             .filter_map(move |identity| Some(format!("{} {}", identity.title(), identity.complaint(now)?)))
+            .chain(lacking)
     }
 
-    /// Shakes hands with a client. There is no deadline in here.
+    /// The first name of each certificate, and its end.
+    pub fn ends(&self) -> impl Iterator<Item = (&str, UnixMillis)> {
+        self.identities
+            .iter()
+            .map(|identity| (identity.names.first().map_or("", String::as_str), identity.until))
+    }
+
+    /// Shakes hands with a client; `None` if it was an authority that wanted a proof and has it. There is no deadline in here.
     ///
     /// # Errors
     /// What the client did wrong, after it was told by an alert; or its end.
-    pub async fn accept(&self, stream: TcpStream) -> io::Result<(Box<TlsStream<TcpStream>>, Shown)> {
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<Option<(Box<TlsStream<TcpStream>>, Shown)>> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        if let Some(proof) = self.challenges.shown(&hello.client_hello()) {
+            hello.into_stream(proof).await?.shutdown().await?;
+            return Ok(None);
+        }
         let asked_by = self.callers.under(hello.client_hello().server_name());
         let Some((config, forward)) = asked_by.and_then(|id| self.asking.get(id.index())) else {
-            return Ok((Box::new(hello.into_stream(Arc::clone(&self.config)).await?), Shown::default()));
+            let stream = Box::new(hello.into_stream(Arc::clone(&self.config)).await?);
+            return Ok(Some((stream, Shown::default())));
         };
         let stream = Box::new(hello.into_stream(Arc::clone(config)).await?);
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let certificate = shown.map(|first| Arc::new(ClientCertificate::of(first, *forward)));
-        Ok((stream, Shown { asked_by, certificate }))
+        Ok(Some((stream, Shown { asked_by, certificate })))
     }
 }
 

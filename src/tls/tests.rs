@@ -4,7 +4,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, da
 
 use crate::clock::UnixMillis;
 use crate::config::{At, Certificate, ConfigError, Located, Secret};
-use crate::tls::Server;
+use crate::tls::{Challenges, Ordered, Server};
 
 /// A pair of PEM texts.
 fn pair(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
@@ -22,11 +22,12 @@ fn entry((chain, key): (String, String)) -> Certificate {
     Certificate {
         chain: Located { value: chain.into_bytes(), at: place(1) },
         key: Located { value: Secret::new(key.into_bytes()), at: place(2) },
+        renews: false,
     }
 }
 
 fn mistakes(entries: &[Certificate]) -> Vec<ConfigError> {
-    Server::build(entries, &[], None).err().unwrap_or_default()
+    Server::build(entries, &[], None, None).err().unwrap_or_default()
 }
 
 fn warnings(entry: Certificate, now: &str) -> Vec<String> {
@@ -36,7 +37,7 @@ fn warnings(entry: Certificate, now: &str) -> Vec<String> {
         "soon" => UnixMillis::from_secs(1_798_000_000),
         _ => UnixMillis::from_secs(1_900_000_000),
     };
-    Server::build(&[entry], &[], None).unwrap().unwrap().warnings(now).collect()
+    Server::build(&[entry], &[], None, None).unwrap().unwrap().warnings(now).collect()
 }
 
 #[test]
@@ -104,5 +105,22 @@ fn every_kind_of_key_is_read() {
 
 #[test]
 fn without_certificates_there_is_no_tls() {
-    assert!(Server::build(&[], &[], None).unwrap().is_none());
+    assert!(Server::build(&[], &[], None, None).unwrap().is_none());
+}
+
+#[test]
+fn a_name_that_is_ordered_for_and_has_no_certificate_yet_is_warned_of() {
+    let (challenges, at) = (Challenges::default(), At { file: 0, start: 0, end: 0 });
+    let names = ["a.test", "b.test"].map(|name| Located { value: name.to_owned(), at });
+    let ordered = Ordered { names: &names, challenges: &challenges };
+    let server = Server::build(&[entry(pair(&["a.test"], |_| {}))], &[], None, Some(ordered));
+    let told: Vec<_> = server.unwrap().unwrap().warnings(UnixMillis::from_secs(1_780_000_000)).collect();
+    assert_eq!(told, ["there is no certificate for `b.test` yet; it is ordered by a gateway that runs"]);
+}
+
+#[test]
+fn one_that_renews_itself_is_not_warned_of_before_its_end() {
+    let mut own = entry(pair(&["a.test"], |_| {}));
+    own.renews = true;
+    assert!(warnings(own, "soon").is_empty());
 }

@@ -126,6 +126,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
             reserved_headers: Vec::new(),
             skew: Duration::from_secs(5),
             certificates: Vec::new(),
+            acme: None,
             client_certificates: Vec::new(),
             hsts: None,
             redirect_http: None,

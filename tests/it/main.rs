@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
 mod access;
+mod acme;
 mod admin;
 mod attest;
 mod bearer;

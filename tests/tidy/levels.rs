@@ -15,7 +15,7 @@ const LEVELS: [&[&str]; 15] = [
     &["respond"],
     &["guard"],
     &["upstream"],
-    &["token", "issuer", "revocation"],
+    &["token", "issuer", "revocation", "acme"],
     &["session", "limit", "migration"],
     &["format", "state"],
     &["store", "codec", "route", "listen"],

@@ -10,7 +10,7 @@ use crate::config::{ClientCertificates, Located, RedirectHttp};
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 const HOST: &str = "a host, as \"api.example.com\", or \"*.example.com\"";
-const NO_TLS: &str = "[[server.certificates]] beside it";
+const NO_TLS: &str = "[[server.certificates]] or [server.acme] beside it";
 const NO_TLS_HINT: &str = "behind a proxy that speaks TLS, let that one do it";
 
 /// Who is asked for a certificate.
@@ -21,7 +21,7 @@ pub(crate) fn client_certificates(table: &mut Table<'_, '_>, raw: &RawServer) ->
         let at = file.at(raw_entry);
         let name = "server.client_certificates".to_owned();
         let mut table = Table { checker: table.checker, file, name, at };
-        if raw.certificates.is_empty() {
+        if !raw.speaks_tls() {
             table.refuse_with(
                 at,
                 "ca",
@@ -113,7 +113,7 @@ pub(crate) fn redirect_http(
 ) -> Option<RedirectHttp> {
     let placed = raw.redirect_http.as_ref()?;
     let RawRedirectHttp { listen, port } = placed.get();
-    if raw.certificates.is_empty() {
+    if !raw.speaks_tls() {
         let found = "there is no TLS to send anybody to";
         table.refuse_with(table.file.at(placed), "redirect_http", found, NO_TLS, NO_TLS_HINT);
     }

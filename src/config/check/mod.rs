@@ -3,6 +3,7 @@
 //! Each file here reads one table. A wrong value is noted and a harmless one goes on in its place, so that one
 //! pass finds everything; `load` hands the result out only if nothing was noted.
 
+mod acme;
 mod admin;
 mod clients;
 mod edge;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::check::acme;
 use crate::config::check::edge;
 use crate::config::check::http;
 use crate::config::check::memory;
@@ -112,7 +113,9 @@ fn server(table: &mut Table<'_, '_>, raw: &RawServer, taken: &mut Taken) -> Serv
     let names = raw.reserved_headers.iter().flatten();
     let reserved_headers = names.filter_map(|raw| reserved(table, raw)).collect();
     let skew = table.duration_or_zero("skew", raw.skew.as_ref(), Duration::from_secs(5));
-    let certificates = raw.certificates.iter().filter_map(|raw| certificate(table, raw)).collect();
+    let mut certificates: Vec<_> =
+        raw.certificates.iter().filter_map(|raw| certificate(table, raw)).collect();
+    let acme = acme::acme(table, raw, &mut certificates);
     let client_certificates = edge::client_certificates(table, raw);
     let hsts = edge::hsts(table, raw.hsts.as_ref());
     let redirect_http = edge::redirect_http(table, raw, taken);
@@ -130,6 +133,7 @@ fn server(table: &mut Table<'_, '_>, raw: &RawServer, taken: &mut Taken) -> Serv
         reserved_headers,
         skew,
         certificates,
+        acme,
         client_certificates,
         hsts,
         redirect_http,
@@ -161,6 +165,7 @@ fn certificate(table: &mut Table<'_, '_>, raw: &Placed<RawCertificate>) -> Optio
     Some(Certificate {
         chain: Located { value: chain?, at: file.at(&raw.cert) },
         key: Located { value: key?, at: file.at(&raw.key) },
+        renews: false,
     })
 }
 

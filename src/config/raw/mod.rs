@@ -29,7 +29,7 @@ use serde::Deserialize;
 
 pub(crate) use admin::RawAdmin;
 pub(crate) use clients::RawClient;
-pub(crate) use edge::{RawClientCertificates, RawHsts, RawRedirectHttp};
+pub(crate) use edge::{RawAcme, RawClientCertificates, RawExternalAccount, RawHsts, RawRedirectHttp};
 pub(crate) use headers::RawHeaderRules;
 pub(crate) use issuer::{RawIntrospection, RawIssuer};
 pub(crate) use logout::RawLogout;

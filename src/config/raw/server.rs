@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::edge::{RawClientCertificates, RawHsts, RawRedirectHttp};
+use crate::config::raw::edge::{RawAcme, RawClientCertificates, RawHsts, RawRedirectHttp};
 use crate::config::raw::value::{DurationText, Placed, SizeText};
 
 /// The public listener and what every request is held to.
@@ -35,6 +35,8 @@ pub(crate) struct RawServer {
     /// The certificates to show to clients; with any, all addresses of `listen` speak TLS.
     #[serde(default)]
     pub(crate) certificates: Vec<Placed<RawCertificate>>,
+    /// Certificates that the gateway orders and renews itself; with any, all addresses of `listen` speak TLS. Default: none.
+    pub(crate) acme: Option<Placed<RawAcme>>,
     /// Who is asked for a certificate of its own (mutual TLS), and whose are good.
     #[serde(default)]
     pub(crate) client_certificates: Vec<Placed<RawClientCertificates>>,
@@ -44,6 +46,13 @@ pub(crate) struct RawServer {
     pub(crate) redirect_http: Option<Placed<RawRedirectHttp>>,
     /// How much a client may ask for.
     pub(crate) limits: Option<Placed<RawLimits>>,
+}
+
+impl RawServer {
+    /// Whether the public listener speaks TLS.
+    pub(crate) const fn speaks_tls(&self) -> bool {
+        !self.certificates.is_empty() || self.acme.is_some()
+    }
 }
 
 /// A certificate of the public listener. Clients choose it by the name they ask for, exact before `*.`; the first also serves those

@@ -42,6 +42,11 @@ impl Authority {
         self.issue_as(file, names, |_| {})
     }
 
+    /// The same for the address of this machine that only it can reach.
+    pub(crate) fn issue_for_loopback(&self, file: &str) -> String {
+        self.issue(file, &["127.0.0.1"])
+    }
+
     /// The same, with something changed in the certificate.
     pub(crate) fn issue_as(
         &self,
