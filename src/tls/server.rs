@@ -184,5 +184,7 @@ fn config(
     // Tickets carry all that resumption needs; what the server kept itself would be lost in a reload.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.max_early_data_size = 0;
+    // Ours begins with the strongest; a client's may begin with anything.
+    config.ignore_client_order = true;
     config
 }

@@ -46,6 +46,7 @@ mod recipes;
 mod reload;
 mod revocation;
 mod rewriting;
+mod scanners;
 mod secrets;
 mod sentinel;
 mod siege;
