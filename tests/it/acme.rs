@@ -208,7 +208,7 @@ fn a_gateway_that_starts_again_orders_nothing_that_it_has() {
     drop(first);
     let second = start();
     assert_eq!(shown(second.gateway.public, "a.test", &["http/1.1"]), Some(before));
-    let orders = |text: &str| text.matches("/order-plz").count();
+    let orders = |text: &str| text.matches("Added order").count();
     assert_eq!(orders(&pebble.process.out.text()) + orders(&pebble.process.err.text()), 1);
 }
 
