@@ -78,7 +78,7 @@ impl Seen {
                 true
             }
             Err(why) => {
-                self.failed.lock().unwrap().push(format!("{kind}: {why}"));
+                self.failed.lock().unwrap().push(format!("{kind} after {:.0?}: {why}", since.elapsed()));
                 false
             }
         }

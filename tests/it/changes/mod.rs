@@ -61,7 +61,7 @@ fn world(calls: &Process) -> World {
     World::with_sessions(&[("live", "alice")])
         .workers(2)
         // A machine that is busy with many processes may keep Redis waiting: that is no question here.
-        .store("revocation_bound = \"60s\"")
+        .store("timeout = \"5s\"\nrevocation_bound = \"60s\"")
         .limits("drain_timeout = \"10s\"")
         .upstream("app", services::http1())
         .table(&tables.join("\n"))
