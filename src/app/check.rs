@@ -91,12 +91,13 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(issuer::warnings(&config));
     let issuers = config.issuers.iter().map(issuer::checked).collect();
     config.tokens.stand_in = true;
+    let now = Clock::System.now();
     let (server, challenges) = (&config.server, Challenges::default());
     let ordered = server.acme.as_ref().map(|acme| Ordered { names: &acme.names, challenges: &challenges });
-    let tls = tls::Server::build(&server.certificates, &server.client_certificates, None, ordered);
+    let tls = tls::Server::build(&server.certificates, &server.client_certificates, None, ordered, now);
     let shared = Shared::build(config, Clock::System, Arc::new(Metrics::new()), None);
     both(shared, tls).map(|(shared, tls)| {
-        warnings.extend(tls.iter().flat_map(|tls| tls.warnings(Clock::System.now())));
+        warnings.extend(tls.iter().flat_map(|tls| tls.warnings(now)));
         warnings.extend(dead_ends(&shared));
         warnings.extend(shared.ring().warnings().iter().map(ToString::to_string));
         Checked { routes, issuers, warnings }

@@ -69,6 +69,7 @@ impl Generation {
             &config.server.client_certificates,
             Some(tickets),
             config.server.acme.as_ref().map(|acme| Ordered { names: &acme.names, challenges }),
+            clock.now(),
         );
         let earlier = before.map(|before| before.shared.as_ref());
         let shared = Shared::build(config, clock.clone(), Arc::clone(metrics), earlier);

@@ -14,7 +14,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
+use crate::clock::UnixMillis;
 use crate::config::{ClientCertificates, ConfigError};
 use crate::tls::names::Names;
 
@@ -114,13 +116,28 @@ impl ClientCertificate {
     }
 }
 
+/// When the next list is due, at the latest; rustls takes none that does not say so.
+fn next_update(list: &CertificateRevocationListDer<'_>) -> Option<UnixMillis> {
+    let (_, list) = CertificateRevocationList::from_der(list).ok()?;
+    let seconds = list.next_update()?.timestamp();
+    Some(UnixMillis::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// When the first of an entry's lists has to be replaced.
+pub(crate) fn lists_until(entry: &ClientCertificates) -> Option<UnixMillis> {
+    let lists = CertificateRevocationListDer::pem_slice_iter(&entry.crl.as_ref()?.value);
+    lists.filter_map(|list| next_update(&list.ok()?)).min()
+}
+
 /// Who judges certificates under an entry.
 ///
 /// # Errors
-/// Authorities or lists that cannot be read.
+/// Authorities or lists that cannot be read, and lists that are out of date `now`; once they are, no certificate is good (RFC 5280
+/// §6.3.3).
 pub(crate) fn verifier(
     entry: &ClientCertificates,
     provider: &Arc<CryptoProvider>,
+    now: UnixMillis,
 ) -> Result<Arc<dyn ClientCertVerifier>, ConfigError> {
     let refuse =
         |found: String| ConfigError::new(entry.ca.at, CA, found, "certificates of authorities, in PEM");
@@ -138,7 +155,13 @@ pub(crate) fn verifier(
         if lists.is_empty() {
             return Err(refuse("it holds no revocation list".to_owned()));
         }
-        builder = builder.with_crls(lists);
+        if let Some(past) = lists.iter().filter_map(|list| next_update(list)).find(|next| *next <= now) {
+            let found = format!("one of its lists was to be replaced by {}", past.rfc3339());
+            return Err(
+                refuse(found).hint("a list that is out of date says nothing of what was revoked since")
+            );
+        }
+        builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     if !entry.required {
         builder = builder.allow_unauthenticated();

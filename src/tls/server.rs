@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -17,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::clock::UnixMillis;
 use crate::config::{Certificate, ClientCertificates, ConfigError, Located};
-use crate::tls::callers::{Callers, ClientCertificate, Shown, verifier};
+use crate::tls::callers::{Callers, ClientCertificate, Shown, lists_until, verifier};
 use crate::tls::challenges::Challenges;
 use crate::tls::chosen::Chosen;
 use crate::tls::identity::{CERT, Identity};
@@ -60,18 +61,24 @@ pub struct Server {
     /// Names that are ordered for.
     ordered: Vec<String>,
     challenges: Challenges,
+    /// When the first list of revoked certificates has to be replaced.
+    lists_until: Option<UnixMillis>,
 }
+
+/// So long before its end a list of revoked certificates is warned of: most are made anew every day.
+const LIST_ENDS_SOON: Duration = Duration::from_secs(6 * 3600);
 
 impl Server {
     /// TLS as configured; `None` without certificates and orders for some. Without `tickets` no session is resumed.
     ///
     /// # Errors
-    /// Every certificate that cannot work, and authorities of `clients` that cannot judge.
+    /// Every certificate that cannot work, and authorities of `clients` that cannot judge, or not any more at `now`.
     pub fn build(
         certificates: &[Certificate],
         clients: &[ClientCertificates],
         tickets: Option<&Tickets>,
         ordered: Option<Ordered<'_>>,
+        now: UnixMillis,
     ) -> Result<Option<Self>, Vec<ConfigError>> {
         if certificates.is_empty() && ordered.is_none() {
             return Ok(None);
@@ -93,7 +100,7 @@ impl Server {
         }
         let mut verifiers = Vec::new();
         for entry in clients {
-            match verifier(entry, &provider) {
+            match verifier(entry, &provider, now) {
                 Ok(verifier) => verifiers.push((verifier, entry.forward)),
                 Err(mistake) => mistakes.push(mistake),
             }
@@ -116,6 +123,7 @@ impl Server {
                 .flat_map(|ordered| ordered.names.iter().map(|name| name.value.clone()))
                 .collect(),
             challenges: ordered.map(|ordered| ordered.challenges.clone()).unwrap_or_default(),
+            lists_until: clients.iter().filter_map(lists_until).min(),
         }))
     }
 
@@ -134,6 +142,12 @@ impl Server {
             .iter()
             .filter_map(move |identity| Some(format!("{} {}", identity.title(), identity.complaint(now)?)))
             .chain(lacking)
+            .chain(self.lists_until.filter(|until| now.until(*until) < LIST_ENDS_SOON).map(|until| {
+                format!(
+                    "a list in `crl` has to be replaced by {}; then no client certificate is good",
+                    until.rfc3339()
+                )
+            }))
     }
 
     /// The first name of each certificate, and its end.

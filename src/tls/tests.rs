@@ -1,9 +1,12 @@
 use std::path::Path;
 
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SerialNumber, date_time_ymd,
+};
 
 use crate::clock::UnixMillis;
-use crate::config::{At, Certificate, ConfigError, Located, Secret};
+use crate::config::{At, Certificate, ClientCertificates, ConfigError, Located, Secret};
 use crate::tls::{Challenges, Ordered, Server};
 
 /// A pair of PEM texts.
@@ -27,7 +30,7 @@ fn entry((chain, key): (String, String)) -> Certificate {
 }
 
 fn mistakes(entries: &[Certificate]) -> Vec<ConfigError> {
-    Server::build(entries, &[], None, None).err().unwrap_or_default()
+    Server::build(entries, &[], None, None, UnixMillis::from_secs(0)).err().unwrap_or_default()
 }
 
 fn warnings(entry: Certificate, now: &str) -> Vec<String> {
@@ -37,7 +40,7 @@ fn warnings(entry: Certificate, now: &str) -> Vec<String> {
         "soon" => UnixMillis::from_secs(1_798_000_000),
         _ => UnixMillis::from_secs(1_900_000_000),
     };
-    Server::build(&[entry], &[], None, None).unwrap().unwrap().warnings(now).collect()
+    Server::build(&[entry], &[], None, None, now).unwrap().unwrap().warnings(now).collect()
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn every_kind_of_key_is_read() {
 
 #[test]
 fn without_certificates_there_is_no_tls() {
-    assert!(Server::build(&[], &[], None, None).unwrap().is_none());
+    assert!(Server::build(&[], &[], None, None, UnixMillis::from_secs(0)).unwrap().is_none());
 }
 
 #[test]
@@ -113,7 +116,7 @@ fn a_name_that_is_ordered_for_and_has_no_certificate_yet_is_warned_of() {
     let (challenges, at) = (Challenges::default(), At { file: 0, start: 0, end: 0 });
     let names = ["a.test", "b.test"].map(|name| Located { value: name.to_owned(), at });
     let ordered = Ordered { names: &names, challenges: &challenges };
-    let server = Server::build(&[entry(pair(&["a.test"], |_| {}))], &[], None, Some(ordered));
+    let server = Server::build(&[entry(pair(&["a.test"], |_| {}))], &[], None, Some(ordered), UnixMillis::from_secs(0));
     let told: Vec<_> = server.unwrap().unwrap().warnings(UnixMillis::from_secs(1_780_000_000)).collect();
     assert_eq!(told, ["there is no certificate for `b.test` yet; it is ordered by a gateway that runs"]);
 }
@@ -123,4 +126,49 @@ fn one_that_renews_itself_is_not_warned_of_before_its_end() {
     let mut own = entry(pair(&["a.test"], |_| {}));
     own.renews = true;
     assert!(warnings(own, "soon").is_empty());
+}
+
+/// An authority's list that has to be replaced at the beginning of `year`.
+fn listed(year: i32) -> ClientCertificates {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let ca = params.self_signed(&key).unwrap().pem();
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 1, 1),
+        next_update: date_time_ymd(year, 1, 1),
+        crl_number: SerialNumber::from(1_u64),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let crl = list.signed_by(&Issuer::new(params, key)).unwrap().pem().unwrap();
+    let place = |start| At { file: 0, start, end: start };
+    ClientCertificates {
+        at: place(5),
+        hosts: Vec::new(),
+        required: true,
+        ca: Located { value: ca.into_bytes(), at: place(3) },
+        crl: Some(Located { value: crl.into_bytes(), at: place(4) }),
+        forward: false,
+    }
+}
+
+#[test]
+fn a_revocation_list_that_is_out_of_date_is_a_mistake_and_one_that_soon_is_a_warning() {
+    let build = |year, now| {
+        let shown = [entry(pair(&["a.test"], |_| {}))];
+        Server::build(&shown, &[listed(year)], None, None, UnixMillis::from_secs(now))
+    };
+    // 2027-01-01 00:00:00.
+    let end = 1_798_761_600;
+    let found = build(2027, end).unwrap_err();
+    assert_eq!((found.len(), found[0].at.start), (1, 4));
+    assert_eq!(found[0].found, "one of its lists was to be replaced by 2027-01-01T00:00:00.000Z");
+    let soon = build(2027, end - 1).unwrap().unwrap();
+    let warned: Vec<_> = soon.warnings(UnixMillis::from_secs(end - 1)).collect();
+    assert!(warned.iter().any(|line| line.contains("no client certificate is good")), "{warned:?}");
+    let fresh = build(2030, end).unwrap().unwrap();
+    assert!(!fresh.warnings(UnixMillis::from_secs(end)).any(|line| line.contains("`crl`")));
 }

@@ -228,6 +228,28 @@ fn a_certificate_that_was_revoked_is_good_no_more() {
     assert!(told.starts_with("HTTP/2 200"), "{told}");
 }
 
+/// What a list does not say any more, nobody knows.
+#[test]
+fn a_list_that_runs_out_lets_nobody_in_and_is_not_taken_again() {
+    let parties = Parties::new();
+    let soon = cloakroom::clock::Clock::System.now().as_secs() + 10;
+    let crl = parties.clients.revoke_until("alice", soon);
+    let more = format!("required = true\ncrl = \"{}\"", crl.display());
+    let running = parties.world().table(&entry(&parties.clients, &[], &more)).route(OPEN).start();
+    let ask = || {
+        parties.curl(&running, Some((&parties.clients, "bob")), &["-i", "--tls-max", "1.2"], &["a.test/x"])
+    };
+    assert!(ask().starts_with("HTTP/2 200"));
+    let warned = running.gateway.process.err.text();
+    assert!(warned.contains("a list in `crl` has to be replaced by"), "{warned}");
+    crate::support::eventually("the list to be out of date", || ask().contains("curl: (").then_some(()));
+    running.gateway.process.signal("HUP");
+    let told = running.gateway.process.err.wait_for("a refusal", |text| {
+        text.lines().find(|line| line.contains("not reloaded")).map(str::to_owned)
+    });
+    assert!(told.as_ref().unwrap().contains("one of its lists was to be replaced by"), "{told:?}");
+}
+
 /// A ticket would let a session begin without the certificate being judged again.
 #[test]
 fn who_is_asked_for_a_certificate_gets_no_ticket() {

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// It signs what it is asked to, and keeps the files.
@@ -71,6 +72,11 @@ impl Authority {
 
     /// Writes a list that revokes what was issued as `file`.
     pub(crate) fn revoke(&self, file: &str) -> PathBuf {
+        self.revoke_until(file, 4_922_899_200)
+    }
+
+    /// The same, to be replaced so many seconds after 1970.
+    pub(crate) fn revoke_until(&self, file: &str, until: u64) -> PathBuf {
         let pem = std::fs::read(self.path(file, "pem")).unwrap();
         let der = CertificateDer::from_pem_slice(&pem).unwrap();
         let (_, certificate) = x509_parser::parse_x509_certificate(&der).unwrap();
@@ -82,7 +88,7 @@ impl Authority {
         };
         let list = CertificateRevocationListParams {
             this_update: date_time_ymd(2026, 1, 1),
-            next_update: date_time_ymd(2126, 1, 1),
+            next_update: date_time_ymd(1970, 1, 1) + Duration::from_secs(until),
             crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
             revoked_certs: vec![revoked],
