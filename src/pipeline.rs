@@ -39,7 +39,7 @@ pub use route_state::RouteState;
 use crate::config::StreamEnd;
 use crate::door::Endpoint;
 use crate::guard::{Admitted, meets_conditions};
-use crate::listen::Handler;
+use crate::listen::{Handler, Pace};
 use crate::request::{Conn, Cookies, Inbound, ParseError, StripRules, exception_text};
 use crate::respond::{
     Form, Reason, Rendering, ResponseBody, ResponseRules, Stream, clean, goes_on, render, seen_before,
@@ -343,6 +343,7 @@ impl Gateway {
         let shown = inbound.shown().certificate.clone();
         let stripped = inbound.strip(&self.strip_rules(way, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
+        outbound.hold_to(Pace::new(&self.shared.config.server.limits));
         if let Some(field) = shown.as_ref().and_then(|certificate| certificate.field()) {
             outbound.set(&CLIENT_CERT, field);
         }

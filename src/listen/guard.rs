@@ -226,7 +226,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
     fn note_pace(&mut self, bytes: usize) {
         if self.limits.body_rate.is_some() && self.sieve.awaits() == Awaits::Body {
             let waited = self.awaited_since.take().map(|since| since.elapsed());
-            self.pace.came(bytes, waited.unwrap_or_default(), &self.limits);
+            self.pace.came(bytes, waited.unwrap_or_default());
         }
     }
 

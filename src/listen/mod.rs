@@ -64,6 +64,7 @@ pub use connections::{Connections, TurnedAway};
 pub use handler::Handler;
 pub use inherited::{Inherited, send};
 pub use pressure::{Level, Pressure};
+pub use pace::Pace;
 pub use serve::serve;
 pub use terms::Terms;
 pub use worker::spawn_worker;

@@ -122,6 +122,11 @@ impl Balanced {
         !self.endpoints.iter().any(|endpoint| endpoint.is_http2())
     }
 
+    /// Whether one of its connections may carry many requests.
+    pub(crate) fn may_be_http2(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.may_be_http2())
+    }
+
     /// Sends once, and once more where that is safe.
     pub(crate) async fn deliver(
         &self,

@@ -75,7 +75,7 @@ impl Forwarder {
         let upstream = self.upstreams.get(upstream.0).expect("an id indexes the list this was made from");
         let total = outbound.total().map(|total| Instant::now() + total);
         let (session, introduction) = (outbound.session(), outbound.take_introduction());
-        let (request, upgrade) = outbound.into_request(upstream.host.as_ref());
+        let (request, upgrade) = outbound.into_request(upstream.host.as_ref(), upstream.may_be_http2());
         self.send_by(upstream, request, upgrade, (session, introduction), total)
     }
 

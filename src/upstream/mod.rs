@@ -47,6 +47,7 @@ mod health;
 mod hygiene;
 mod introduction;
 mod outbound;
+mod patience;
 mod pool;
 mod repeat;
 mod resolve;

@@ -160,6 +160,11 @@ impl Endpoint {
         self.connector.is_http2()
     }
 
+    /// Whether it may speak it.
+    pub(crate) fn may_be_http2(&self) -> bool {
+        self.connector.may_be_http2()
+    }
+
     /// Requests of this worker on their way.
     pub(crate) fn busy(&self) -> u32 {
         self.busy.get()

@@ -12,8 +12,10 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use crate::listen::Pace;
 use crate::request::ParseError;
 use crate::upstream::error::find_cause;
+use crate::upstream::patience::Patience;
 
 /// A request body: the client's bytes without its trailers, counted, and failing in the client's name.
 #[derive(Debug)]
@@ -23,18 +25,20 @@ pub(crate) struct Upload {
     /// How many more bytes are allowed.
     left: Option<u64>,
     progress: Option<Rc<Progress>>,
+    /// With a client whose connection has no deadline of its own for it.
+    patience: Option<Patience>,
 }
 
 impl Upload {
     /// Wraps `body`. Without content there is no progress to watch, and nothing is allocated.
-    pub(crate) fn new(body: Incoming, limit: Option<u64>) -> Self {
+    pub(crate) fn new(body: Incoming, limit: Option<u64>, pace: Option<Pace>) -> Self {
         let progress = (!body.is_end_stream()).then(Rc::<Progress>::default);
-        Self { body: Some(body), left: limit, progress }
+        Self { body: Some(body), left: limit, progress, patience: pace.map(Patience::new) }
     }
 
     /// No body.
     pub(crate) const fn none() -> Self {
-        Self { body: None, left: None, progress: None }
+        Self { body: None, left: None, progress: None, patience: None }
     }
 
     /// What can be seen of it while hyper sends it; `None` if there is no content.
@@ -54,6 +58,9 @@ impl Upload {
                 return Some(Err(self.fail(ParseError::BodyTooLarge)));
             };
             *left = rest;
+        }
+        if let Some(patience) = &mut self.patience {
+            patience.came(data.len());
         }
         self.note(|progress| progress.upstream_since.set(Some(Instant::now())));
         Some(Ok(frame))
@@ -126,6 +133,9 @@ impl Body for Upload {
             match Pin::new(body).poll_frame(cx) {
                 Poll::Pending => {
                     self.note(|progress| progress.upstream_since.set(None));
+                    if self.patience.as_mut().is_some_and(|patience| patience.is_over(cx)) {
+                        return Poll::Ready(Some(Err(self.fail(ParseError::BodyTimedOut))));
+                    }
                     return Poll::Pending;
                 }
                 Poll::Ready(None) => {

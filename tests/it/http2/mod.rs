@@ -1,5 +1,6 @@
 //! HTTP/2 by prior knowledge: the same rules as over HTTP/1.1, and what only HTTP/2 has.
 
+mod bodies;
 mod conformance;
 mod memory;
 
@@ -58,6 +59,28 @@ fn what_reaches_an_http1_upstream_is_canonical() {
         assert!(!seen.contains(gone), "{gone} in {seen}");
     }
     assert!(seen.ends_with("3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"), "{seen}");
+}
+
+/// lighttpd, for one, answers 411 to a POST that says nothing of its content.
+#[test]
+fn a_request_without_content_says_so_where_its_method_usually_has_some() {
+    let (upstream, app) = echoing("");
+    for (method, length) in
+        [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)]
+    {
+        let mut client = H2::connect(app.gateway.public);
+        client.send(headers(1, END_STREAM, &request(method, "/open/a")));
+        text(client.end_of(1));
+        let seen = upstream.requests().pop().unwrap();
+        assert_eq!((seen.method.as_str(), seen.one("content-length")), (method, length.then_some("0")));
+        assert_eq!(seen.one("transfer-encoding"), None);
+    }
+    let mut client = H2::connect(app.gateway.public);
+    let mut fields = request("POST", "/open/a");
+    fields.push(("content-length", "0"));
+    client.send(headers(1, END_STREAM, &fields));
+    text(client.end_of(1));
+    assert_eq!(upstream.requests().pop().unwrap().all("content-length"), ["0"]);
 }
 
 #[test]
