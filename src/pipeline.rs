@@ -339,8 +339,7 @@ impl Gateway {
         let Way { route, state, passage } = way;
         let by_bearer = matches!(caller, Caller::Known(_, session) if is_by_bearer(session));
         self.warn(&inbound, (route, passage), by_bearer);
-        let ends = passage.introduces.then(|| inbound.ends());
-        let shown = inbound.shown().certificate.clone();
+        let (ends, shown) = (passage.introduces.then(|| inbound.ends()), inbound.shown().certificate.clone());
         let stripped = inbound.strip(&self.strip_rules(way, caller));
         let mut outbound = Outbound::new(stripped, state.body_limit, route.rules.total_timeout);
         outbound.hold_to(Pace::new(&self.shared.config.server.limits));

@@ -12,6 +12,7 @@ const HEAD_BYTES: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
@@ -46,6 +47,7 @@ pub(crate) struct Frames {
 pub(crate) struct Frame {
     kind: u8,
     flags: u8,
+    stream: u32,
     length: u32,
     first: bool,
 }
@@ -59,6 +61,21 @@ impl Frame {
     /// Whether it ends a message.
     pub(crate) const fn ends_stream(self) -> bool {
         matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
+    }
+
+    /// Whether nothing follows it on its stream.
+    pub(crate) const fn is_last(self) -> bool {
+        self.ends_stream() || self.kind == RST_STREAM
+    }
+
+    /// Whether it begins a head that is not the end of its message.
+    pub(crate) const fn opens(self) -> bool {
+        self.kind == HEADERS && self.flags & END_STREAM == 0
+    }
+
+    /// Its stream.
+    pub(crate) const fn stream(self) -> u32 {
+        self.stream
     }
 
     /// Whether it is of the kinds that an honest client sends few of: resets, pings, settings, priorities, pieces of header
@@ -128,7 +145,12 @@ impl Frames {
         if matches!(kind, HEADERS | CONTINUATION) {
             self.in_block = flags & END_HEADERS == 0;
         }
-        Frame { kind, flags, length, first }
+        Frame { kind, flags, stream, length, first }
+    }
+
+    /// Whether the first frame is here, to its end.
+    pub(crate) const fn begun(&self) -> bool {
+        self.count > 1 || (self.count == 1 && self.left == 0)
     }
 
     /// Whether nothing but a whole frame may come next.

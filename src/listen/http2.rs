@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{CONNECTION, COOKIE};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::header::{CONNECTION, COOKIE, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -52,7 +52,8 @@ fn builder(limits: &Limits, tasks: &Tasks) -> http2::Builder<Tasks> {
         .max_send_buf_size(SEND_BYTES_MAX)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(PING_AFTER)
-        .keep_alive_timeout(PONG_WITHIN);
+        .keep_alive_timeout(PONG_WITHIN)
+        .enable_connect_protocol();
     http
 }
 
@@ -75,8 +76,9 @@ pub(crate) async fn attend<H, I, T>(
     let service = service_fn(move |request: Request<Incoming>| {
         let offer = streams.begin();
         let fits = fields(request.headers()) <= fields_max;
+        let connects = request.method() == Method::CONNECT;
         let request = if fits { Ok(request) } else { Err(ParseError::TooManyHeaders) };
-        answer(handler.clone(), conn.clone(), request, (offer, room.refuses(false)))
+        answer(handler.clone(), conn.clone(), request, (offer, room.refuses(false), connects))
     });
     let mut connection = pin!(builder(limits, &tasks).serve_connection(io, service));
     let mut clock = Clock::new(limits, pressure, tasks, pulse);
@@ -125,19 +127,27 @@ fn fields(headers: &HeaderMap) -> usize {
     headers.len() - crumbs.saturating_sub(1)
 }
 
-/// One request. What ends here ends its stream: the others have frames of their own.
+/// One request. What ends here ends its stream: the others have frames of their own. A CONNECT opens a tunnel by whatever
+/// success it gets, so it gets one only where protocols were switched (RFC 8441 §5).
 async fn answer<H: Handler>(
     handler: H,
     conn: Conn,
     request: Result<Request<Incoming>, ParseError>,
-    (offer, full): (Rc<Offer>, bool),
+    (offer, full, connects): (Rc<Offer>, bool, bool),
 ) -> Result<Response<Offered<H::Body>>, Aborted> {
     let mut response = match full.then(|| handler.overloaded(&conn)).flatten() {
         Some(overloaded) => overloaded,
         None => handled(&handler, conn, request).await?.0,
     };
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Aborted::UnaskedUpgrade);
+    match response.status() {
+        StatusCode::SWITCHING_PROTOCOLS if connects => {
+            *response.status_mut() = StatusCode::OK;
+            response.headers_mut().remove(UPGRADE);
+            response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+        }
+        StatusCode::SWITCHING_PROTOCOLS => return Err(Aborted::UnaskedUpgrade),
+        status if connects && status.is_success() => *response.status_mut() = StatusCode::NOT_IMPLEMENTED,
+        _ => {}
     }
     response.headers_mut().remove(CONNECTION);
     Ok(response.map(|body| Offered::new(body, offer)))

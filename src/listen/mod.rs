@@ -61,10 +61,11 @@ mod worker;
 
 pub use bind::{BindError, Listener};
 pub use connections::{Connections, TurnedAway};
+pub(crate) use frames::Frames;
 pub use handler::Handler;
 pub use inherited::{Inherited, send};
-pub use pressure::{Level, Pressure};
 pub use pace::Pace;
+pub use pressure::{Level, Pressure};
 pub use serve::serve;
 pub use terms::Terms;
 pub use worker::spawn_worker;

@@ -5,18 +5,22 @@
 //! the guard would not is refused here, and what HTTP/2 says in its own way is said as in HTTP/1.1.
 
 use crate::request::error::ParseError;
+use crate::request::id::RequestId;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
+use hyper::ext::Protocol;
 
 /// The longest Content-Length, in digits, as in HTTP/1.1.
 const LENGTH_DIGITS_MAX: usize = 18;
 
-/// Judges and rewrites `head`: `:authority` becomes Host where there is none, and the crumbs of a Cookie are joined (RFC 9113
-/// §8.2.3). `tls` says whether it came over TLS.
-pub(super) fn canonicalise(head: &mut Parts, tls: bool) -> Result<(), ParseError> {
+/// Judges and rewrites `head`: `:authority` becomes Host where there is none, the crumbs of a Cookie are joined (RFC 9113
+/// §8.2.3), and an extended CONNECT becomes the handshake of HTTP/1.1. `tls` says whether it came over TLS.
+pub(super) fn canonicalise(head: &mut Parts, tls: bool, id: RequestId) -> Result<(), ParseError> {
     // The scheme is part of no decision. Behind a proxy that ends TLS it is `https` on a plain connection.
     match head.uri.scheme_str() {
         Some("https") | None => {}
@@ -36,7 +40,26 @@ pub(super) fn canonicalise(head: &mut Parts, tls: bool) -> Result<(), ParseError
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| ParseError::BadHost)?;
         head.headers.insert(HOST, host);
     }
-    join_cookies(&mut head.headers)
+    join_cookies(&mut head.headers)?;
+    match head.extensions.remove::<Protocol>() {
+        Some(protocol) => shake_hands(head, &protocol, id),
+        None => Ok(()),
+    }
+}
+
+/// Says an extended CONNECT (RFC 8441) in the one form that is judged: whether it asks for a WebSocket in the right way, where it
+/// may lead and who sent it is then decided as for any handshake. The key is ours, since HTTP/2 has none.
+fn shake_hands(head: &mut Parts, protocol: &Protocol, id: RequestId) -> Result<(), ParseError> {
+    if head.method != Method::CONNECT || protocol.as_str() != "websocket" {
+        return Err(ParseError::BadUpgrade);
+    }
+    head.method = Method::GET;
+    let key = STANDARD.encode(id.number().to_be_bytes());
+    let key = HeaderValue::try_from(key).map_err(|_| ParseError::BadUpgrade)?;
+    head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    head.headers.insert(SEC_WEBSOCKET_KEY, key);
+    Ok(())
 }
 
 /// The bytes that a target may have in HTTP/1.1: those beyond ASCII, the delimiters `http::Uri` takes and the guard does not.
@@ -86,6 +109,7 @@ fn join_cookies(headers: &mut HeaderMap) -> Result<(), ParseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::RequestIds;
 
     fn canonical(uri: &str, fields: &[(&'static str, &'static str)]) -> Result<HeaderMap, ParseError> {
         let mut request = http::Request::builder().uri(uri);
@@ -94,7 +118,7 @@ mod tests {
         }
         // What `http::Uri` does not take, hyper has refused.
         let mut head = request.body(()).map_err(|_| ParseError::BadTarget)?.into_parts().0;
-        canonicalise(&mut head, true).map(|()| head.headers)
+        canonicalise(&mut head, true, RequestIds::new(1, 1).next()).map(|()| head.headers)
     }
 
     #[test]
@@ -127,5 +151,31 @@ mod tests {
     fn the_authority_becomes_host_byte_for_byte_and_a_host_stays() {
         assert_eq!(canonical("https://GW.test:8443/", &[]).unwrap()[HOST], "GW.test:8443");
         assert_eq!(canonical("https://gw.test/", &[("host", "other")]).unwrap()[HOST], "other");
+    }
+
+    fn connecting(protocol: &'static str) -> Parts {
+        let request = http::Request::builder().method("CONNECT").uri("https://h/ws");
+        let request =
+            request.extension(Protocol::from_static(protocol)).header("sec-websocket-key", "theirs");
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn an_extended_connect_becomes_a_handshake_and_nothing_else_does() {
+        let mut head = connecting("websocket");
+        canonicalise(&mut head, true, RequestIds::new(1, 1).next()).unwrap();
+        assert_eq!(
+            (head.method.as_str(), &head.headers[UPGRADE]),
+            ("GET", &HeaderValue::from_static("websocket"))
+        );
+        assert_eq!(STANDARD.decode(&head.headers[SEC_WEBSOCKET_KEY]).unwrap().len(), 16);
+        for protocol in ["connect-udp", "WebSocket", ""] {
+            let judged = canonicalise(&mut connecting(protocol), true, RequestIds::new(1, 1).next());
+            assert_eq!(judged, Err(ParseError::BadUpgrade), "{protocol:?}");
+        }
+        let plain = http::Request::builder().method("CONNECT").uri("https://h/ws").body(()).unwrap();
+        let mut head = plain.into_parts().0;
+        canonicalise(&mut head, true, RequestIds::new(1, 1).next()).unwrap();
+        assert_eq!(head.method, Method::CONNECT);
     }
 }

@@ -27,6 +27,11 @@ impl RequestId {
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// The id as a number.
+    pub(super) fn number(&self) -> u128 {
+        u128::from_str_radix(self.as_str(), 16).unwrap_or_default()
+    }
+
     /// The id as a header value.
     pub fn header(self) -> HeaderValue {
         HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&self.0))

@@ -93,7 +93,7 @@ impl<B> Inbound<B> {
     ) -> Result<Box<Self>, Box<Malformed>> {
         let (mut head, body) = request.into_parts();
         let told_as_http1 = match head.version {
-            Version::HTTP_2 => http2::canonicalise(&mut head, conn.tls),
+            Version::HTTP_2 => http2::canonicalise(&mut head, conn.tls, id),
             _ => Ok(()),
         };
         let judged = told_as_http1.and_then(|()| judge(&head));
@@ -186,7 +186,8 @@ impl<B> Inbound<B> {
             rules.apply(&mut self.head.headers);
         }
         let client = self.head.extensions.remove::<hyper::upgrade::OnUpgrade>();
-        let upgrade = self.accept.zip(client).map(|(accept, client)| Upgrade { client, accept });
+        let connects = self.head.version == Version::HTTP_2;
+        let upgrade = self.accept.zip(client).map(|(accept, client)| Upgrade { client, accept, connects });
         Stripped { head: self.head, body: self.body, upgrade }
     }
 

@@ -34,6 +34,8 @@ pub struct Upgrade {
     pub client: OnUpgrade,
     /// The only `Sec-WebSocket-Accept` that an honest upstream can answer.
     pub accept: String,
+    /// Whether it came as a CONNECT (RFC 8441): then any success would be one for the client.
+    pub connects: bool,
 }
 
 impl<B> Stripped<B> {

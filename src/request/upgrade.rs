@@ -19,7 +19,8 @@ const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// # Errors
 /// [`ParseError::BadUpgrade`] for a handshake that asks for `websocket` and breaks its rules.
 pub(super) fn expected_accept(head: &Parts) -> Result<Option<String>, ParseError> {
-    if !head.headers.contains_key(UPGRADE) || head.version != Version::HTTP_11 {
+    // In HTTP/2 hyper refuses an Upgrade of the client's, so this one is made of an extended CONNECT.
+    if !head.headers.contains_key(UPGRADE) || head.version < Version::HTTP_11 {
         return Ok(None);
     }
     let asked =

@@ -116,7 +116,13 @@ fn a_name_that_is_ordered_for_and_has_no_certificate_yet_is_warned_of() {
     let (challenges, at) = (Challenges::default(), At { file: 0, start: 0, end: 0 });
     let names = ["a.test", "b.test"].map(|name| Located { value: name.to_owned(), at });
     let ordered = Ordered { names: &names, challenges: &challenges };
-    let server = Server::build(&[entry(pair(&["a.test"], |_| {}))], &[], None, Some(ordered), UnixMillis::from_secs(0));
+    let server = Server::build(
+        &[entry(pair(&["a.test"], |_| {}))],
+        &[],
+        None,
+        Some(ordered),
+        UnixMillis::from_secs(0),
+    );
     let told: Vec<_> = server.unwrap().unwrap().warnings(UnixMillis::from_secs(1_780_000_000)).collect();
     assert_eq!(told, ["there is no certificate for `b.test` yet; it is ordered by a gateway that runs"]);
 }

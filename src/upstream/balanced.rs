@@ -52,7 +52,7 @@ pub(crate) struct Errand<'a> {
 
 impl<'a> Errand<'a> {
     fn wanted(&self) -> Wanted<'a> {
-        Wanted { introduction: self.introduction, http1_only: self.upgrades }
+        Wanted { introduction: self.introduction, tunnel: self.upgrades }
     }
 }
 
@@ -115,11 +115,6 @@ impl Balanced {
     /// Whether this is its standing.
     pub(crate) fn stands(&self, standing: &Arc<Standing>) -> bool {
         Arc::ptr_eq(&self.standing, standing)
-    }
-
-    /// Whether a request may become a tunnel: HTTP/2 knows no upgrade.
-    pub(crate) fn takes_upgrades(&self) -> bool {
-        !self.endpoints.iter().any(|endpoint| endpoint.is_http2())
     }
 
     /// Whether one of its connections may carry many requests.

@@ -21,7 +21,7 @@ use crate::upstream::error::UpstreamError;
 use crate::upstream::introduction::Introduction;
 use crate::upstream::pool::Link;
 use crate::upstream::resolve::Resolver;
-use crate::upstream::sender::Multiplexed;
+use crate::upstream::sender::{Multiplexed, Terms};
 use crate::upstream::slots::Slot;
 use crate::upstream::tls::Tls;
 use crate::upstream::wire::{Stream, Turn, Wire};
@@ -47,6 +47,8 @@ pub(crate) struct Connector {
     introduces: Option<ProxyVersion>,
     /// Whether it chose HTTP/1.1 the last time that it had the choice.
     chose_http1: Cell<bool>,
+    /// Whether it said, in HTTP/2, that it makes no tunnels, the last time that one was wanted.
+    no_tunnels: Cell<bool>,
 }
 
 /// What a connection is wanted for.
@@ -54,13 +56,13 @@ pub(crate) struct Connector {
 pub(crate) struct Wanted<'a> {
     /// On whose behalf, where the upstream wants to be told.
     pub(crate) introduction: Option<&'a Rc<Introduction>>,
-    /// Whether nothing but HTTP/1.1 will do.
-    pub(crate) http1_only: bool,
+    /// Whether it must be able to become a tunnel.
+    pub(crate) tunnel: bool,
 }
 
 impl Wanted<'_> {
     /// For ourselves, in whatever the endpoint speaks.
-    pub(crate) const OURS: Self = Self { introduction: None, http1_only: false };
+    pub(crate) const OURS: Self = Self { introduction: None, tunnel: false };
 }
 
 /// Where it listens.
@@ -87,8 +89,9 @@ impl Connector {
             None => Place::Tcp(Resolver::new(&host, endpoint.port)),
         };
         let (timeout, introduces) = (upstream.connect_timeout, upstream.proxy_protocol);
-        let (http2, chose_http1) = (endpoint.http2, Cell::new(false));
-        Ok(Self { place, http2, tls, timeout, introduces, chose_http1 })
+        let (chose_http1, no_tunnels) = Default::default();
+        let http2 = endpoint.http2;
+        Ok(Self { place, http2, tls, timeout, introduces, chose_http1, no_tunnels })
     }
 
     /// How long a connection may serve.
@@ -119,21 +122,39 @@ impl Connector {
         self.http2 || self.may_be_http2() && !self.chose_http1.get()
     }
 
+    /// Whether HTTP/1.1 has to be asked for.
+    pub(crate) fn must_be_http1(&self, wanted: Wanted<'_>) -> bool {
+        wanted.tunnel && self.tls.is_some() && self.no_tunnels.get()
+    }
+
     /// Connects, TLS included, and starts the connection's driver. The connection keeps `slot` until its socket closes.
+    /// Where a tunnel is wanted, a connection of HTTP/2 is returned once it is known whether it makes them.
     pub(crate) async fn connect(&self, slot: Slot, wanted: Wanted<'_>) -> Result<Link, UpstreamError> {
         let end = Instant::now() + self.timeout;
-        let opened = timeout_at(end, self.open(end, wanted)).await;
-        let stream = opened.unwrap_or(Err(UpstreamError::ConnectTimedOut))?;
+        let http1_only = self.must_be_http1(wanted);
+        let opened = timeout_at(end, self.open(end, wanted.introduction, http1_only)).await;
+        let opened = opened.unwrap_or(Err(UpstreamError::ConnectTimedOut));
+        if http1_only && opened.is_err() {
+            // It may be another server by now, which makes tunnels in HTTP/2 alone.
+            self.no_tunnels.set(false);
+        }
+        let stream = opened?;
         let agreed = stream.is_http2();
-        if !wanted.http1_only {
+        if !http1_only {
             self.chose_http1.set(!agreed);
         }
         let turn = Turn::new();
-        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn), slot));
         if self.http2 || agreed {
-            return multiplex(wire, scheme, wanted.introduction).await;
+            let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+            let wire = TokioIo::new(Wire::of_frames(stream, Arc::clone(&turn), slot));
+            let shared = multiplex(wire, turn, scheme, wanted.introduction).await?;
+            if wanted.tunnel {
+                let said = timeout_at(end, shared.tunnels_said()).await;
+                self.no_tunnels.set(!said.map_err(|_| UpstreamError::ConnectTimedOut)?);
+            }
+            return Ok(Link::stream(shared));
         }
+        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&turn), slot));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES_MAX)
             .max_header_size(BUFFER_BYTES_MAX)
@@ -148,21 +169,26 @@ impl Connector {
         Ok(Link::new(sender, turn, wanted.introduction.cloned()))
     }
 
-    async fn open(&self, end: Instant, wanted: Wanted<'_>) -> Result<Stream, UpstreamError> {
+    async fn open(
+        &self,
+        end: Instant,
+        introduction: Option<&Rc<Introduction>>,
+        http1_only: bool,
+    ) -> Result<Stream, UpstreamError> {
         let mut stream = match &self.place {
             Place::Tcp(resolver) => dial(resolver, end).await?,
             Place::Unix(path) => {
                 let stream = UnixStream::connect(path).await;
                 let mut stream = stream.map_err(|source| UpstreamError::ConnectFailed { source })?;
-                self.introduce(&mut stream, wanted.introduction).await?;
+                self.introduce(&mut stream, introduction).await?;
                 return Ok(Stream::Unix(stream));
             }
         };
         // Heads and bodies leave in separate writes; a delayed one would cost a round trip.
         stream.set_nodelay(true).map_err(|source| UpstreamError::ConnectFailed { source })?;
-        self.introduce(&mut stream, wanted.introduction).await?;
+        self.introduce(&mut stream, introduction).await?;
         let Some((tls, name)) = &self.tls else { return Ok(Stream::Plain(stream)) };
-        let connector = tls.connector(wanted.http1_only);
+        let connector = tls.connector(http1_only);
         let shaken = connector.connect(name.clone(), stream).await;
         let stream = shaken.map_err(|source| UpstreamError::TlsFailed { source })?;
         Ok(Stream::Tls(Box::new(stream)))
@@ -200,9 +226,10 @@ async fn dial(resolver: &Resolver, end: Instant) -> Result<TcpStream, UpstreamEr
 /// Begins HTTP/2, by prior knowledge or as was agreed.
 async fn multiplex(
     wire: TokioIo<Wire>,
+    turn: Arc<Turn>,
     scheme: Scheme,
     introduction: Option<&Rc<Introduction>>,
-) -> Result<Link, UpstreamError> {
+) -> Result<Rc<Multiplexed>, UpstreamError> {
     let (sender, connection) = http2::Builder::new(Local)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -214,21 +241,24 @@ async fn multiplex(
         .handshake(wire)
         .await
         .map_err(|error| UpstreamError::ConnectFailed { source: io::Error::other(error) })?;
-    let streams_max = Rc::new(Cell::new(connection.current_max_send_streams()));
-    let shared = Multiplexed::new(sender, Rc::clone(&streams_max), scheme, introduction.cloned());
+    let terms = Rc::<Terms>::default();
+    terms.set(connection.current_max_send_streams(), None);
+    let shared = Multiplexed::new(sender, Rc::clone(&terms), scheme, introduction.cloned());
     tokio::task::spawn_local(async move {
         let mut connection = pin!(connection);
         let ended = std::future::poll_fn(|cx| {
             let polled = connection.as_mut().poll(cx);
-            streams_max.set(connection.current_max_send_streams());
+            let tunnels = turn.is_settled(cx).then(|| connection.is_extended_connect_protocol_enabled());
+            terms.set(connection.current_max_send_streams(), tunnels);
             polled
         })
         .await;
+        terms.set(0, Some(false));
         if let Err(error) = ended {
             tracing::debug!(%error, "upstream connection broke");
         }
     });
-    Ok(Link::stream(shared))
+    Ok(shared)
 }
 
 /// Runs what hyper makes of a connection's streams on this worker.

@@ -15,6 +15,7 @@ use crate::upstream::exchange::Deadlines;
 use crate::upstream::introduction::Introduction;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::pool::Busy;
+use crate::upstream::sender::Multiplexed;
 use crate::upstream::standing::Standings;
 use crate::upstream::tls::{System, Tls};
 use crate::upstream::tunnel::Tunnels;
@@ -90,18 +91,15 @@ impl Forwarder {
         if request.body().is_too_large() {
             return Err(UpstreamError::ClientBody(crate::request::ParseError::BodyTooLarge));
         }
-        if upgrade.is_some() && !upstream.takes_upgrades() {
-            return Err(UpstreamError::BadUpgrade);
-        }
         let deadlines = Deadlines { first_byte: upstream.first_byte, total };
         let introduction = introduction.as_ref();
         let errand = Errand { upgrades: upgrade.is_some(), session, introduction, deadlines };
         let Answer { response, link, busy } = upstream.deliver(request, errand).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return self.switch(response, upgrade, busy);
+        let shared = link.sender.shared();
+        if websocket::opens(&response, upgrade.as_ref(), shared.is_some()) {
+            return self.switch(response, upgrade, busy, shared);
         }
         hygiene::check_length(response.headers())?;
-        let shared = link.sender.shared();
         busy.endpoint().put_back(link);
         let (mut head, body) = response.into_parts();
         // Ours is the next hop's version; a 1.0 upstream must not cost the client its connection or its chunks.
@@ -116,16 +114,17 @@ impl Forwarder {
         mut response: Response<Incoming>,
         upgrade: Option<Upgrade>,
         busy: Busy,
+        shared: Option<Rc<Multiplexed>>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let Some(upgrade) = upgrade else { return Err(UpstreamError::UnaskedUpgrade) };
-        if !websocket::is_accepted(response.headers(), &upgrade.accept) {
+        if !websocket::is_accepted(&response, &upgrade.accept, shared.is_some()) {
             return Err(UpstreamError::BadUpgrade);
         }
         let upstream = hyper::upgrade::on(&mut response);
         let (mut head, body) = response.into_parts();
-        head.version = http::Version::HTTP_11;
-        websocket::answer(&mut head.headers);
-        let tunnel = self.tunnels.open(upgrade.client, upstream, busy);
+        (head.version, head.status) = (http::Version::HTTP_11, StatusCode::SWITCHING_PROTOCOLS);
+        websocket::answer(&mut head.headers, &upgrade.accept);
+        let tunnel = self.tunnels.open(upgrade.client, upstream, (busy, shared));
         Ok(Response::from_parts(head, UpstreamBody::before(tunnel, body)))
     }
 

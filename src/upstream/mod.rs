@@ -45,6 +45,7 @@ mod frames;
 mod head_copy;
 mod health;
 mod hygiene;
+mod interim;
 mod introduction;
 mod outbound;
 mod patience;

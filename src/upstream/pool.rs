@@ -191,9 +191,8 @@ impl Endpoint {
 
     /// The connection that served last, of those made on the same behalf: the fewer are kept busy, the sooner the rest can go.
     pub(crate) fn checkout(&self, now: Instant, wanted: Wanted<'_>) -> Option<Link> {
-        if !wanted.http1_only
-            && self.connector.may_be_http2()
-            && let Some(link) = self.join(now, wanted.introduction)
+        if self.connector.may_be_http2()
+            && let Some(link) = self.join(now, wanted)
         {
             return Some(link);
         }
@@ -221,17 +220,36 @@ impl Endpoint {
         self.standing.slots(self.at)?.take()
     }
 
-    /// A new connection. That it could not be had is noted.
+    /// A new connection, or a stream of one that somebody else made in the meantime. That it could not be had is noted.
     pub(crate) async fn connect(
         self: &Rc<Self>,
         slot: Slot,
         wanted: Wanted<'_>,
     ) -> Result<Link, UpstreamError> {
-        let shareable = !wanted.http1_only && self.connector.is_likely_http2();
+        if wanted.tunnel && self.is_http2() && self.refuses_tunnels() {
+            return Err(UpstreamError::BadUpgrade);
+        }
+        let link = self.connect_once(slot, wanted).await?;
+        match link.sender.shared() {
+            Some(shared) if wanted.tunnel && shared.tunnels() == Some(false) => {
+                drop((link, shared));
+                if self.is_http2() {
+                    return Err(UpstreamError::BadUpgrade);
+                }
+                // It is asked for HTTP/1.1 now.
+                let slot = self.slot().ok_or(UpstreamError::Busy)?;
+                self.connect_once(slot, wanted).await
+            }
+            _ => Ok(link),
+        }
+    }
+
+    async fn connect_once(self: &Rc<Self>, slot: Slot, wanted: Wanted<'_>) -> Result<Link, UpstreamError> {
+        let shareable = self.connector.is_likely_http2() && !self.connector.must_be_http1(wanted);
         let opening = if shareable { Some(self.opening.lock().await) } else { None };
         let opening = opening.filter(|_| self.connector.is_likely_http2());
         // Somebody else may have opened one in the meantime.
-        if let Some(link) = opening.as_ref().and_then(|_| self.join(Instant::now(), wanted.introduction)) {
+        if let Some(link) = opening.as_ref().and_then(|_| self.join(Instant::now(), wanted)) {
             return Ok(link);
         }
         let link = self.connector.connect(slot, wanted).await;
@@ -248,12 +266,20 @@ impl Endpoint {
     }
 
     /// A stream of a connection that is there.
-    fn join(&self, now: Instant, introduction: Option<&Rc<Introduction>>) -> Option<Link> {
+    fn join(&self, now: Instant, wanted: Wanted<'_>) -> Option<Link> {
         let mut multiplexed = self.multiplexed.borrow_mut();
         multiplexed.retain(|shared| !shared.is_closed());
-        let mut fitting = multiplexed.iter().filter(|shared| shared.introduction() == introduction);
+        let mut fitting = multiplexed.iter().filter(|shared| {
+            shared.introduction() == wanted.introduction && (!wanted.tunnel || shared.tunnels() == Some(true))
+        });
         let shared = fitting.find_map(|shared| shared.join(now))?;
         Some(Link { reused: true, ..Link::stream(shared) })
+    }
+
+    /// Whether it has said so on a connection that is open.
+    fn refuses_tunnels(&self) -> bool {
+        let multiplexed = self.multiplexed.borrow();
+        multiplexed.iter().any(|shared| !shared.is_closed() && shared.tunnels() == Some(false))
     }
 
     /// Somebody waits for a connection, and here one may be free: a waiter of this worker takes it as it is, unless it is

@@ -3,16 +3,19 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use http::header::{HOST, TE, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::ext::Protocol;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::request::is_grpc;
 use crate::upstream::introduction::Introduction;
 use crate::upstream::upload::Upload;
+use crate::upstream::websocket;
 
 /// One end of a connection.
 pub(crate) enum Sender {
@@ -25,23 +28,56 @@ pub(crate) enum Sender {
 /// An HTTP/2 connection, shared by its streams: whoever holds it keeps it open.
 pub(crate) struct Multiplexed {
     sender: http2::SendRequest<Upload>,
-    /// Most streams that the upstream takes at once; the connection's driver keeps it.
-    streams_max: Rc<Cell<usize>>,
+    terms: Rc<Terms>,
     /// Of the connection; servers compare it.
     scheme: Scheme,
     used: Cell<Instant>,
     introduction: Option<Rc<Introduction>>,
 }
 
+/// What an upstream has said of an HTTP/2 connection; the connection's driver keeps it.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    /// Most streams that it takes at once.
+    streams_max: Cell<usize>,
+    /// Whether a stream may become a tunnel (RFC 8441 §3), once that is known.
+    tunnels: Cell<Option<bool>>,
+    said: Notify,
+}
+
+impl Terms {
+    /// They are these by now.
+    pub(crate) fn set(&self, streams_max: usize, tunnels: Option<bool>) {
+        self.streams_max.set(streams_max);
+        if self.tunnels.replace(tunnels) != tunnels {
+            self.said.notify_waiters();
+        }
+    }
+
+    /// Whether a stream may become a tunnel, as soon as the upstream has said so.
+    async fn tunnels(&self) -> bool {
+        loop {
+            if let Some(tunnels) = self.tunnels.get() {
+                return tunnels;
+            }
+            self.said.notified().await;
+        }
+    }
+}
+
+/// The key of a WebSocket handshake, which HTTP/2 does without.
+#[derive(Clone)]
+struct Key(HeaderValue);
+
 impl Multiplexed {
     /// A new one, made on this behalf.
     pub(crate) fn new(
         sender: http2::SendRequest<Upload>,
-        streams_max: Rc<Cell<usize>>,
+        terms: Rc<Terms>,
         scheme: Scheme,
         introduction: Option<Rc<Introduction>>,
     ) -> Rc<Self> {
-        Rc::new(Self { sender, streams_max, scheme, used: Cell::new(Instant::now()), introduction })
+        Rc::new(Self { sender, terms, scheme, used: Cell::new(Instant::now()), introduction })
     }
 
     /// On whose behalf it was made, if its upstream was told.
@@ -54,9 +90,19 @@ impl Multiplexed {
         self.sender.is_closed()
     }
 
+    /// Whether a stream may become a tunnel, once that is known.
+    pub(crate) fn tunnels(&self) -> Option<bool> {
+        self.terms.tunnels.get()
+    }
+
+    /// The same, waited for.
+    pub(crate) async fn tunnels_said(&self) -> bool {
+        self.terms.tunnels().await
+    }
+
     /// One more stream, if there may be one.
     pub(crate) fn join(self: &Rc<Self>, now: Instant) -> Option<Rc<Self>> {
-        if self.is_closed() || self.streams() >= self.streams_max.get() {
+        if self.is_closed() || self.streams() >= self.terms.streams_max.get() {
             return None;
         }
         self.used.set(now);
@@ -126,12 +172,21 @@ impl Sender {
 }
 
 /// Says in HTTP/2 what was made ready for HTTP/1.1: Host becomes `:authority`, the framing goes. gRPC's servers ask that
-/// trailers be welcome.
+/// trailers be welcome. A WebSocket handshake becomes an extended CONNECT (RFC 8441).
 fn say_in_http2(request: &mut Request<Upload>, scheme: &Scheme) {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(TRANSFER_ENCODING);
     if is_grpc(request.headers()) {
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if request.headers_mut().remove(UPGRADE).is_some() {
+        request.headers_mut().remove(CONNECTION);
+        let key = request.headers_mut().remove(SEC_WEBSOCKET_KEY);
+        if let Some(key) = key {
+            request.extensions_mut().insert(Key(key));
+        }
+        request.extensions_mut().insert(Protocol::from_static("websocket"));
+        *request.method_mut() = Method::CONNECT;
     }
     let host = request.headers_mut().remove(HOST);
     let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) else { return };
@@ -148,6 +203,12 @@ fn say_in_http2(request: &mut Request<Upload>, scheme: &Scheme) {
 fn say_in_http1(request: &mut Request<Upload>) {
     *request.version_mut() = Version::HTTP_11;
     request.headers_mut().remove(TE);
+    request.extensions_mut().remove::<Protocol>();
+    if let Some(Key(key)) = request.extensions_mut().remove() {
+        *request.method_mut() = Method::GET;
+        request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
+        websocket::ask(request.headers_mut());
+    }
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = None;
     if let Some(host) = parts.authority.take().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {

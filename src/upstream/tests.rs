@@ -204,10 +204,11 @@ impl Gateway {
         &self,
         mut request: Request<Incoming>,
     ) -> Result<Response<Either<UpstreamBody, Empty<bytes::Bytes>>>, Infallible> {
-        let upgrade = request
-            .headers()
-            .contains_key("upgrade")
-            .then(|| Upgrade { client: hyper::upgrade::on(&mut request), accept: self.0.accept.to_owned() });
+        let upgrade = request.headers().contains_key("upgrade").then(|| Upgrade {
+            client: hyper::upgrade::on(&mut request),
+            accept: self.0.accept.to_owned(),
+            connects: false,
+        });
         let (mut head, body) = request.into_parts();
         for name in ["connection", "upgrade", "te", "transfer-encoding"] {
             head.headers.remove(name);

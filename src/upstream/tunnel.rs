@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::upstream::frames::{Frames, close_frame};
 use crate::upstream::pool::Busy;
+use crate::upstream::sender::Multiplexed;
 
 /// Per direction. WebSocket messages are mostly small, and idle tunnels are many.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -99,13 +100,19 @@ impl Tunnels {
         let _ = self.0.running.subscribe().wait_for(|running| *running == 0).await;
     }
 
-    /// Joins the two ends in a task of its own, as soon as both are there.
-    pub(crate) fn open(&self, client: OnUpgrade, upstream: OnUpgrade, busy: Busy) -> Tunnel {
+    /// Joins the two ends in a task of its own, as soon as both are there. `held` is what it keeps busy: the endpoint, and the
+    /// connection, where that carries others too.
+    pub(crate) fn open(
+        &self,
+        client: OnUpgrade,
+        upstream: OnUpgrade,
+        held: (Busy, Option<Rc<Multiplexed>>),
+    ) -> Tunnel {
         self.0.running.send_modify(|running| *running += 1);
         let tunnel = Tunnel::default();
         let running = Running(self.0.clone(), tunnel.clone());
         tokio::task::spawn_local(async move {
-            let _busy = busy;
+            let _held = held;
             let mut closing = running.0.closing.subscribe();
             let mut joined = pin!(join(client, upstream, &running.1));
             tokio::select! {

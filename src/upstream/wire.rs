@@ -11,14 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use crate::upstream::interim::Interim;
 use crate::upstream::slots::Slot;
 
 /// Interim responses (103 and the like) before the final one. Servers send one or two.
-const INFORMATIONAL_MAX: u8 = 8;
+pub(crate) const INFORMATIONAL_MAX: u8 = 8;
 
 /// Bytes at the start of a line that are looked at: `HTTP/1.1 200 `, or the name of a field that frames a body.
 const START_BYTES: usize = 20;
@@ -28,26 +30,47 @@ const FRAMING: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 const ASKED: u8 = 1;
 const IN_HEAD: u8 = 2;
 const PASSING: u8 = 3;
+/// Of HTTP/2: the upstream has said its settings.
+const SETTLED: u8 = 4;
 
 /// How far the current exchange on a connection is; the forwarder holds one end, the connection's driver the other.
 /// Both live on one thread, but hyper wants streams that could move.
 #[derive(Debug)]
-pub(crate) struct Turn(AtomicU8);
+pub(crate) struct Turn {
+    state: AtomicU8,
+    /// Whoever reads an HTTP/2 connection's settings from hyper, which has them behind the bytes and wakes nobody.
+    reader: AtomicWaker,
+}
 
 impl Turn {
     /// A connection that has carried nothing yet.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicU8::new(PASSING)))
+        Arc::new(Self { state: AtomicU8::new(PASSING), reader: AtomicWaker::new() })
     }
 
     /// A request is about to be sent: the next byte read begins a response.
     pub(crate) fn ask(&self) {
-        self.0.store(ASKED, Ordering::Relaxed);
+        self.state.store(ASKED, Ordering::Relaxed);
     }
 
     /// Whether the upstream is still silent since [`Turn::ask`].
     pub(crate) fn is_silent(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == ASKED
+        self.state.load(Ordering::Relaxed) == ASKED
+    }
+
+    /// Whether the settings of an HTTP/2 connection are there; this task is woken when they come.
+    pub(crate) fn is_settled(&self, cx: &Context<'_>) -> bool {
+        let settled = self.state.load(Ordering::Relaxed) == SETTLED;
+        if !settled {
+            self.reader.register(cx.waker());
+        }
+        settled
+    }
+
+    fn settle(&self) {
+        if self.state.swap(SETTLED, Ordering::Relaxed) != SETTLED {
+            self.reader.wake();
+        }
     }
 }
 
@@ -82,28 +105,50 @@ impl std::error::Error for HeadFault {}
 pub(crate) struct Wire {
     stream: Stream,
     turn: Arc<Turn>,
-    watch: HeadWatch,
+    watch: Watch,
     /// Its place among the endpoint's connections.
     _slot: Slot,
 }
 
+/// What is looked for.
+#[derive(Debug)]
+enum Watch {
+    Http1(HeadWatch),
+    Http2(Box<Interim>),
+}
+
 impl Wire {
-    /// Watches `stream`, as `turn` says.
+    /// Watches the heads of `stream`, as `turn` says.
     pub(crate) fn new(stream: Stream, turn: Arc<Turn>, slot: Slot) -> Self {
-        Self { stream, turn, watch: HeadWatch::default(), _slot: slot }
+        Self { stream, turn, watch: Watch::Http1(HeadWatch::default()), _slot: slot }
+    }
+
+    /// Watches the frames of `stream`, and tells `turn` when the first is there.
+    pub(crate) fn of_frames(stream: Stream, turn: Arc<Turn>, slot: Slot) -> Self {
+        Self { stream, turn, watch: Watch::Http2(Box::new(Interim::new())), _slot: slot }
     }
 
     fn watch(&mut self, bytes: &[u8]) -> Result<(), HeadFault> {
-        match self.turn.0.load(Ordering::Relaxed) {
+        let heads = match &mut self.watch {
+            Watch::Http1(heads) => heads,
+            Watch::Http2(interim) => {
+                interim.read(bytes)?;
+                if interim.begun() {
+                    self.turn.settle();
+                }
+                return Ok(());
+            }
+        };
+        match self.turn.state.load(Ordering::Relaxed) {
             ASKED if !bytes.is_empty() => {
-                self.watch = HeadWatch::default();
-                self.turn.0.store(IN_HEAD, Ordering::Relaxed);
+                *heads = HeadWatch::default();
+                self.turn.state.store(IN_HEAD, Ordering::Relaxed);
             }
             IN_HEAD => {}
             _ => return Ok(()),
         }
-        if self.watch.read(bytes)? {
-            self.turn.0.store(PASSING, Ordering::Relaxed);
+        if heads.read(bytes)? {
+            self.turn.state.store(PASSING, Ordering::Relaxed);
         }
         Ok(())
     }

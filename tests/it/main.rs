@@ -64,3 +64,4 @@ mod trust;
 mod upstream_tls;
 mod upstreams;
 mod websocket;
+mod websocket_http2;

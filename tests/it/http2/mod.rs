@@ -3,6 +3,7 @@
 mod bodies;
 mod conformance;
 mod memory;
+mod upstream;
 
 use crate::support::h2::{
     CONTINUATION, DATA, END_STREAM, End, GOAWAY, H2, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, frame,
