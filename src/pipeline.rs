@@ -25,6 +25,7 @@ mod rehearsed;
 mod revoking;
 mod rewrite;
 mod route_state;
+mod sharing;
 mod streams;
 mod strict_transport;
 mod transit;
@@ -133,8 +134,7 @@ impl Handler for Gateway {
     }
 
     fn panicked(&self) -> Option<Response<ResponseBody>> {
-        let mut record = Record::new(self.now(), self.ids.next());
-        Some(self.refuse(Reason::Internal.into(), Form::Problem, None, &mut record))
+        Some(self.refuse_after_panic())
     }
 }
 
@@ -193,7 +193,7 @@ impl Gateway {
         let preflight = inbound.preflight_method();
         let way = self.find(inbound, preflight.as_ref())?;
         record.route = Some(way.route.id);
-        self.limit(way, inbound)?;
+        self.limit(way, inbound).await?;
         if !way.state.is_open() && !self.minter().ring().is_ready() {
             return Err(Refusal::caused(Reason::StoreUnavailable, Cause::Token(TokenError::NoKey)));
         }
@@ -204,7 +204,7 @@ impl Gateway {
             let anonymous = way.route.preflight().ok_or(Reason::PreflightRefused)?;
             return Ok((way, Caller::Preflight(anonymous)));
         }
-        let judged = self.judge_caller(way, inbound, record).await;
+        let judged = self.limit_session_of_all(way, self.judge_caller(way, inbound, record).await).await;
         if let (Some(_), Ok(Judgement { admitted: Admitted::Known(session), .. })) = (&self.revoker, &judged)
             && session.session().marks.is_due(record.now)
         {

@@ -42,6 +42,8 @@ pub struct Rates {
     pub lookups: Option<Rate>,
     /// How many addresses and sessions are remembered at most.
     pub keys: usize,
+    /// Whether all gateways count together, lookups apart.
+    pub shared: bool,
 }
 
 /// How often a route may be asked for.

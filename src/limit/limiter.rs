@@ -2,8 +2,10 @@
 
 use crate::config::{Rate, Rates, RouteId, RouteRates};
 use crate::limit::address::counted;
+use crate::limit::count::Count;
 use crate::limit::meter::{Meter, Ticks};
 use crate::limit::table::Table;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,7 +66,7 @@ impl Limiter {
         ticks: &Ticks,
         before: Option<&Self>,
     ) -> Option<Self> {
-        let Rates { client, session, lookups, keys } = rates;
+        let Rates { client, session, lookups, keys, shared: _ } = rates;
         let is_off = client.or(session).or(lookups).is_none()
             && routes.iter().all(|(_, route)| *route == RouteRates::default());
         if is_off {
@@ -113,6 +115,37 @@ impl Limiter {
         self.count("session", here.session.as_ref(), &Counted::SessionAt(&here.name, fingerprint))
     }
 
+    /// What a request counts for, the narrowest first, where all gateways count together.
+    pub fn counts_of(&self, route: RouteId, client: IpAddr) -> Vec<Count<'_>> {
+        let (client, here) = (counted(client), self.routes.get(route.0));
+        let here = here.into_iter().flat_map(|here| {
+            [
+                self.counting("client", here.client.as_ref(), &Counted::ClientAt(&here.name, client)),
+                self.counting("route", here.route.as_ref(), &Counted::Route(&here.name)),
+            ]
+        });
+        let all = self.counting("client", self.client.as_ref(), &Counted::Client(client));
+        std::iter::once(all).chain(here).flatten().collect()
+    }
+
+    /// The same of a request made with the session of this fingerprint.
+    pub fn counts_with(&self, route: RouteId, fingerprint: &str) -> Vec<Count<'_>> {
+        let here = self.routes.get(route.0).and_then(|here| {
+            self.counting("session", here.session.as_ref(), &Counted::SessionAt(&here.name, fingerprint))
+        });
+        let all = self.counting("session", self.session.as_ref(), &Counted::Session(fingerprint));
+        all.into_iter().chain(here).collect()
+    }
+
+    fn counting<'a>(
+        &self,
+        limit: &'static str,
+        meter: Option<&'a Meter>,
+        who: &Counted<'_>,
+    ) -> Option<Count<'a>> {
+        meter.map(|meter| Count::new(limit, meter, self.key(who), who.to_string()))
+    }
+
     /// Whether a store may be asked for a session on behalf of this client.
     ///
     /// # Errors
@@ -139,7 +172,20 @@ impl Limiter {
     }
 }
 
-const fn exceeded(limit: &'static str, meter: &Meter, wait: Duration) -> Exceeded {
+impl fmt::Display for Counted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => write!(f, "client:{client}"),
+            Self::ClientAt(route, client) => write!(f, "client:{client}@{route}"),
+            Self::Lookups(client) => write!(f, "lookups:{client}"),
+            Self::Route(route) => write!(f, "route:{route}"),
+            Self::Session(fingerprint) => write!(f, "session:{fingerprint}"),
+            Self::SessionAt(route, fingerprint) => write!(f, "session:{fingerprint}@{route}"),
+        }
+    }
+}
+
+pub(super) const fn exceeded(limit: &'static str, meter: &Meter, wait: Duration) -> Exceeded {
     Exceeded { limit, rate: meter.rate(), wait }
 }
 
@@ -230,6 +276,43 @@ mod tests {
         assert!(limiter.session(HERE, "a").is_ok() && limiter.session(THERE, "a").is_ok());
         assert_eq!(limiter.session(HERE, "a").unwrap_err().limit, "session");
         assert!(limiter.session(HERE, "b").is_ok());
+    }
+
+    #[test]
+    fn a_reload_after_a_long_time_neither_forgives_nor_holds_off_longer() {
+        let nanos = Arc::new(AtomicU64::new(1));
+        let ticks = Ticks::Manual(Arc::clone(&nanos));
+        let rates = Rates { client: rate("2/h"), keys: 1000, ..Rates::default() };
+        let make = |before: Option<&Limiter>| {
+            Limiter::ticking(rates, &named(RouteRates::default()), &ticks, before).unwrap()
+        };
+        let (first, client) = (make(None), ip("192.0.2.1"));
+        nanos.fetch_add(86_400_000_000_000, Ordering::Relaxed);
+        assert!(first.request(HERE, client).is_ok() && first.request(HERE, client).is_ok());
+        let second = make(Some(&first));
+        assert_eq!(second.request(HERE, client).unwrap_err().wait, Duration::from_secs(1800));
+        nanos.fetch_add(1_800_000_000_000, Ordering::Relaxed);
+        assert!(second.request(HERE, client).is_ok());
+    }
+
+    #[test]
+    fn what_others_counted_is_learnt() {
+        let (limiter, pass) =
+            limiter(Rates { client: rate("4/h"), ..Rates::default() }, RouteRates::default());
+        let counts = limiter.counts_of(HERE, ip("192.0.2.1"));
+        let count = &counts[0];
+        assert_eq!(count.who(), "client:192.0.2.1");
+        assert!(count.look().is_ok() && count.learn(true, Duration::from_secs(900)).is_ok());
+        assert!(count.look().is_ok(), "one of four");
+        let told = count.learn(false, Duration::from_secs(3600)).unwrap_err();
+        assert_eq!(
+            (told.wait, count.look().unwrap_err().wait),
+            (Duration::from_secs(900), Duration::from_secs(900))
+        );
+        pass(900_000);
+        assert!(count.take().is_ok());
+        assert!(count.learn(true, Duration::from_secs(1)).is_ok());
+        assert!(count.look().is_err(), "what is known already is not unlearnt");
     }
 
     #[test]

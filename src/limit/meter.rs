@@ -8,6 +8,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::{NotUntil, Quota, RateLimiter};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,29 +38,36 @@ impl Clock for Ticks {
 #[derive(Debug)]
 pub(super) struct Meter {
     rate: Rate,
-    counting: RateLimiter<u64, Counting, Ticks, NoOpMiddleware<Nanos>>,
-    looking: RateLimiter<u64, Looking, Ticks, NoOpMiddleware<Nanos>>,
+    counting: RateLimiter<u64, Counts, Ticks, NoOpMiddleware<Nanos>>,
+    looking: RateLimiter<u64, Counts, Ticks, NoOpMiddleware<Nanos>>,
     ticks: Ticks,
+    table: Arc<Table>,
+    /// The time in which one more may come.
+    one: Duration,
 }
 
-/// The table, where a request that passes is counted.
+/// The table, by the machine's time: `governor` reckons from when its limiter was made, and a reload makes another.
 #[derive(Debug)]
-struct Counting(Arc<Table>);
-
-/// The same table, left as it is.
-#[derive(Debug)]
-struct Looking(Arc<Table>);
+struct Counts {
+    table: Arc<Table>,
+    made: Nanos,
+    /// Whether a request that passes is counted, or only looked at.
+    keeps: bool,
+}
 
 impl Meter {
     /// A meter; none for a rate that cannot be one, which the configuration does not let through.
     pub(super) fn new(rate: Rate, table: &Arc<Table>, ticks: Ticks) -> Option<Self> {
         let one = rate.per.checked_div(rate.count.get())?;
         let quota = Quota::with_period(one)?.allow_burst(rate.burst);
+        let counts = |keeps| Counts { table: Arc::clone(table), made: ticks.now(), keeps };
         Some(Self {
             rate,
-            counting: RateLimiter::new(quota, Counting(Arc::clone(table)), ticks.clone()),
-            looking: RateLimiter::new(quota, Looking(Arc::clone(table)), ticks.clone()),
+            counting: RateLimiter::new(quota, counts(true), ticks.clone()),
+            looking: RateLimiter::new(quota, counts(false), ticks.clone()),
             ticks,
+            table: Arc::clone(table),
+            one,
         })
     }
 
@@ -83,29 +91,35 @@ impl Meter {
         self.looking.check_key(&key).map_err(|until| self.wait(&until))
     }
 
+    /// Others have counted as well: the bucket is full again in so long, at the earliest.
+    pub(super) fn learn(&self, key: u64, full_in: Duration) {
+        let full_at = self.ticks.now() + Nanos::from(full_in);
+        let later = |known: Option<Nanos>| {
+            Ok::<_, Infallible>(((), known.map_or(full_at, |known| known.max(full_at))))
+        };
+        let Ok(()) = self.table.judge(key, true, later);
+    }
+
+    /// How long to wait where the bucket is full again in so long.
+    pub(super) fn wait_behind(&self, full_in: Duration) -> Duration {
+        (full_in + self.one).saturating_sub(self.one * self.rate.burst.get())
+    }
+
     fn wait(&self, until: &NotUntil<Nanos>) -> Duration {
         until.wait_time_from(self.ticks.now())
     }
 }
 
-impl StateStore for Counting {
+impl StateStore for Counts {
     type Key = u64;
 
     fn measure_and_replace<T, F, E>(&self, key: &u64, f: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        self.0.judge(*key, true, f)
-    }
-}
-
-impl StateStore for Looking {
-    type Key = u64;
-
-    fn measure_and_replace<T, F, E>(&self, key: &u64, f: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        self.0.judge(*key, false, f)
+        self.table.judge(*key, self.keeps, |known| {
+            let (judged, next) = f(known.map(|known| known.saturating_sub(self.made)))?;
+            Ok((judged, next + self.made))
+        })
     }
 }

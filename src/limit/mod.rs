@@ -13,13 +13,17 @@
 //! Redis is not asked for it any more until its bucket has filled again, while sessions that are in memory go on. Guesses that are
 //! under way at the same time are not yet counted, so there may be as many more as the address has open connections.
 //!
-//! Invariant: what is not configured is not made, and costs a request one look at an empty option. Each gateway counts for itself.
+//! Invariant: what is not configured is not made, and costs a request one look at an empty option. Each gateway counts for itself, or
+//! (`limits.shared`) asks where all count before it lets one pass, and learns from the answer ([`Count`]): together they let no more
+//! pass than the rate says. What a gateway knows is never more than what all have counted, so what it refuses nobody need be asked.
 //!
 //! The folder is a *roof*.
 
 mod address;
+mod count;
 mod limiter;
 mod meter;
 mod table;
 
+pub use count::Count;
 pub use limiter::{Exceeded, Limiter};

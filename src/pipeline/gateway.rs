@@ -17,6 +17,7 @@ use crate::pipeline::record::Record;
 use crate::pipeline::refusal::Refusal;
 use crate::pipeline::rewrite::reserved;
 use crate::pipeline::route_state::RouteState;
+use crate::pipeline::sharing::Sharing;
 use crate::pipeline::streams::Streams;
 use crate::pipeline::warnings::Warnings;
 use crate::request::{RequestIds, Reserved};
@@ -271,6 +272,8 @@ pub struct Worker {
     pub(super) log: Rc<AccessLog>,
     pub(super) streams: Streams,
     pub(super) places: Places,
+    /// Where rates are counted, if all gateways do together.
+    pub(super) sharing: Option<Sharing>,
     /// Who knows which sessions there are, and ends them, if that is kept.
     pub(super) revoker: Option<Rc<Revoker>>,
     /// Where services ask.
@@ -314,6 +317,8 @@ impl Gateway {
         );
         let authenticator = authenticator.refusing(shared.endings.clone());
         let revoker = shared.revoker(state.as_ref());
+        let sharing = state.clone().filter(|_| shared.config.rates.shared);
+        let sharing = sharing.map(|state| Sharing::new(state, shared.metrics.shared_rates.clone()));
         let streams = Streams::default();
         let places = Places::new(shared.config.server.limits.requests);
         let (door, desk) = (state.map(Door::new), Desk::new(&shared.config.tokens.issuer));
@@ -325,6 +330,7 @@ impl Gateway {
             log,
             streams,
             places,
+            sharing,
             revoker,
             desk,
             door,

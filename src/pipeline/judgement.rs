@@ -2,10 +2,10 @@
 
 use crate::config::Outage;
 use crate::guard::{Admitted, Denied, admit};
-use crate::pipeline::Way;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::{Cause, Refusal};
+use crate::pipeline::{Judgement, Way};
 use crate::request::Inbound;
 use crate::respond::Reason;
 use crate::session::{Authenticated, SessionError, Source, Verdict, VerifiedSession};
@@ -62,19 +62,39 @@ impl Gateway {
     }
 
     /// How often this may be asked for, whoever asks.
-    pub(super) fn limit<B>(&self, way: Way<'_>, inbound: &Inbound<B>) -> Result<(), Refusal> {
+    pub(super) async fn limit<B>(&self, way: Way<'_>, inbound: &Inbound<B>) -> Result<(), Refusal> {
         let Some(limiter) = self.limiter() else { return Ok(()) };
-        let counted = limiter.request(way.route.id, inbound.origin().client);
+        let (route, client) = (way.route.id, inbound.origin().client);
+        let counted = match &self.sharing {
+            Some(sharing) => Box::pin(sharing.count(limiter.counts_of(route, client))).await,
+            None => limiter.request(route, client),
+        };
         counted.map_err(|exceeded| self.limited(way.route, exceeded))
     }
 
-    /// How often it may be with this session.
+    /// How often it may be with this session, where all gateways count together.
+    pub(super) async fn limit_session_of_all(
+        &self,
+        way: Way<'_>,
+        judged: Result<Judgement, Refusal>,
+    ) -> Result<Judgement, Refusal> {
+        let (Some(sharing), Some(limiter)) = (&self.sharing, self.limiter()) else { return judged };
+        let judged = judged?;
+        if let Admitted::Known(session) = &judged.admitted {
+            let counts = limiter.counts_with(way.route.id, session.session().sid.as_str());
+            let counted = Box::pin(sharing.count(counts)).await;
+            counted.map_err(|exceeded| self.limited(way.route, exceeded))?;
+        }
+        Ok(judged)
+    }
+
+    /// How often it may be with this session, where this gateway counts for itself.
     pub(super) fn limit_session(
         &self,
         way: Way<'_>,
         session: &VerifiedSession<Slots>,
     ) -> Result<(), Refusal> {
-        let Some(limiter) = self.limiter() else { return Ok(()) };
+        let Some(limiter) = self.limiter().filter(|_| self.sharing.is_none()) else { return Ok(()) };
         let counted = limiter.session(way.route.id, session.session().sid.as_str());
         counted.map_err(|exceeded| self.limited(way.route, exceeded))
     }

@@ -10,6 +10,12 @@ use http::{HeaderValue, Response};
 use std::time::Duration;
 
 impl Gateway {
+    /// The answer to a request whose handling panicked.
+    pub(super) fn refuse_after_panic(&self) -> Response<ResponseBody> {
+        let mut record = Record::new(self.now(), self.ids.next());
+        self.refuse(Reason::Internal.into(), Form::Problem, None, &mut record)
+    }
+
     /// The answer to whoever comes while there is no memory for anybody.
     pub(super) fn turn_away(&self, conn: &Conn) -> Response<ResponseBody> {
         let mut record = Record::new(self.now(), self.ids.next());

@@ -17,6 +17,7 @@
 mod ended;
 mod families;
 mod fitness;
+mod rates;
 mod ring;
 mod rollouts;
 mod seen;
@@ -24,6 +25,7 @@ mod seen;
 pub use ended::{Ended, Endings};
 pub use families::{FamilyName, Lives, NewFamily, Rotated, Rotation};
 pub use fitness::Unfit;
+pub use rates::Taken;
 pub use ring::KeptRing;
 pub use rollouts::{RolloutWish, StoredRollout};
 pub use seen::Noted;

@@ -1,6 +1,8 @@
 //! Prometheus metrics. Handles are resolved when the configuration is loaded, so that a request pays for an atomic
 //! increment and no look-up; label sets are bounded by the configuration and by closed enums.
 
+mod streams;
+
 use crate::config::TokenProfile;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
@@ -18,6 +20,7 @@ use crate::telemetry::issuers::{IssuerFamilies, IssuerMetrics};
 use crate::telemetry::memory::MemoryMetrics;
 use crate::telemetry::migration::MigrationMetrics;
 use crate::telemetry::reloads::Reloads;
+use crate::telemetry::shared_rates::SharedRates;
 
 /// Labels of [`Metrics::requests`]'s kind.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -120,6 +123,8 @@ pub struct Metrics {
     key_ring_split: Gauge,
     /// The memory budget.
     pub memory: MemoryMetrics,
+    /// Rates that gateways share.
+    pub shared_rates: SharedRates,
     reloads: Reloads,
     /// Cross-site requests seen where `csrf = "log"`.
     pub cross_site_logged: Counter,
@@ -207,6 +212,7 @@ impl Metrics {
             issuers: IssuerFamilies::default(),
             key_ring_split: Gauge::default(),
             memory: MemoryMetrics::default(),
+            shared_rates: SharedRates::default(),
             reloads: Reloads::default(),
             cross_site_logged: Counter::default(),
             disagreements: Family::default(),
@@ -255,6 +261,7 @@ impl Metrics {
         self.issuers.register(registry);
         self.reloads.register(registry);
         self.memory.register(registry);
+        self.shared_rates.register(registry);
         registry.register(
             "cross_site_logged",
             "Cross-site requests let through by csrf = log",
@@ -265,24 +272,6 @@ impl Metrics {
             "connections_turned_away",
             "Client connections closed before their first request, by cause",
             self.turned_away.clone(),
-        );
-    }
-
-    fn register_streams(&self, registry: &mut Registry) {
-        registry.register(
-            "own_endpoints",
-            "Requests to the gateway's own endpoints, by endpoint and outcome",
-            self.own.clone(),
-        );
-        registry.register(
-            "streams_open",
-            "WebSockets, event streams and other long answers that end with their session",
-            self.streams_open.clone(),
-        );
-        registry.register(
-            "streams_closed",
-            "Streams that ended with their session, by route and reason",
-            self.streams_closed.clone(),
         );
     }
 

@@ -17,6 +17,7 @@ mod memory;
 mod metrics;
 mod migration;
 mod reloads;
+mod shared_rates;
 
 pub use access::{AccessLine, AccessLog, AccessSink};
 pub use chain::chain;
@@ -24,3 +25,4 @@ pub use endpoints::{EndpointMetrics, UpstreamMetrics};
 pub use issuers::IssuerMetrics;
 pub use memory::MemoryMetrics;
 pub use metrics::{Metrics, RouteMetrics, StoreMetrics};
+pub use shared_rates::SharedRates;

@@ -1,6 +1,6 @@
 //! Who asks too often, and who must not suffer for it.
 
-use crate::support::{Ask, Response, Running, Upstream, World, eventually};
+use crate::support::{Ask, Gateway, Redis, Response, Running, SESSIONS, Upstream, World, eventually};
 
 const ALICE: (&str, &str) = ("id-of-alice-4b1d", "alice");
 const BOB: (&str, &str) = ("id-of-bob-77aa", "bob");
@@ -140,4 +140,68 @@ fn a_session_is_one_caller_from_whatever_address() {
     assert_eq!(world.ask(&with("192.0.2.1", BOB.0)).status, 200);
     let line = world.gateway.line(|line| line["refusal"] == "rate-limited");
     assert_eq!((&line["reason"], &line["verdict"]), (&"session: 2/h".into(), &"verified".into()));
+}
+
+/// Gateways that share what they count in a Redis of its own, beside that of the sessions.
+fn sharing(kept: &Redis, keys: &tempfile::TempDir, limits: &str, upstream: &Upstream) -> World {
+    World::without_redis()
+        .server("trusted_proxies = [\"127.0.0.0/8\"]")
+        .table(&format!("[tokens.keys]\ndirectory = \"{}\"", keys.path().display()))
+        .table(&format!("[stores.own]\nurl = \"{}\"\ntimeout = \"1s\"\n[state]\nstore = \"own\"", kept.url()))
+        .table(&format!("[limits]\nshared = true\n{limits}"))
+        .profile("app", &format!("{SESSIONS}\nstore = \"app\""))
+        .recorded("app", upstream)
+        .route("path = \"/x\"\nupstream = \"app\"")
+        .route("path = \"/*\"\nupstream = \"app\"\naccess = \"open\"\nrate = { route = \"9/h\" }")
+}
+
+fn status(gateway: &Gateway, ask: &Ask) -> u16 {
+    ask.at(gateway.public).status
+}
+
+#[test]
+fn two_gateways_that_share_a_rate_let_no_more_pass_than_one() {
+    let (upstream, kept, app) = (Upstream::echoing(), Redis::start(), Redis::start());
+    let keys = tempfile::tempdir().unwrap();
+    app.set("sess:alice", r#"{"user":{"id":"alice"}}"#);
+    let world = sharing(&kept, &keys, "client = \"5/h\"\nsession = \"3/h\"", &upstream);
+    let gateways = [world.start_beside(&app), world.start_beside(&app)];
+    eventually("a session", || {
+        let ask = of("192.0.2.7", "/x").cookie("sid=alice");
+        gateways.iter().all(|gateway| matches!(status(gateway, &ask), 200 | 429)).then_some(())
+    });
+    for turn in 0..20 {
+        let ask = of("192.0.2.1", "/open");
+        let answer = status(&gateways[turn % 2], &ask);
+        assert_eq!(answer, if turn < 5 { 200 } else { 429 }, "turn {turn}");
+    }
+    let asked = kept.calls("eval");
+    for turn in 0..20 {
+        assert_eq!(status(&gateways[turn % 2], &of("192.0.2.1", "/open")), 429);
+    }
+    assert_eq!(kept.calls("eval"), asked, "whoever is over a rate costs the store nothing more");
+    let refused = of("192.0.2.1", "/open").at(gateways[1].public);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=720).contains(&wait), "a fifth of an hour: {wait}");
+    let of_session = |at: usize| of(&format!("192.0.2.{}", 100 + at), "/x").cookie("sid=alice");
+    let passed = (0..8).filter(|at| status(&gateways[at % 2], &of_session(*at)) == 200).count();
+    assert!(passed <= 3 && status(&gateways[0], &of_session(9)) == 429, "{passed} of one session's 3");
+    let of_all = (0..12).map(|at| status(&gateways[at % 2], &of(&format!("198.51.100.{at}"), "/open")));
+    assert_eq!(of_all.filter(|status| *status == 200).count(), 4, "what is left of the route's nine");
+}
+
+#[test]
+fn while_the_state_is_away_each_gateway_counts_for_itself() {
+    let (upstream, mut kept, app) = (Upstream::echoing(), Redis::start(), Redis::start());
+    let keys = tempfile::tempdir().unwrap();
+    let world = sharing(&kept, &keys, "client = \"4/h\"", &upstream);
+    let gateways = [world.start_beside(&app), world.start_beside(&app)];
+    assert_eq!([0, 1].map(|at| status(&gateways[at], &of("192.0.2.1", "/open"))), [200, 200]);
+    kept.kill();
+    let statuses = |gateway| (0..6).map(|_| status(gateway, &of("192.0.2.1", "/open"))).collect::<Vec<_>>();
+    assert_eq!(statuses(&gateways[0]), [200, 200, 200, 429, 429, 429], "it knew of one that had passed");
+    assert_eq!(statuses(&gateways[1]), [200, 200, 429, 429, 429, 429], "it knew of two");
+    let metrics = gateways[0].internal("/metrics").text();
+    assert!(metrics.contains("cloakroom_shared_rates_total{counted=\"together\"} 2"), "{metrics}");
+    assert!(metrics.contains("cloakroom_shared_rates_total{counted=\"alone\"} 6"), "{metrics}");
 }

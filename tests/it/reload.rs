@@ -203,8 +203,10 @@ fn what_takes_a_restart_is_named_and_the_rest_is_in_force() {
     });
     reload(&world.gateway);
     eventually("the new route", || (world.get("/new").status == 200).then_some(()));
-    let told = world.gateway.process.err.text();
-    let line = told.lines().find(|line| line.contains("takes a restart")).unwrap();
+    let line = eventually("a word on the rest", || {
+        let told = world.gateway.process.err.text();
+        told.lines().find(|line| line.contains("takes a restart")).map(str::to_owned)
+    });
     assert!(line.contains("server.workers"), "{line}");
 }
 

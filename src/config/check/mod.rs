@@ -93,6 +93,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>, Premises) {
     let signed = signed.map(|route| &route.token).chain(config.pair.iter().map(|pair| &pair.token));
     config.tokens.more_algorithms = signed.map(|token| token.algorithm).collect();
     clients::readers(&mut checker, &config);
+    rate::shared(&mut checker, &config.rates, config.state.is_some());
     route::other_bearers(&mut checker, &config.routes);
     profile::distinct_subjects(&mut checker, &config);
     let premises = std::mem::take(&mut checker.premises);

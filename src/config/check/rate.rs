@@ -16,7 +16,19 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Rates {
         client: rate(&mut table, "client", raw.client.as_ref()),
         session: rate(&mut table, "session", raw.session.as_ref()),
         lookups: rate(&mut table, "lookups", raw.lookups.as_ref()),
+        shared: raw.shared.as_ref().is_some_and(|shared| *shared.get()),
         keys: table.count("keys", raw.keys.as_ref(), 100_000, 1_000..=10_000_000),
+    }
+}
+
+/// Rates that all count need a place where they do.
+pub(crate) fn shared(checker: &mut Checker<'_>, rates: &Rates, has_state: bool) {
+    let given = checker.main().and_then(|(file, raw)| Some((file, raw.limits.as_ref()?)));
+    if let (true, false, Some((file, raw))) = (rates.shared, has_state, given) {
+        let mut table = Table { checker, file, name: "limits".to_owned(), at: file.at(raw) };
+        let at = raw.get().shared.as_ref().map_or(table.at, |shared| file.at(shared));
+        let hint = "name a store for what the gateway keeps: [state] store = \"app\"";
+        table.refuse_with(at, "shared", "there is nowhere to count together", "[state] beside it", hint);
     }
 }
 

@@ -29,6 +29,10 @@ pub(crate) struct RawRates {
     /// 100000, which takes 2 MB.
     #[schemars(extend("default" = 100_000))]
     pub(crate) keys: Option<Placed<u32>>,
+    /// Whether all gateways count together, in `[state]`, by clients, sessions and routes (`lookups` stay each gateway's own). It costs
+    /// each request that a rate is for one question there; while that cannot be asked, each gateway counts for itself. Default: false.
+    #[schemars(extend("default" = false))]
+    pub(crate) shared: Option<Placed<bool>>,
 }
 
 /// A rate as it is written.
