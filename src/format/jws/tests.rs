@@ -1,6 +1,8 @@
 use super::*;
 use crate::codec::seal::{Hash, MacKey};
 
+mod wycheproof;
+
 const PUBLIC: &str = include_str!("../../../tests/keys/test-p256-public.pem");
 const RSA_1024: &str = "-----BEGIN PUBLIC KEY-----
 MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOdH2sr+BTta8LFFAcBiRPFpv7
