@@ -19,6 +19,7 @@ mod headers;
 mod issuer;
 mod limits;
 mod load;
+mod logout;
 mod marks;
 mod meant;
 mod memory;
@@ -56,6 +57,7 @@ pub use headers::{HeaderChange, HeaderRules, Rewrite};
 pub use issuer::{Introspection, Issuer, IssuerKeys};
 pub use limits::Limits;
 pub use load::{from_text, load, load_with};
+pub use logout::{Backchannel, Logout};
 pub use marks::Marks;
 pub use memory::MemoryLimit;
 pub use migration::{Rollout, Share};
@@ -345,19 +347,6 @@ pub struct FormatOptions {
     pub typ: Option<Located<String>>,
     /// What a JWT without `exp` is.
     pub missing_exp: Option<Located<String>>,
-}
-
-/// `[logout]`: ending sessions at the gateway.
-#[derive(Debug)]
-pub struct Logout {
-    /// Which profiles' sessions can be ended.
-    pub sessions: Vec<ProfileId>,
-    /// Where a form's browser goes afterwards.
-    pub then: Option<http::HeaderValue>,
-    /// At which path the app sets its cookies.
-    pub path: String,
-    /// For which domain it does, if for more than the host.
-    pub domain: Option<String>,
 }
 
 /// `[upstreams.X]`

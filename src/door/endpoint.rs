@@ -6,6 +6,8 @@ const ROOT: &str = "/.cloakroom/";
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
+    /// An issuer's word that sessions are over.
+    Backchannel,
     /// The end of a session.
     Logout,
     /// A session for a pair of tokens.
@@ -25,6 +27,7 @@ impl Endpoint {
     /// The endpoint at a path.
     pub fn at(path: &str) -> Option<Self> {
         match path.strip_prefix(ROOT)? {
+            "backchannel-logout" => Some(Self::Backchannel),
             "logout" => Some(Self::Logout),
             "token" => Some(Self::Token),
             "refresh" => Some(Self::Refresh),
@@ -36,6 +39,7 @@ impl Endpoint {
     /// Its name.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Backchannel => "backchannel-logout",
             Self::Logout => "logout",
             Self::Token => "token",
             Self::Refresh => "refresh",
@@ -55,7 +59,9 @@ mod tests {
         {
             assert_eq!(Endpoint::at(path), None, "{path}");
         }
-        for endpoint in [Endpoint::Logout, Endpoint::Token, Endpoint::Refresh, Endpoint::Revoke] {
+        for endpoint in
+            [Endpoint::Backchannel, Endpoint::Logout, Endpoint::Token, Endpoint::Refresh, Endpoint::Revoke]
+        {
             assert_eq!(Endpoint::at(&format!("/.cloakroom/{}", endpoint.word())), Some(endpoint));
         }
         assert!(

@@ -8,7 +8,7 @@ use crate::door::pair::{Done, Witness};
 use crate::door::turned::Turned;
 use crate::request::Cookies;
 use crate::respond::ResponseBody;
-use crate::revocation::{Live, RevocationError, Revoker, Search};
+use crate::revocation::{Live, Revoker};
 use crate::session::{Authenticator, Policy, Verdict, VerifiedSession};
 use crate::token::Slots;
 use http::header::{ACCEPT, LOCATION};
@@ -65,43 +65,37 @@ impl Scope {
 
 impl Leaving<'_> {
     /// Ends sessions where their app keeps them. Streams hear of that from the store, as of any logout, and a pair is judged by its
-    /// session. What is left to be searched for is handed back.
+    /// session. What is left is searched for.
     ///
     /// # Errors
     /// [`Turned`] if the session could not be looked up or ended: then it is not over, and its cookie stays.
-    pub async fn log_out(&self, witness: &mut impl Witness) -> Result<(Done, Option<Search>), Turned> {
+    pub async fn log_out(&self, witness: &mut impl Witness) -> Result<Done, Turned> {
         let asked = self.authenticator.authenticate(self.cookies, &self.logout.sessions, ASK, self.now).await;
         let judged = asked.map_err(|error| {
             witness.unknown(&error);
             Turned::Session(error)
         })?;
         let profile = judged.profile;
-        let (outcome, search) = match (witness.judged(judged), profile) {
-            (Verdict::Verified(session), Some(profile)) => ("ended", self.end(session, profile).await?),
-            (Verdict::Verified(_) | Verdict::Absent | Verdict::Rejected(_), _) => ("nothing-to-end", None),
+        let outcome = match (witness.judged(judged), profile) {
+            (Verdict::Verified(session), Some(profile)) => {
+                self.end(session, profile).await?;
+                "ended"
+            }
+            (Verdict::Verified(_) | Verdict::Absent | Verdict::Rejected(_), _) => "nothing-to-end",
         };
         let gone = if self.scope == Scope::AllButThis && outcome == "ended" { None } else { profile };
-        Ok((Done { response: self.goodbye(gone), outcome }, search))
+        Ok(Done { response: self.goodbye(gone), outcome })
     }
 
-    async fn end(
-        &self,
-        session: VerifiedSession<Slots>,
-        profile: ProfileId,
-    ) -> Result<Option<Search>, Turned> {
-        let turned = |error| match error {
-            RevocationError::State(error) => Turned::State(error),
-            RevocationError::Session(error) => Turned::Session(error),
-            RevocationError::Ending(error) => Turned::Ending(error),
-        };
+    async fn end(&self, session: VerifiedSession<Slots>, profile: ProfileId) -> Result<(), Turned> {
         let (authenticator, now) = (self.authenticator, self.now);
         match (self.scope, self.revoker) {
             (Scope::This, None) => {
-                authenticator.end(self.cookies, profile).await.map(|_| None).map_err(Turned::Ending)
+                authenticator.end(self.cookies, profile).await.map(drop).map_err(Turned::Ending)
             }
             (Scope::This, Some(revoker)) => {
                 let live = Live { session, profile, cookies: self.cookies.clone() };
-                revoker.end(authenticator, &live, now).await.map(|()| None).map_err(turned)
+                revoker.end(authenticator, &live, now).await.map_err(Turned::revocation)
             }
             (Scope::All | Scope::AllButThis, None) => {
                 Err(Turned::Unclear("it is not kept which sessions there are: that takes [state]"))
@@ -112,8 +106,8 @@ impl Leaving<'_> {
                     return Err(Turned::NoSession(None));
                 }
                 let spared = (self.scope == Scope::AllButThis).then(|| known.sid.as_str().to_owned());
-                let whose = (profile, &*known.client_id, known.sub.as_str());
-                revoker.end_all(authenticator, whose, spared, now).await.map(Some).map_err(turned)
+                let whose = (profile, revoker.user(&known.client_id, &known.sub));
+                revoker.end_all(authenticator, whose, spared, now).await.map_err(Turned::revocation)
             }
         }
     }

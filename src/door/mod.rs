@@ -1,6 +1,7 @@
 //! The gateway's own endpoints on the public port: what is below `/.cloakroom/`.
 //!
-//! Job: trade a live session for an access and a refresh token, renew the pair, end it; end the session itself. Not the job: reading sessions (`session`),
+//! Job: trade a live session for an access and a refresh token, renew the pair, end it; end the session itself, or those of which an issuer
+//! says that they are over. Not the job: reading sessions (`session`),
 //! signing (`token`), keeping families (`state`), or what a request must be before it comes here (`pipeline`: POST, from no
 //! other site's page).
 //!
@@ -19,6 +20,7 @@
 //! The folder is a *roof*.
 
 mod answer;
+mod backchannel;
 mod endpoint;
 mod fields;
 mod logout;
@@ -27,6 +29,7 @@ mod refresh_token;
 mod turned;
 
 pub use answer::{REFRESH_COOKIE, forget, permit, preflight};
+pub use backchannel::Notice;
 pub use endpoint::Endpoint;
 pub use fields::{BODY_BYTES_MAX, Fields};
 pub use logout::{Leaving, Scope};

@@ -1,7 +1,9 @@
 //! Why somebody was turned away.
 
 use crate::format::Reject;
+use crate::issuer::{BearerReject, Unavailable};
 use crate::respond::Reason;
+use crate::revocation::RevocationError;
 use crate::session::SessionError;
 use crate::store::StoreError;
 use crate::telemetry::chain;
@@ -14,6 +16,10 @@ pub enum Turned {
     Dead(Dead),
     /// The session could not be ended, and goes on.
     Ending(StoreError),
+    /// The keys of an issuer could not be had.
+    Issuer(Unavailable),
+    /// A logout token that does not count.
+    LogoutToken(BearerReject),
     /// No session, or none that is taken.
     NoSession(Option<Reject>),
     /// The session's store could not be asked.
@@ -44,6 +50,15 @@ pub enum Dead {
 }
 
 impl Turned {
+    /// What could not be asked or ended.
+    pub(crate) fn revocation(error: RevocationError) -> Self {
+        match error {
+            RevocationError::State(error) => Self::State(error),
+            RevocationError::Session(error) => Self::Session(error),
+            RevocationError::Ending(error) => Self::Ending(error),
+        }
+    }
+
     /// What the client is told.
     pub const fn reason(&self) -> Reason {
         match self {
@@ -56,7 +71,8 @@ impl Turned {
             Self::Token(
                 TokenError::RandomFailed | TokenError::SigningFailed | TokenError::UnknownTemplate,
             ) => Reason::TokenFailed,
-            Self::Unclear(_) => Reason::InvalidRequest,
+            Self::Issuer(_) => Reason::IssuerUnavailable,
+            Self::LogoutToken(_) | Self::Unclear(_) => Reason::InvalidRequest,
         }
     }
 
@@ -64,6 +80,10 @@ impl Turned {
     pub fn text(&self) -> String {
         match self {
             Self::Dead(dead) => dead.code().to_owned(),
+            Self::Issuer(unavailable) => {
+                unavailable.source.as_deref().map_or("no answer in time".to_owned(), |source| chain(source))
+            }
+            Self::LogoutToken(reject) => format!("{}: {reject}", reject.code()),
             Self::NoSession(reject) => {
                 reject.as_ref().map_or("no-session", |reject| reject.code()).to_owned()
             }
@@ -79,7 +99,8 @@ impl Turned {
         match self {
             Self::Dead(dead) => dead.code(),
             Self::NoSession(_) => "no-session",
-            Self::Ending(_) | Self::Session(_) | Self::State(_) => "unavailable",
+            Self::Ending(_) | Self::Issuer(_) | Self::Session(_) | Self::State(_) => "unavailable",
+            Self::LogoutToken(_) => "refused",
             Self::Token(_) => "token-failed",
             Self::Unclear(_) => "unclear",
         }

@@ -91,6 +91,11 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
         join_all(self.keys().map(Keys::watch)).await;
     }
 
+    /// One of them.
+    pub(super) fn verifier(&self, id: IssuerId) -> Option<&Verifier> {
+        self.verifiers.get(id.0)
+    }
+
     fn keys(&self) -> impl Iterator<Item = &Keys> {
         self.verifiers.iter().filter_map(|verifier| match &verifier.proofs {
             Proofs::Keys(keys) => Some(keys.as_ref()),
@@ -239,7 +244,7 @@ fn proof<T>(sound: &Sound<T>, now: UnixMillis) -> Result<VerifiedSession<T>, Rej
 }
 
 /// Whose token it says it is: which issuer's rules it is held to, and nothing more.
-fn claimed_issuer(token: &Unverified<'_>) -> Result<String, Reject> {
+pub(super) fn claimed_issuer(token: &Unverified<'_>) -> Result<String, Reject> {
     let claims = json::decode(&token.payload()?, CLAIMS)
         .map_err(|_| Reject::MalformedCookie("the claims are not a JSON object with each name once"))?;
     let iss = claims.get("iss").and_then(Value::as_text);

@@ -15,6 +15,8 @@
 //! huge or wrong: the last good set stays, every fetch is bounded in time and bytes, redirects are not followed; before the
 //! first set the answer is that nobody can say (503), never that the token is wrong.
 //!
+//! An issuer's logout tokens are verified by the same keys, and are told from bearers by what they say (`logout_token`).
+//!
 //! An issuer whose tokens only it can read is asked about each (`introspection`), and what it says counts for seconds.
 //!
 //! Tokens that verified are remembered by their hash, so that a second request costs neither a signature nor a parse; entries
@@ -26,9 +28,11 @@ mod bearer;
 mod introspection;
 mod issuers;
 mod keys;
+mod logout_token;
 mod reject;
 mod verifier;
 
 pub use bearer::{Bearer, Presented};
 pub use issuers::{Issuers, Judged};
+pub use logout_token::{LogoutRule, LogoutToken};
 pub use reject::{BearerError, BearerReject, Unavailable};

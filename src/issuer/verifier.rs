@@ -9,12 +9,14 @@ use crate::format::jwk::{JwkSet, SET_BYTES_MAX};
 use crate::format::jws::{JwsKey, Typ, Unverified};
 use crate::issuer::introspection::Introspection;
 use crate::issuer::keys::{KeySet, Keys};
+use crate::issuer::logout_token::is_logout;
 use crate::issuer::reject::{BearerError, BearerReject};
 use crate::session::{BearerIdentity, FingerprintKey, Identity, IdentityRules, Session};
 use crate::telemetry::{IssuerMetrics, Metrics};
 use crate::web::Web;
 use jsonwebtoken::Algorithm;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Claims are shallow, and a header short.
 pub(super) const CLAIMS: Limits = Limits { bytes: 16 * 1024, depth: 16, nodes: 1_000 };
@@ -103,24 +105,41 @@ impl Verifier {
         token: &Unverified<'_>,
         fingerprints: &FingerprintKey,
     ) -> Result<Sound<T>, BearerError> {
-        let reject = |reject: BearerReject| BearerError::Rejected(reject);
         let refused = |refused: Reject| BearerError::Rejected(refused.into());
+        token.check_typ(&self.typ).map_err(refused)?;
+        let (payload, generation) = self.proven(keys, token).await?;
+        let Claims { data, ends_at, begins_at } = self.claims.read(&payload, CLAIMS).map_err(refused)?;
+        if is_logout(&data) {
+            return Err(refused(Reject::ClaimRefused("it is a logout token")));
+        }
+        let session = self.identity.session(&data, token.signed, fingerprints).map_err(refused)?;
+        let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
+        Ok(Sound { session, generation, begins_at, ends_at, counts_until: None })
+    }
+
+    /// The payload of a token that one of the issuer's keys signed, and the state of the keys.
+    pub(super) async fn proven(
+        &self,
+        keys: &Keys,
+        token: &Unverified<'_>,
+    ) -> Result<(Vec<u8>, u64), BearerError> {
         if token.brings_key {
-            return Err(reject(BearerReject::KeyInToken));
+            return Err(BearerError::Rejected(BearerReject::KeyInToken));
         }
         if !self.algorithms.contains(&token.algorithm) {
-            return Err(reject(BearerReject::AlgorithmRefused));
+            return Err(BearerError::Rejected(BearerReject::AlgorithmRefused));
         }
-        token.check_typ(&self.typ).map_err(refused)?;
+        let refused = |refused: Reject| BearerError::Rejected(refused.into());
         let set = keys_for(keys, token).await?;
         if !set.candidates(token.kid.as_deref()).any(|key| token.is_signed_by(key)) {
             return Err(refused(Reject::BadSignature { secrets: set.len() }));
         }
-        let payload = token.payload().map_err(refused)?;
-        let Claims { data, ends_at, begins_at } = self.claims.read(&payload, CLAIMS).map_err(refused)?;
-        let session = self.identity.session(&data, token.signed, fingerprints).map_err(refused)?;
-        let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
-        Ok(Sound { session, generation: set.generation, begins_at, ends_at, counts_until: None })
+        Ok((token.payload().map_err(refused)?, set.generation))
+    }
+
+    /// How far its clock and ours may differ.
+    pub(super) const fn leeway(&self) -> Duration {
+        self.claims.skew
     }
 
     /// What the issuer's word makes of a token.

@@ -1,14 +1,15 @@
 //! Requests to the gateway itself: what is below `/.cloakroom/` goes no further, whatever the routes say.
 
-use crate::config::{Logout, Pair, RefreshPlace, RouteId};
+use crate::config::{Backchannel, Logout, Pair, RefreshPlace, RouteId};
 use crate::door::{
-    self, BODY_BYTES_MAX, Done, Door, Endpoint, Fields, Leaving, Scope, Turned, Visit, Witness,
+    self, BODY_BYTES_MAX, Done, Door, Endpoint, Fields, Leaving, Notice, Scope, Turned, Visit, Witness,
 };
 use crate::pipeline::gateway::{Gateway, Worker};
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::{Cause, Refusal};
 use crate::request::{Cookies, Inbound, ParseError};
 use crate::respond::{Form, Reason, ResponseBody, drain};
+use crate::revocation::Revoker;
 use crate::session::{Authenticated, SessionError, Verdict};
 use crate::token::{InternalToken, Slots, TemplateId, TokenError, Transaction};
 use bytes::Bytes;
@@ -34,6 +35,7 @@ pub(super) struct Calling<'a> {
 
 #[derive(Clone, Copy)]
 enum Rules<'a> {
+    Backchannel { rules: &'a [Backchannel], revoker: &'a Revoker },
     Logout(&'a Logout),
     Pair { door: &'a Door, pair: &'a Pair, template: TemplateId },
 }
@@ -125,11 +127,11 @@ impl Gateway {
             Rules::Logout(logout) => {
                 let (scope, revoker) = (Scope::read(&Fields::read(headers, body)?)?, self.revoker.as_deref());
                 let leaving = Leaving { logout, authenticator, cookies, headers, scope, revoker, now };
-                let (done, search) = leaving.log_out(record).await?;
-                if let Some(search) = search {
-                    self.search(search);
-                }
-                Ok(done)
+                leaving.log_out(record).await
+            }
+            Rules::Backchannel { rules, revoker } => {
+                let (fields, issuers) = (&Fields::read(headers, body)?, self.shared.issuers().as_ref());
+                Notice { rules, issuers, authenticator, revoker, fields, now }.heed().await
             }
             Rules::Pair { door, pair, template } => {
                 let fields = &Fields::read(headers, body)?;
@@ -150,7 +152,9 @@ impl Gateway {
                 match endpoint {
                     Endpoint::Refresh => door.refresh(&visit, record).await,
                     Endpoint::Revoke => door.revoke(&visit).await,
-                    Endpoint::Logout | Endpoint::Token => door.trade(&visit, record).await,
+                    Endpoint::Backchannel | Endpoint::Logout | Endpoint::Token => {
+                        door.trade(&visit, record).await
+                    }
                 }
             }
         }
@@ -165,6 +169,7 @@ impl Worker {
             return Err(Refusal::caused(Reason::StoreUnavailable, Cause::Token(TokenError::NoKey)));
         }
         let rules = match endpoint {
+            Endpoint::Backchannel => self.backchannel_rules(),
             Endpoint::Logout => self.shared.config.logout.as_ref().map(Rules::Logout),
             Endpoint::Token | Endpoint::Refresh | Endpoint::Revoke => self.pair_rules(),
         };
@@ -184,6 +189,12 @@ impl Worker {
             self.metrics().count_limited("own", exceeded.limit);
             exceeded.into()
         })
+    }
+
+    fn backchannel_rules(&self) -> Option<Rules<'_>> {
+        let rules = self.shared.config.logout.as_ref().map(|logout| &*logout.backchannel)?;
+        let revoker = self.revoker.as_deref()?;
+        (!rules.is_empty()).then_some(Rules::Backchannel { rules, revoker })
     }
 
     fn pair_rules(&self) -> Option<Rules<'_>> {

@@ -3,7 +3,7 @@
 use crate::clock::UnixMillis;
 use crate::pipeline::gateway::{Gateway, Shared};
 use crate::request::Cookies;
-use crate::revocation::{Revoker, Search};
+use crate::revocation::Revoker;
 use crate::session::VerifiedSession;
 use crate::state::{Endings, State};
 use crate::token::Slots;
@@ -29,16 +29,6 @@ impl Shared {
 }
 
 impl Gateway {
-    /// Looks through a store for the rest of a user's sessions, beside everything else.
-    pub(super) fn search(&self, search: Search) {
-        let gateway = self.clone();
-        tokio::task::spawn_local(async move {
-            if let Some(revoker) = &gateway.revoker {
-                revoker.search(&gateway.authenticator, search, || gateway.now()).await;
-            }
-        });
-    }
-
     /// Notes that a session passed, if it is noted which there are.
     pub(super) async fn note(&self, session: &VerifiedSession<Slots>, cookies: &Cookies, now: UnixMillis) {
         if let Some(revoker) = &self.revoker {
@@ -46,10 +36,11 @@ impl Gateway {
         }
     }
 
-    /// Hears what other gateways end, as long as it is polled.
+    /// Hears what other gateways end, and looks for what is to end in the stores, as long as it is polled.
     pub async fn follow_endings(&self) {
         if let Some(revoker) = &self.revoker {
-            revoker.follow(|| self.now()).await;
+            let searching = revoker.run_searches(&self.authenticator, || self.now());
+            tokio::join!(revoker.follow(|| self.now()), searching);
         }
     }
 }

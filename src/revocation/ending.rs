@@ -4,7 +4,7 @@ use crate::clock::UnixMillis;
 use crate::config::ProfileId;
 use crate::revocation::RevocationError;
 use crate::revocation::register::{Live, Revoker};
-use crate::revocation::search::Search;
+use crate::revocation::search::Whom;
 use crate::session::{Authenticator, Session};
 use crate::state::Ended;
 use crate::store::Record;
@@ -35,44 +35,59 @@ impl Revoker {
         Ok(())
     }
 
-    /// Ends all sessions of a user but the spared one; what is left to be searched for. Here, and at all gateways, all are over by then.
+    /// Ends all sessions of a user but the spared one. Here, and at all gateways, all are over by then; the store is searched for those that
+    /// nobody has heard of.
     ///
     /// # Errors
     /// [`RevocationError`] if that could not even be begun.
     pub async fn end_all<T: Default + Send + Sync + 'static>(
         &self,
         authenticator: &Authenticator<T>,
-        (profile, client_id, sub): (ProfileId, &str, &str),
+        (profile, user): (ProfileId, String),
         spared: Spared,
         now: UnixMillis,
-    ) -> Result<Search, RevocationError> {
-        let user = self.keys.user(client_id, sub);
+    ) -> Result<(), RevocationError> {
         self.mark(&user, &spared, now).await?;
-        let search = Search::new(profile, user, spared);
-        match self.end_noted(authenticator, &search, now).await {
-            Ok(()) => Ok(search),
-            Err(error) => {
-                // Who was told that it failed is not to be locked out.
-                self.lift(&search.user, now).await;
-                Err(error)
-            }
+        let whom = Whom { profile, user: Some(user.clone()), having: None, spared };
+        let ended = self.end_found(authenticator, whom, now).await;
+        if ended.is_err() {
+            // Who was told that it failed is not to be locked out.
+            self.lift(&user, now).await;
         }
+        ended
     }
 
-    /// Ends what is noted.
+    /// Ends those that are noted, and has the others searched for: until they are found they go on.
+    ///
+    /// # Errors
+    /// [`RevocationError`] if not all that are noted could be ended.
+    pub async fn end_found<T: Default + Send + Sync + 'static>(
+        &self,
+        authenticator: &Authenticator<T>,
+        whom: Whom,
+        now: UnixMillis,
+    ) -> Result<(), RevocationError> {
+        if let Some(user) = &whom.user {
+            self.end_noted(authenticator, (&whom, user), now).await?;
+        }
+        self.want(authenticator, &whom, now).await
+    }
+
+    /// Ends what is noted of a user.
     async fn end_noted<T: Default + Send + Sync + 'static>(
         &self,
         authenticator: &Authenticator<T>,
-        search: &Search,
+        (whom, user): (&Whom, &str),
         now: UnixMillis,
     ) -> Result<(), RevocationError> {
-        let noted = self.state.noted_of(&search.user).await.map_err(RevocationError::State)?;
-        for (sid, sealed) in noted.into_iter().filter(|(sid, _)| search.spared.as_ref() != Some(sid)) {
+        let noted = self.state.noted_of(user).await.map_err(RevocationError::State)?;
+        for (sid, sealed) in noted.into_iter().filter(|(sid, _)| whom.spared.as_ref() != Some(sid)) {
             let Some((name, cookies)) = self.seal.open(&sid, sealed) else { continue };
             let profile = authenticator.profiles().iter().find(|profile| *profile.name == *name);
             let Some(profile) = profile.map(|profile| profile.id) else { continue };
             let owner = authenticator.owner_of(&cookies, profile).await.map_err(RevocationError::Ending)?;
-            match owner.filter(|(session, _)| self.user_of(session) == search.user) {
+            match owner.filter(|(session, _)| self.user_of(session) == user) {
+                Some((session, _)) if !whom.includes(&session, user) => {}
                 Some((session, _)) => {
                     let record = authenticator.end(&cookies, profile).await;
                     let record = record.map_err(RevocationError::Ending)?;
@@ -80,7 +95,7 @@ impl Revoker {
                     self.forget(&session).await;
                 }
                 // Somebody else's by now, or nobody's.
-                None => self.state.forget(&sid, &search.user).await.map_err(RevocationError::State)?,
+                None => self.state.forget(&sid, user).await.map_err(RevocationError::State)?,
             }
         }
         Ok(())
@@ -106,9 +121,14 @@ impl Revoker {
         self.tell(&Ended::Token { jti: jti.to_owned(), until: until.as_millis() }, now).await
     }
 
+    /// A user, as a hash.
+    pub fn user(&self, client_id: &str, sub: &str) -> String {
+        self.keys.user(client_id, sub)
+    }
+
     /// Whose a session is, as a hash.
     pub(super) fn user_of<T>(&self, session: &Session<T>) -> String {
-        self.keys.user(&session.client_id, &session.sub)
+        self.user(&session.client_id, &session.sub)
     }
 
     pub(super) async fn mark(

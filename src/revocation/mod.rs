@@ -11,7 +11,7 @@
 //! a request that the app is still working on may write the record again. All sessions of a user end in another: a *mark* on
 //! the user is told first, which refuses what it finds on sight; what is noted is ended; and since an app may have
 //! sessions that never came by here, the store is searched, slowly, for the rest. The mark stands until that is done: who logs in
-//! again meanwhile has to do so once more.
+//! again meanwhile has to do so once more. What is searched for is kept with the rest, so that another gateway goes on where one ended.
 //!
 //! Errors: an ending that could not be begun is an error, and nothing has changed. Once the mark stands, the sessions are over here,
 //! whatever happens to the search, which says so in the log if it cannot go on.
@@ -28,7 +28,7 @@ mod search;
 
 pub use ending::Spared;
 pub use register::{Live, Revoker};
-pub use search::Search;
+pub use search::Whom;
 
 use crate::session::SessionError;
 use crate::store::StoreError;

@@ -91,6 +91,11 @@ impl Identity {
         self.subject.as_ref().map(SubjectPath::as_str)
     }
 
+    /// The `sub` of this subject.
+    pub(super) fn sub_of(&self, subject: &str) -> String {
+        self.sub.fill(subject)
+    }
+
     /// The value at that path, if there is a path.
     pub fn subject_value<'v>(&self, data: &'v Value) -> Option<Option<&'v Value>> {
         self.subject.as_ref().map(|path| path.find(data))

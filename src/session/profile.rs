@@ -24,6 +24,11 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// The `sub` claim of this user.
+    pub fn sub_of(&self, subject: &str) -> String {
+        self.identity.sub_of(subject)
+    }
+
     /// Makes a profile from its configuration.
     ///
     /// # Errors

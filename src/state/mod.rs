@@ -17,9 +17,11 @@
 mod ended;
 mod families;
 mod fitness;
+mod heard;
 mod rates;
 mod ring;
 mod rollouts;
+mod searches;
 mod seen;
 
 pub use ended::{Ended, Endings};

@@ -139,6 +139,57 @@ fn where_nothing_can_be_kept_nothing_is_half_done() {
     assert_eq!(log_out(&gateway, "a1", "some").refusal(), Some("invalid-request"));
 }
 
+/// The gateway that searches is gone, and half a minute later, which is not waited for here, another has it.
+#[test]
+fn a_search_goes_on_at_another_gateway_when_the_first_ends_in_it() {
+    let (upstream, mut redis) = (Upstream::echoing(), redis());
+    // So many keys that the search takes longer than what follows.
+    redis.command::<()>(&["DEBUG", "POPULATE", "300000", "sess:other", "10"]);
+    let shared = keys_folder();
+    let world = world(&upstream, &shared);
+    let (mut one, other) = (world.start_beside(&redis), world.start_beside(&redis));
+    assert_eq!((get(&one, "a1"), get(&other, "a1")), (200, 200));
+    assert_eq!(log_out(&one, "a1", "all").status, 204);
+    let open = "cloakroom:searches:open";
+    let (search, lease) = eventually("a gateway to search", || {
+        let mut open: Vec<String> = redis.command(&["HGETALL", open]);
+        let lease = open.pop().filter(|lease| !lease.starts_with("0:"))?;
+        Some((open.pop()?, lease))
+    });
+    assert!(!search.contains("alice") && search.contains("\"app\""), "{search}");
+    one.process.kill();
+    let mut other = Some(other).filter(|_| keys(&mut redis, "sess:unseen").len() == 1);
+    let (_, since) = lease.split_once(':').unwrap();
+    redis.command::<()>(&["HSET", open, &search, &format!("1:{since}")]);
+    // Whichever of the two it was, one is left; if the other had it, it goes on by itself.
+    let other = other.get_or_insert_with(|| world.start_beside(&redis));
+    eventually("the search to end", || {
+        let left = keys(&mut redis, "sess:a*").len() + keys(&mut redis, "sess:unseen").len();
+        let open: Vec<String> = redis.command(&["HGETALL", open]);
+        (left == 0 && open.is_empty()).then_some(())
+    });
+    assert_eq!((get(other, "a2"), get(other, "b1")), (401, 200));
+    assert!(other.process.err.text().contains("all sessions that were to end have ended"));
+}
+
+#[test]
+fn the_acl_for_logging_out_is_enough_to_find_all_sessions() {
+    let shared = keys_folder();
+    let upstream = Upstream::echoing();
+    let redis = Redis::start_with(&reader_of(include_str!("../../deploy/redis/logout.acl")));
+    for id in ["a1", "a2", "unseen"] {
+        redis.set(&format!("sess:{id}"), ALICE);
+    }
+    let gateway =
+        world(&upstream, &shared).store(&format!("timeout = \"5s\"\n{READER}")).start_beside(&redis);
+    assert_eq!((get(&gateway, "a1"), get(&gateway, "a2")), (200, 200));
+    assert_eq!(log_out(&gateway, "a1", "all").status, 204);
+    gateway.process.err.wait_for("the search", |text| text.contains("have ended").then_some(()));
+    assert_eq!((get(&gateway, "a2"), get(&gateway, "unseen")), (401, 401));
+    let log = gateway.process.err.text();
+    assert!(!log.contains("NOPERM") && !log.contains("cannot"), "{log}");
+}
+
 /// Without SCAN in its ACL the gateway ends what it knows of, and says that it cannot look for the rest.
 #[test]
 fn a_store_that_cannot_be_searched_is_told_of() {

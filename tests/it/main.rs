@@ -10,6 +10,7 @@ mod access;
 mod acme;
 mod admin;
 mod attest;
+mod backchannel;
 mod bearer;
 mod cache;
 mod cases;

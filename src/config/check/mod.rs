@@ -84,7 +84,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>, Premises) {
     let names = route::Named { profiles: &profile_names, issuers: &issuer_names, upstreams: &upstream_names };
     let routes = route::check(&mut checker, &config, &names);
     let pair = pair::check(&mut checker, &config, &profile_names);
-    let logout = logout::check(&mut checker, &config.profiles, &profile_names);
+    let logout = logout::check(&mut checker, &config, (&profile_names, &issuer_names));
     let marks = std::mem::take(&mut checker.marks);
     let (state, internal) = (config.state.as_ref(), config.internal.is_some());
     let clients = clients.iter().map(|entry| clients::check(&mut checker, entry, state, internal)).collect();

@@ -32,7 +32,7 @@ pub(crate) use clients::RawClient;
 pub(crate) use edge::{RawAcme, RawClientCertificates, RawExternalAccount, RawHsts, RawRedirectHttp};
 pub(crate) use headers::RawHeaderRules;
 pub(crate) use issuer::{RawIntrospection, RawIssuer};
-pub(crate) use logout::RawLogout;
+pub(crate) use logout::{RawBackchannel, RawLogout};
 pub(crate) use migration::{Mode, RawRollout, ShareText};
 pub(crate) use pair::RawPair;
 pub(crate) use rate::{RateText, RawRates, RawRouteRate};
