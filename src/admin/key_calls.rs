@@ -74,7 +74,7 @@ fn as_json(report: &KeyReport) -> Value {
             "client": reader.client.to_string(),
             "agent": reader.agent,
             "fetched_at": reader.fetched_at.rfc3339(),
-            "cached_until": reader.fetched_at.plus(report.max_age).rfc3339(),
+            "cached_until": reader.fetched_at.max(report.everywhere_at).plus(report.max_age.max(reader.longest)).rfc3339(),
             "knows": knows(reader),
         })
     };
@@ -82,6 +82,7 @@ fn as_json(report: &KeyReport) -> Value {
         "now": report.now.rfc3339(),
         "max_age_seconds": report.max_age.as_secs(),
         "keys": report.keys.iter().map(key).collect::<Vec<_>>(),
+        "readers_of": if report.of_all { "all" } else { "this" },
         "readers": report.readers.iter().map(reader).collect::<Vec<_>>(),
     })
 }

@@ -1,6 +1,7 @@
 //! What a configuration promises, without starting it.
 
 mod issuer;
+mod shared_secret;
 
 pub use issuer::CheckedIssuer;
 
@@ -49,6 +50,10 @@ pub struct CheckedRoute {
     pub tokens: Vec<&'static str>,
     /// Whether that service knows a user by a `sub` of its own.
     pub is_pairwise: bool,
+    /// Whether each token is for one request alone.
+    pub is_bound: bool,
+    /// The upstream that judges bearers of none of its issuers.
+    pub other_bearers: Option<String>,
     /// How far its rules count already, in words; `None`: for everybody.
     pub transit: Option<String>,
     /// How long a revoked session may be honoured; `None` where none is asked for.
@@ -89,6 +94,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(lone_rollouts(&config));
     warnings.extend(one_address_for_all(&config));
     warnings.extend(issuer::warnings(&config));
+    warnings.extend(shared_secret::warnings(&config));
     let issuers = config.issuers.iter().map(issuer::checked).collect();
     config.tokens.stand_in = true;
     let now = Clock::System.now();
@@ -125,6 +131,11 @@ fn checked_route(route: &Route, config: &Config) -> CheckedRoute {
             }
         },
         is_pairwise: route.token.subject_type == SubjectType::Pairwise,
+        is_bound: route.token.bound,
+        other_bearers: route
+            .other_bearers
+            .and_then(|id| config.upstreams.get(id.0))
+            .map(|upstream| upstream.name.clone()),
         transit: transit(route, config),
         bound: (route.access != Access::Open).then(|| bound(route, config)),
     }

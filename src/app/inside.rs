@@ -71,6 +71,7 @@ impl Inside {
         let tokens = &shared.config.tokens;
         let jwks_uri = tokens.jwks_uri.clone().unwrap_or_else(|| Published::jwks_uri(self.address));
         let published = Published::new(Arc::clone(shared.ring()), &tokens.issuer, &jwks_uri);
+        let published = if shared.config.clients.is_empty() { published } else { published.with_desk() };
         let (watches, draining) = (generation.watches(), Arc::clone(&self.draining));
         let (state, asked) = (generation.state.clone(), Arc::clone(&shared));
         let readiness = move || {

@@ -72,6 +72,14 @@ fn token_in_words(route: &CheckedRoute) -> String {
     if route.is_pairwise && !route.tokens.is_empty() {
         words.push_str("; sub: pairwise");
     }
+    if route.is_bound && !route.tokens.is_empty() {
+        words.push_str("; token: for one request each, so one signature each");
+    }
+    if let Some(upstream) = &route.other_bearers {
+        words.push_str("; other bearers: to ");
+        words.push_str(upstream);
+        words.push_str(", judged by nobody here");
+    }
     if let Some(transit) = &route.transit {
         words.push_str("; ");
         words.push_str(transit);
@@ -119,6 +127,8 @@ fn as_json(checked: &Checked) -> serde_json::Value {
             "issuers": route.issuers,
             "tokens": route.tokens,
             "pairwise": route.is_pairwise,
+            "bound_to_request": route.is_bound,
+            "other_bearers": route.other_bearers,
             "transit": route.transit,
             "bound_seconds": route
                 .bound

@@ -110,7 +110,9 @@ fn print(answer: &Value, now: bool, printer: &Printer) {
         list("keys").iter().filter(|key| text(key, "phase") == "signs").map(|key| text(key, "kid")).collect();
     let readers = list("readers");
     if readers.is_empty() {
-        printer.line("no service has fetched the key set from this gateway since it started");
+        let of_all = answer.get("readers_of").and_then(Value::as_str) == Some("all");
+        let whom = if of_all { "any gateway" } else { "this gateway since it started" };
+        printer.line(format!("no service has fetched the key set from {whom}"));
     }
     for reader in readers {
         let knows = reader.get("knows").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -100,7 +100,13 @@ mod tests {
 
     fn clients() -> Vec<Client> {
         let secrets = vec![Secret::new(b"new: p@ss+%".to_vec()), Secret::new(b"old".to_vec())];
-        vec![Client { name: "a b".into(), secrets, audience: Vec::new(), may_call: Vec::new() }]
+        vec![Client {
+            name: "a b".into(),
+            secrets,
+            audience: Vec::new(),
+            certificate: None,
+            may_call: Vec::new(),
+        }]
     }
 
     fn ask(failures: &mut Failures, both: &str, now: UnixMillis) -> Result<(), Refused> {

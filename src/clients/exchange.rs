@@ -51,7 +51,8 @@ impl Desk {
             }
         };
         let act = actors(client, &token)?;
-        let minted = tools.minter.mint_exchanged(&live.session, template, &act, now).map_err(|error| match error {
+        let actor = (&act, client.certificate.as_deref());
+        let minted = tools.minter.mint_exchanged(&live.session, template, actor, now).map_err(|error| match error {
             TokenError::SessionEnding => bad,
             TokenError::NoKey => Refused::Unavailable,
             TokenError::TooLarge { .. }

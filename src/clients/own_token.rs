@@ -6,7 +6,7 @@ use crate::config::TokenProfile;
 use crate::format::jwk::JwkSet;
 use crate::format::jws::{Typ, Unverified};
 use crate::revocation::{Live, RevocationError};
-use crate::token::{Ring, Slots};
+use crate::token::{Minter, Ring, Slots};
 use http::HeaderValue;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -39,8 +39,12 @@ pub(super) enum Behind {
 }
 
 impl OwnKeys {
-    /// The claims of a token that one of the keys signed, and what kind it is.
-    fn claims(&self, ring: &Ring, token: &[u8]) -> Option<(Vec<u8>, TokenProfile)> {
+    /// The claims of a token that one of the keys signed, what kind it is, and for whom alone it can be.
+    fn claims<'t>(
+        &self,
+        minter: &'t Minter,
+        token: &[u8],
+    ) -> Option<(Vec<u8>, TokenProfile, Option<&'t str>)> {
         let token = Unverified::read(token).ok()?;
         let is = |typ: &Typ| token.check_typ(typ).is_ok();
         let profile = if is(&Typ::Usual) {
@@ -50,8 +54,12 @@ impl OwnKeys {
         } else {
             return None;
         };
-        let signed = !token.brings_key && self.signed(ring, &token);
-        Some((token.payload().ok().filter(|_| signed)?, profile))
+        let kid = token.kid.as_deref();
+        let secrets = minter.templates().secrets().iter().filter(|secret| Some(&*secret.kid) == kid);
+        let mut shared = secrets.filter(|secret| token.is_signed_by(&secret.key));
+        let of = shared.next().map(|secret| secret.audience.as_str());
+        let signed = !token.brings_key && (of.is_some() || self.signed(&minter.ring().now(), &token));
+        Some((token.payload().ok().filter(|_| signed)?, profile, of))
     }
 
     fn signed(&self, ring: &Ring, token: &Unverified<'_>) -> bool {
@@ -77,16 +85,18 @@ impl OwnToken {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
-        let (claims, profile) = match tools.minter.opened(token) {
-            Some(claims) => (claims, TokenProfile::Reference),
-            None => keys.claims(&tools.minter.ring().now(), token)?,
+        let (claims, profile, of) = match tools.minter.opened(token) {
+            Some(claims) => (claims, TokenProfile::Reference, None),
+            None => keys.claims(tools.minter, token)?,
         };
         let Ok(Value::Object(claims)) = serde_json::from_slice(&claims) else { return None };
         let token = Self { claims, profile };
         let ours = token.text("iss") == Some(issuer);
         let ends = token.claims.get("exp").and_then(Value::as_u64)?;
         let for_them = token.audience().iter().any(|named| audience.iter().any(|known| known == named));
-        (ours && ends > now.as_secs() && for_them).then_some(token)
+        // Whoever shares a secret can sign with it, and so only for itself.
+        let in_its_right = of.is_none_or(|of| token.audience() == [of]);
+        (ours && ends > now.as_secs() && for_them && in_its_right).then_some(token)
     }
 
     /// What is behind it, asked at its store.

@@ -11,6 +11,8 @@ pub struct Client {
     pub secrets: Vec<Secret>,
     /// Which audiences it is; at least one.
     pub audience: Vec<String>,
+    /// The thumbprint of the certificate with which it calls them.
+    pub certificate: Option<String>,
     /// Audiences for which it gets tokens.
     pub may_call: Vec<String>,
 }

@@ -13,7 +13,7 @@ const KEYS: &[(&str, &str)] = &[
 ];
 
 /// Words, as the key's path and the word.
-const WORDS: &[(&str, &str)] = &[("tokens.algorithm", "HS256")];
+const WORDS: &[(&str, &str)] = &[];
 
 /// Whether `key` of the table at `path` is to come.
 pub(crate) fn key(path: &str, key: &str) -> bool {

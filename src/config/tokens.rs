@@ -17,6 +17,8 @@ pub struct Tokens {
     pub algorithm: Located<Algorithm>,
     /// Those that routes and `[pair]` name beside it.
     pub more_algorithms: Vec<Algorithm>,
+    /// What HS256 tokens are signed with, by the audience that shares it, the newest first.
+    pub secrets: Vec<(String, Vec<Secret>)>,
     /// Largest token, in bytes.
     pub max_bytes: usize,
     /// What is the same in all transaction tokens.
@@ -33,10 +35,10 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// The algorithms that some token is signed with, each once.
+    /// The algorithms that some token is signed with, each once, but for HS256, which has no keys in the ring.
     pub fn algorithms(&self) -> Vec<Algorithm> {
         let mut all = vec![self.algorithm.value];
-        for more in &self.more_algorithms {
+        for more in self.more_algorithms.iter().filter(|more| **more != Algorithm::HS256) {
             if !all.contains(more) {
                 all.push(*more);
             }

@@ -78,6 +78,8 @@ pub enum Algorithm {
     PS256,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RS256,
+    /// HMAC with SHA-256: whoever verifies can sign.
+    HS256,
 }
 
 /// Which of an upstream's endpoints a request goes to.

@@ -1,7 +1,7 @@
 //! A session for a pair of tokens, the pair for the next one, and its end.
 
 use crate::clock::UnixMillis;
-use crate::config::{Freshness, Outage, Pair, RefreshPlace};
+use crate::config::{Confirmation, Freshness, Outage, Pair, RefreshPlace};
 use crate::door::answer::{self, Into, REFRESH_COOKIE};
 use crate::door::fields::Fields;
 use crate::door::refresh_token::RefreshToken;
@@ -89,7 +89,7 @@ impl Door {
             Verdict::Absent => return Err(Turned::NoSession(None)),
             Verdict::Rejected(reject) => return Err(Turned::NoSession(Some(reject))),
         };
-        let user = user(&session).ok_or(Turned::NoSession(None))?;
+        let user = user(&session, visit.certificate()?).ok_or(Turned::NoSession(None))?;
         let access = visit.mint(&session, witness)?;
         let random = || Turned::Token(TokenError::RandomFailed);
         let refresh = RefreshToken::first(session.session().sid.as_str()).ok_or_else(random)?;
@@ -111,6 +111,7 @@ impl Door {
         if visit.fields.get("grant_type").is_some_and(|kind| kind != "refresh_token") {
             return Err(Turned::Unclear("grant_type is not refresh_token"));
         }
+        let certificate = visit.certificate()?;
         let shown = visit.shown("refresh_token")?.ok_or(Turned::Unclear("there is no refresh token"))?;
         let shown = RefreshToken::parse(&shown).ok_or(Turned::Dead(Dead::Malformed))?;
         let name = shown.name();
@@ -122,7 +123,9 @@ impl Door {
                 return self.bury(&shown, Dead::SessionOver).await;
             }
         };
-        let Some(user) = user(&session) else { return self.bury(&shown, Dead::SessionOver).await };
+        let Some(user) = user(&session, certificate) else {
+            return self.bury(&shown, Dead::SessionOver).await;
+        };
         let access = visit.mint(&session, witness)?;
         let nonce = nonce().ok_or(Turned::Token(TokenError::RandomFailed))?;
         let (key_hash, hash) = (shown.key_hash(), shown.hash());
@@ -202,6 +205,15 @@ impl Visit<'_> {
         Ok(token)
     }
 
+    /// The certificate that the pair is bound to, where pairs are.
+    fn certificate(&self) -> Result<Option<&str>, Turned> {
+        match (self.pair.token.cnf, self.transaction.certificate) {
+            (Confirmation::None, _) => Ok(None),
+            (Confirmation::ClientCertificate, Some(thumbprint)) => Ok(Some(thumbprint)),
+            (Confirmation::ClientCertificate, None) => Err(Turned::NoCertificate),
+        }
+    }
+
     /// The token that is shown: in the cookie, or in the body under `field`.
     fn shown(&self, field: &str) -> Result<Option<Vec<u8>>, Turned> {
         match self.place() {
@@ -229,14 +241,18 @@ impl Visit<'_> {
     }
 }
 
-/// Whose session it is, as a hash; `None` for a guest.
-fn user(session: &VerifiedSession<Slots>) -> Option<String> {
+/// Whose session it is, and with which certificate they come, as a hash; `None` for a guest.
+fn user(session: &VerifiedSession<Slots>, certificate: Option<&str>) -> Option<String> {
     let session = session.session();
     session.subject.as_ref()?;
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(session.client_id.as_bytes());
     context.update(b"\0");
     context.update(session.sub.as_bytes());
+    if let Some(thumbprint) = certificate {
+        context.update(b"\0");
+        context.update(thumbprint.as_bytes());
+    }
     Some(URL_SAFE_NO_PAD.encode(context.finish()))
 }
 

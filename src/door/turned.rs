@@ -20,6 +20,8 @@ pub enum Turned {
     Issuer(Unavailable),
     /// A logout token that does not count.
     LogoutToken(BearerReject),
+    /// The client showed no certificate, and pairs are bound to one.
+    NoCertificate,
     /// No session, or none that is taken.
     NoSession(Option<Reject>),
     /// The session's store could not be asked.
@@ -72,6 +74,7 @@ impl Turned {
                 TokenError::RandomFailed | TokenError::SigningFailed | TokenError::UnknownTemplate,
             ) => Reason::TokenFailed,
             Self::Issuer(_) => Reason::IssuerUnavailable,
+            Self::NoCertificate => Reason::CertificateRequired,
             Self::LogoutToken(_) | Self::Unclear(_) => Reason::InvalidRequest,
         }
     }
@@ -83,6 +86,7 @@ impl Turned {
             Self::Issuer(unavailable) => {
                 unavailable.source.as_deref().map_or("no answer in time".to_owned(), |source| chain(source))
             }
+            Self::NoCertificate => "no-certificate".to_owned(),
             Self::LogoutToken(reject) => format!("{}: {reject}", reject.code()),
             Self::NoSession(reject) => {
                 reject.as_ref().map_or("no-session", |reject| reject.code()).to_owned()
@@ -101,6 +105,7 @@ impl Turned {
             Self::NoSession(_) => "no-session",
             Self::Ending(_) | Self::Issuer(_) | Self::Session(_) | Self::State(_) => "unavailable",
             Self::LogoutToken(_) => "refused",
+            Self::NoCertificate => "no-certificate",
             Self::Token(_) => "token-failed",
             Self::Unclear(_) => "unclear",
         }

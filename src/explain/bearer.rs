@@ -3,7 +3,7 @@
 use crate::clock::{UnixMillis, in_words};
 use crate::explain::shown::{Mask, clip};
 use crate::explain::step::Step;
-use crate::issuer::{BearerError, BearerReject, Presented};
+use crate::issuer::{BearerError, BearerReject, Presentation, Presented};
 use crate::pipeline::Shared;
 use crate::request::Inbound;
 use crate::route::Route;
@@ -32,13 +32,20 @@ pub(super) async fn look(shared: &Shared, inbound: &Inbound<()>, route: &Route, 
         Presented::Token(bearer) => bearer,
     };
     let issuers = shared.issuers();
-    let judged = issuers.judge(bearer, among, shared.now()).await;
+    let judged = issuers.judge(bearer, among, Presentation { now: shared.now(), certificate: None }).await;
     let name = judged.issuer.and_then(|id| issuers.name(id));
     let named = name.map_or_else(String::new, |name| format!("issuer {}: ", clip(name)));
     match judged.verdict {
         Ok(session) => {
             let step = Step::passed("bearer", format!("{named}signature and claims are right"));
             Looked::Verified(facts(step, &session, shared.now(), mask), session)
+        }
+        Err(BearerError::Rejected(BearerReject::UnknownIssuer | BearerReject::Opaque))
+            if let Some(name) = elsewhere(shared, route) =>
+        {
+            let what =
+                format!("of none of the route's issuers: it goes on to upstream {} as it came", clip(name));
+            Looked::Ends(Step::passed("bearer", what).with("note", "nobody has judged it (`other_bearers`)"))
         }
         Err(BearerError::Rejected(reject)) => {
             let step = Step::refused("bearer", format!("{named}{reject}"));
@@ -54,6 +61,12 @@ pub(super) async fn look(shared: &Shared, inbound: &Inbound<()>, route: &Route, 
             Looked::Ends(step.with("error", clip(&chain(&error))))
         }
     }
+}
+
+/// Who judges bearers of others.
+fn elsewhere<'s>(shared: &'s Shared, route: &Route) -> Option<&'s str> {
+    let upstream = shared.config.upstreams.get(route.rules.other_bearers?.0)?;
+    Some(&upstream.name)
 }
 
 fn facts(mut step: Step, session: &VerifiedSession<Slots>, now: UnixMillis, mask: Mask) -> Step {

@@ -101,7 +101,9 @@ impl Feed {
             .into_iter()
             .filter(|(learnt, at, _)| *learnt > seq && UnixMillis::new(*at).plus(self.longest) > now);
         let named = entries.filter_map(|(_, at, ended)| match ended {
-            Ended::Session { sid, .. } => Some(Entry { at, kind: "session", name: sid }),
+            Ended::Session { sid, .. } | Ended::Gone { sid, .. } => {
+                Some(Entry { at, kind: "session", name: sid })
+            }
             Ended::Token { jti, .. } => Some(Entry { at, kind: "token", name: jti }),
             Ended::User { .. } | Ended::Lifted { .. } => None,
         });

@@ -19,6 +19,7 @@ fn internal(readiness: Readiness) -> Internal {
         defaults: TokenOptions::default(),
         algorithm: Located { value: Algorithm::ES256, at },
         more_algorithms: Vec::new(),
+        secrets: Vec::new(),
         max_bytes: 4096,
         txn: Txn { trust_domain: "shop".into(), workload: "gateway".into() },
         keys: KeySource::Directory(Located { value: path, at }),

@@ -9,7 +9,7 @@ use crate::issuer::bearer::Bearer;
 use crate::issuer::introspection::Introspection;
 use crate::issuer::keys::Keys;
 use crate::issuer::reject::{BearerError, BearerReject};
-use crate::issuer::verifier::{CLAIMS, Proofs, Sound, Verifier};
+use crate::issuer::verifier::{CLAIMS, Presentation, Proofs, Sound, Verifier};
 use crate::session::{BearerIdentity, FingerprintKey, VerifiedSession};
 use crate::telemetry::Metrics;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -104,20 +104,20 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
     }
 
     /// What [`Issuers::judge`] would say of a token that verified before, without waiting.
-    pub fn recall(&self, bearer: Bearer<'_>, among: &[IssuerId], now: UnixMillis) -> Option<Judged<T>> {
+    pub fn recall(&self, bearer: Bearer<'_>, among: &[IssuerId], at: Presentation<'_>) -> Option<Judged<T>> {
         let known = self.known.get(&hash(bearer))?;
         let verifier = self.verifiers.get(known.issuer.0)?;
-        let stale = known.sound.counts_until.is_some_and(|until| until <= now);
+        let stale = known.sound.counts_until.is_some_and(|until| until <= at.now);
         if stale || !among.contains(&known.issuer) || verifier.generation() != known.sound.generation {
             return None;
         }
         verifier.metrics.count("remembered");
-        let verdict = proof(&known.sound, now).map_err(|reject| BearerError::Rejected(reject.into()));
+        let verdict = proof(&known.sound, at).map_err(BearerError::Rejected);
         Some(Judged { issuer: Some(known.issuer), from_memory: true, verdict })
     }
 
     /// Judges a bearer by the issuer that it names, if that is one of `among`.
-    pub async fn judge(&self, bearer: Bearer<'_>, among: &[IssuerId], now: UnixMillis) -> Judged<T> {
+    pub async fn judge(&self, bearer: Bearer<'_>, among: &[IssuerId], at: Presentation<'_>) -> Judged<T> {
         let rejected = |reject: BearerReject| Judged {
             issuer: None,
             from_memory: false,
@@ -134,7 +134,7 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
                     Err(_) if !is_jwt => BearerReject::Opaque,
                     Err(reject) => reject.into(),
                 };
-                return self.ask(bearer, among, now).await.unwrap_or_else(|| rejected(reject));
+                return self.ask(bearer, among, at).await.unwrap_or_else(|| rejected(reject));
             }
         };
         // Two tables may have one `iss` and differ in audience or keys: the first that verifies counts, else the first's word.
@@ -145,7 +145,7 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
             };
             let Proofs::Keys(keys) = &verifier.proofs else { continue };
             let verified = verifier.verify(keys, &token, &self.fingerprints).await;
-            let verdict = self.conclude(id, verifier, bearer, verified, now);
+            let verdict = self.conclude((id, verifier), bearer, verified, at);
             let judged = Judged { issuer: Some(id), from_memory: false, verdict };
             if judged.verdict.is_ok() {
                 return judged;
@@ -162,7 +162,7 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
     }
 
     /// Asks the first issuer that can be asked; `None` if there is none.
-    async fn ask(&self, bearer: Bearer<'_>, among: &[IssuerId], now: UnixMillis) -> Option<Judged<T>> {
+    async fn ask(&self, bearer: Bearer<'_>, among: &[IssuerId], at: Presentation<'_>) -> Option<Judged<T>> {
         let (id, verifier, word) = among.iter().find_map(|id| {
             let verifier = self.verifiers.get(id.0)?;
             let Proofs::Word(word) = &verifier.proofs else { return None };
@@ -170,15 +170,15 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
         })?;
         let hash = hash(bearer);
         let (verified, flight) = match word.board(hash).await {
-            Ok(Some(flight)) => (self.told(verifier, word, (bearer, hash), now).await, Some(flight)),
-            Ok(None) => match self.recall(bearer, among, now) {
+            Ok(Some(flight)) => (self.told(verifier, word, (bearer, hash), at.now).await, Some(flight)),
+            Ok(None) => match self.recall(bearer, among, at) {
                 Some(judged) => return Some(judged),
                 None if word.is_refused(&hash) => (Err(BearerError::Rejected(BearerReject::Inactive)), None),
                 None => (Err(word.unavailable(None)), None),
             },
             Err(error) => (Err(error), None),
         };
-        let verdict = self.conclude(id, verifier, bearer, verified, now);
+        let verdict = self.conclude((id, verifier), bearer, verified, at);
         // Who waits for it finds what was made of it.
         drop(flight);
         Some(Judged { issuer: Some(id), from_memory: false, verdict })
@@ -210,14 +210,13 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
 
     fn conclude(
         &self,
-        id: IssuerId,
-        verifier: &Verifier,
+        (id, verifier): (IssuerId, &Verifier),
         bearer: Bearer<'_>,
         verified: Result<Sound<T>, BearerError>,
-        now: UnixMillis,
+        at: Presentation<'_>,
     ) -> Result<VerifiedSession<T>, BearerError> {
         let verdict = verified.and_then(|sound| {
-            let proof = proof(&sound, now).map_err(|reject| BearerError::Rejected(reject.into()))?;
+            let proof = proof(&sound, at).map_err(BearerError::Rejected)?;
             let weight = WEIGHT_FIXED + WEIGHT_FACTOR * bearer.expose().len();
             let weight = u32::try_from(weight).unwrap_or(u32::MAX);
             self.known.insert(hash(bearer), Arc::new(Known { issuer: id, sound, weight }));
@@ -237,10 +236,10 @@ fn hash(bearer: Bearer<'_>) -> [u8; 32] {
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-fn proof<T>(sound: &Sound<T>, now: UnixMillis) -> Result<VerifiedSession<T>, Reject> {
-    sound.judge(now)?;
+fn proof<T>(sound: &Sound<T>, at: Presentation<'_>) -> Result<VerifiedSession<T>, BearerReject> {
+    sound.judge(at)?;
     let ends_at = sound.ends_at.or(sound.counts_until);
-    Ok(BearerIdentity::proof(Arc::clone(&sound.session), ends_at, now))
+    Ok(BearerIdentity::proof(Arc::clone(&sound.session), ends_at, at.now))
 }
 
 /// Whose token it says it is: which issuer's rules it is held to, and nothing more.

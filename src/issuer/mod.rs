@@ -36,3 +36,4 @@ pub use bearer::{Bearer, Presented};
 pub use issuers::{Issuers, Judged};
 pub use logout_token::{LogoutRule, LogoutToken};
 pub use reject::{BearerError, BearerReject, Unavailable};
+pub use verifier::Presentation;

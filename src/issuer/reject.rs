@@ -24,6 +24,8 @@ pub enum BearerReject {
     KeyInToken,
     /// The Authorization is no one well-formed bearer.
     MalformedBearer,
+    /// It is bound to a certificate or a key that was not shown with it: somebody else has got hold of it.
+    NotTheirs,
     /// It is no JWT, and no issuer of the route can be asked about others.
     Opaque,
     /// What is wrong with it would be wrong with a token in a cookie too.
@@ -51,6 +53,7 @@ impl BearerReject {
             Self::Inactive => "inactive",
             Self::KeyInToken => "key-in-token",
             Self::MalformedBearer => "malformed-bearer",
+            Self::NotTheirs => "not-theirs",
             Self::Opaque | Self::Token(Reject::MalformedCookie(_)) => "malformed-token",
             Self::Token(reject) => reject.code(),
             Self::UnknownIssuer => "unknown-issuer",
@@ -74,6 +77,9 @@ impl std::fmt::Display for BearerReject {
                 f.write_str("it brings a key or says where to fetch one (`jku`, `jwk`, `x5u`)")
             }
             Self::Opaque => f.write_str("it is malformed: not a JWT: no three parts"),
+            Self::NotTheirs => {
+                f.write_str("it is bound to a certificate or key (`cnf`) that did not come with it")
+            }
             Self::MalformedBearer => f.write_str("Authorization is not one bearer token"),
             Self::Token(Reject::MalformedCookie(what)) => write!(f, "it is malformed: {what}"),
             Self::Token(Reject::ClaimRefused(what)) => write!(f, "it is not for us: {what}"),

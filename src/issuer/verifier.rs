@@ -1,7 +1,7 @@
 //! One issuer: its keys, its rules, and how its tokens become sessions.
 
 use crate::clock::UnixMillis;
-use crate::codec::Limits;
+use crate::codec::{Limits, Value};
 use crate::config::{ConfigError, Issuer, IssuerId, IssuerKeys, JwsAlgorithm};
 use crate::format::Reject;
 use crate::format::claims::{ClaimRules, Claims};
@@ -52,6 +52,27 @@ pub(super) struct Sound<T> {
     pub(super) ends_at: Option<UnixMillis>,
     /// When its issuer is to be asked again.
     pub(super) counts_until: Option<UnixMillis>,
+    bound_to: Bound,
+}
+
+/// Who may show a token (RFC 7800).
+#[derive(Debug)]
+enum Bound {
+    /// Whoever has it.
+    Nobody,
+    /// Whoever comes with this certificate (RFC 8705 §3.1), by its thumbprint.
+    Certificate(String),
+    /// Who proves what we cannot check (RFC 9449 and others).
+    Unknown,
+}
+
+/// How a token comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Presentation<'a> {
+    /// When.
+    pub now: UnixMillis,
+    /// The thumbprint of the certificate that its client showed.
+    pub certificate: Option<&'a str>,
 }
 
 impl Verifier {
@@ -114,7 +135,8 @@ impl Verifier {
         }
         let session = self.identity.session(&data, token.signed, fingerprints).map_err(refused)?;
         let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
-        Ok(Sound { session, generation, begins_at, ends_at, counts_until: None })
+        let bound_to = Bound::of(&data);
+        Ok(Sound { session, generation, begins_at, ends_at, counts_until: None, bound_to })
     }
 
     /// The payload of a token that one of the issuer's keys signed, and the state of the keys.
@@ -152,7 +174,8 @@ impl Verifier {
         let Claims { data, ends_at, begins_at } = self.claims.read(answer, CLAIMS)?;
         let session = self.identity.session(&data, token, fingerprints)?;
         let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
-        Ok(Sound { session, generation: 0, begins_at, ends_at, counts_until: Some(counts_until) })
+        let (bound_to, counts_until) = (Bound::of(&data), Some(counts_until));
+        Ok(Sound { session, generation: 0, begins_at, ends_at, counts_until, bound_to })
     }
 
     /// Which state of its keys a token is good for.
@@ -165,15 +188,32 @@ impl Verifier {
 }
 
 impl<T> Sound<T> {
-    /// Whether it has begun and not ended.
-    pub(super) fn judge(&self, now: UnixMillis) -> Result<(), Reject> {
+    /// Whether it has begun and not ended, and comes with what it is bound to.
+    pub(super) fn judge(
+        &self,
+        Presentation { now, certificate }: Presentation<'_>,
+    ) -> Result<(), BearerReject> {
         if self.ends_at.or(self.counts_until).is_none_or(|end| end <= now) {
-            return Err(Reject::Expired);
+            return Err(Reject::Expired.into());
         }
         if self.begins_at.is_some_and(|begin| begin > now) {
-            return Err(Reject::NotYetValid);
+            return Err(Reject::NotYetValid.into());
         }
-        Ok(())
+        match &self.bound_to {
+            Bound::Nobody => Ok(()),
+            Bound::Certificate(thumbprint) if certificate == Some(thumbprint) => Ok(()),
+            Bound::Certificate(_) | Bound::Unknown => Err(BearerReject::NotTheirs),
+        }
+    }
+}
+
+impl Bound {
+    fn of(claims: &Value) -> Self {
+        let Some(cnf) = claims.get("cnf") else { return Self::Nobody };
+        match (cnf, cnf.get("x5t#S256").and_then(Value::as_text)) {
+            (Value::Map(all), Some(thumbprint)) if all.len() == 1 => Self::Certificate(thumbprint.to_owned()),
+            _ => Self::Unknown,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests that bring a bearer: it goes before the cookie, and a wrong one is an end.
 
 use crate::guard::Admitted;
-use crate::issuer::{BearerError, BearerReject, Judged, Presented};
+use crate::issuer::{BearerError, BearerReject, Judged, Presentation, Presented};
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::record::Record;
 use crate::pipeline::refusal::{Cause, Refusal};
@@ -9,6 +9,7 @@ use crate::pipeline::{Caller, Judgement, Way};
 use crate::request::Inbound;
 use crate::respond::Reason;
 use crate::session::{Verdict, VerifiedSession, Voucher};
+use crate::tls::ClientCertificate;
 use crate::token::Slots;
 
 /// Whether a bearer speaks for it.
@@ -51,15 +52,17 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Judgement, Refusal> {
         let (issuers, among) = (self.shared().issuers(), &way.route.rules.issuers);
+        let certificate = inbound.shown().certificate.as_deref().map(ClientCertificate::thumbprint);
+        let at = Presentation { now: record.now, certificate };
         let judged = match presented {
-            Presented::Token(bearer) => match issuers.recall(bearer, among, record.now) {
+            Presented::Token(bearer) => match issuers.recall(bearer, among, at) {
                 Some(judged) => judged,
                 None => {
                     let client = inbound.origin().client;
                     if let Some(limiter) = self.limiter() {
                         limiter.lookup(client).map_err(|exceeded| self.limited(way.route, exceeded))?;
                     }
-                    let judged = issuers.judge(bearer, among, record.now).await;
+                    let judged = issuers.judge(bearer, among, at).await;
                     // A made-up token costs as much as a made-up session id, and counts as one.
                     if let (Some(limiter), Err(BearerError::Rejected(reject))) =
                         (self.limiter(), &judged.verdict)

@@ -99,7 +99,7 @@ impl Shared {
     ) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let ring = carried::ring(&config, before).map_err(|found| errors.extend(found)).ok();
-        let templates = Templates::build(&config).map_err(|found| errors.extend(found)).ok();
+        let templates = Templates::build(&config);
         let profiles = parts::profiles(&config, &mut errors);
         let routes =
             RouteTable::build(std::mem::take(&mut config.routes)).map_err(|found| errors.extend(found)).ok();
@@ -107,7 +107,7 @@ impl Shared {
         let standings = carried::standings(&config, before, &metrics);
         let forwarder = Forwarder::new(&config.upstreams, &standings, tunnels.clone(), None);
         errors.extend(forwarder.err().into_iter().flatten());
-        let (Some(ring), Some(templates), Some(routes)) = (ring, templates, routes) else {
+        let (Some(ring), Some(routes)) = (ring, routes) else {
             return Err(errors);
         };
         if !errors.is_empty() {

@@ -11,6 +11,7 @@ use crate::request::{Cookies, Inbound, ParseError};
 use crate::respond::{Form, Reason, ResponseBody, drain};
 use crate::revocation::Revoker;
 use crate::session::{Authenticated, SessionError, Verdict};
+use crate::tls::ClientCertificate;
 use crate::token::{InternalToken, Slots, TemplateId, TokenError, Transaction};
 use bytes::Bytes;
 use http::header::{CONNECTION, ORIGIN};
@@ -73,12 +74,13 @@ impl Gateway {
         };
         let word = calling.endpoint.word();
         let id = record.id;
+        let shown = inbound.shown().certificate.clone();
         let transaction = Transaction {
             id: id.as_str(),
             client,
             https: inbound.origin().https,
             target: None,
-            certificate: None,
+            certificate: shown.as_deref().map(ClientCertificate::thumbprint),
         };
         let cookies = inbound.take_cookies();
         let (headers, body) = inbound.into_message();

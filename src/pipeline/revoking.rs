@@ -40,7 +40,9 @@ impl Gateway {
     pub async fn follow_endings(&self) {
         if let Some(revoker) = &self.revoker {
             let searching = revoker.run_searches(&self.authenticator, || self.now());
-            tokio::join!(revoker.follow(|| self.now()), searching);
+            self.shared.cache().collect_departed(self.shared.clock().clone());
+            let telling = revoker.tell_departed(self.shared.cache(), || self.now());
+            tokio::join!(revoker.follow(|| self.now()), searching, telling);
         }
     }
 }

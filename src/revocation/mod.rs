@@ -13,6 +13,9 @@
 //! sessions that never came by here, the store is searched, slowly, for the rest. The mark stands until that is done: who logs in
 //! again meanwhile has to do so once more. What is searched for is kept with the rest, so that another gateway goes on where one ended.
 //!
+//! What an app ends itself is heard of by the session cache: the record of a session of which tokens go on is gone (`departed`). That is for
+//! services that hold such tokens; at the gateways the session is over by being gone.
+//!
 //! Errors: an ending that could not be begun is an error, and nothing has changed. Once the mark stands, the sessions are over here,
 //! whatever happens to the search, which says so in the log if it cannot go on.
 //!
@@ -21,6 +24,7 @@
 //!
 //! The folder is a *roof*.
 
+mod departed;
 mod ending;
 mod register;
 mod seal;

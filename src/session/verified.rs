@@ -47,6 +47,8 @@ pub struct Marks {
     noted: AtomicU64,
     /// With which state of what was ended it was last found to go on.
     cleared: AtomicU64,
+    /// When the last token ends that was made of it, in milliseconds since 1970.
+    vouched: AtomicU64,
 }
 
 impl Marks {
@@ -58,6 +60,16 @@ impl Marks {
     /// It was, and need not be again before that.
     pub fn noted_until(&self, then: UnixMillis) {
         self.noted.store(then.as_millis(), Ordering::Relaxed);
+    }
+
+    /// A token was made of it that lives until then.
+    pub fn vouch_until(&self, then: UnixMillis) {
+        self.vouched.fetch_max(then.as_millis(), Ordering::Relaxed);
+    }
+
+    /// When the last of them ends.
+    pub(super) fn vouched_until(&self) -> UnixMillis {
+        UnixMillis::new(self.vouched.load(Ordering::Relaxed))
     }
 
     pub(super) fn is_cleared(&self, generation: u64) -> bool {

@@ -35,6 +35,13 @@ pub enum Ended {
         /// Until when that matters.
         until: u64,
     },
+    /// A session that its app ended: its record was gone. For the feed alone.
+    Gone {
+        /// Its fingerprint.
+        sid: String,
+        /// Until when that matters.
+        until: u64,
+    },
     /// All sessions of a user are over while the mark stands.
     User {
         /// Who, as a hash.
@@ -73,6 +80,7 @@ struct Table {
     /// In the order of their times, each with the generation in which it was learnt.
     entries: BTreeMap<(u64, String), (u64, Ended)>,
     sessions: HashMap<String, Vec<Tombstone>>,
+    gone: HashMap<String, u64>,
     users: HashMap<String, (u64, Option<Mark>)>,
     tokens: HashMap<String, u64>,
 }
@@ -172,6 +180,14 @@ impl Endings {
             .any(|dead| dead.until > now && dead.user == user && Some(&dead.record) == record.as_ref())
     }
 
+    /// Whether it is told already that a session is over.
+    pub fn has_session(&self, sid: &str, now: UnixMillis) -> bool {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let now = now.as_millis();
+        table.gone.get(sid).is_some_and(|until| *until > now)
+            || table.sessions.get(sid).is_some_and(|dead| dead.iter().any(|dead| dead.until > now))
+    }
+
     /// Whether a token was ended by its id.
     pub fn has_token(&self, jti: &str, now: UnixMillis) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -193,6 +209,9 @@ impl Table {
             Ended::Session { sid, user, record, until } => {
                 let dead = Tombstone { user: user.clone(), record: record.clone(), until: *until };
                 self.sessions.entry(sid.clone()).or_default().push(dead);
+            }
+            Ended::Gone { sid, until } => {
+                self.gone.insert(sid.clone(), *until);
             }
             Ended::User { user, spared, until } => {
                 self.mark(at, user, Some(Mark { spared: spared.clone(), until: *until }));
@@ -220,7 +239,7 @@ impl Table {
             self.entries.pop_first();
         }
         let entries = std::mem::take(&mut self.entries);
-        (self.sessions, self.users, self.tokens) = Default::default();
+        (self.sessions, self.gone, self.users, self.tokens) = Default::default();
         entries.iter().for_each(|((at, _), (_, ended))| self.take(*at, ended));
         self.entries = entries;
     }
@@ -230,9 +249,10 @@ impl Ended {
     /// Until when it matters.
     const fn until(&self) -> Option<u64> {
         match self {
-            Self::Session { until, .. } | Self::User { until, .. } | Self::Token { until, .. } => {
-                Some(*until)
-            }
+            Self::Session { until, .. }
+            | Self::Gone { until, .. }
+            | Self::User { until, .. }
+            | Self::Token { until, .. } => Some(*until),
             Self::Lifted { .. } => None,
         }
     }

@@ -30,6 +30,7 @@ pub(super) const fn located<T>(value: T) -> Located<T> {
 /// The committed test key for this algorithm.
 pub(super) fn pem(algorithm: Algorithm) -> &'static str {
     match algorithm {
+        Algorithm::HS256 => unreachable!("it has no key in a ring"),
         Algorithm::ES256 => include_str!("../../tests/keys/test-p256-sec1.pem"),
         Algorithm::ES384 => include_str!("../../tests/keys/test-p384-sec1.pem"),
         Algorithm::EdDSA => include_str!("../../tests/keys/test-ed25519-pkcs8.pem"),
@@ -48,6 +49,7 @@ pub(super) fn tokens(keys: KeySource, algorithm: Algorithm) -> Tokens {
         defaults: TokenOptions::default(),
         algorithm: located(algorithm),
         more_algorithms: Vec::new(),
+        secrets: Vec::new(),
         max_bytes: 4096,
         txn: Txn { trust_domain: "shop.internal".into(), workload: "gateway.shop.internal".into() },
         keys,
@@ -168,7 +170,7 @@ pub(super) fn minter(ring: Arc<KeyRing>, mut routes: Vec<Route>) -> Minter {
     if let Some(first) = ring.now().keys().next() {
         routes.iter_mut().for_each(|route| route.token.algorithm = first.algorithm());
     }
-    Minter::new(ring, Templates::build(&config(routes)).unwrap())
+    Minter::new(ring, Templates::build(&config(routes)))
 }
 
 /// A request, where it does not matter which.

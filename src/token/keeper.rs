@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How often the ring is looked at: a change made elsewhere is seen so soon.
 const LOOK: Duration = Duration::from_secs(1);
+/// Every how many looks gateways tell each other who fetched the key set.
+const SHARE_EVERY: u32 = 5;
 /// What services allow for clocks that differ; most libraries' default.
 const LEEWAY: Duration = Duration::from_secs(60);
 /// How long an operator waits for the keeper.
@@ -78,8 +80,12 @@ pub struct KeyReport {
     pub now: UnixMillis,
     /// Every key.
     pub keys: Vec<KeyLine>,
-    /// Every service that fetched the key set from this gateway lately.
+    /// Every service that fetched the key set lately.
     pub readers: Vec<Reader>,
+    /// Whether those are of all gateways, or of this one alone.
+    pub of_all: bool,
+    /// Since when every gateway publishes these keys: a service that fetched them from another just before has the older ones.
+    pub everywhere_at: UnixMillis,
     /// How long a service may go by what it fetched.
     pub max_age: Duration,
 }
@@ -109,7 +115,9 @@ impl KeyDesk {
             while let Some(Asked { answer, .. }) = orders.0.recv().await {
                 let max_age = Duration::from_secs(300);
                 let (keys, readers) = (Vec::new(), Vec::new());
-                let _ = answer.send(Ok(KeyReport { now: UnixMillis::new(0), keys, readers, max_age }));
+                let (now, of_all) = (UnixMillis::new(0), false);
+                let everywhere_at = now;
+                let _ = answer.send(Ok(KeyReport { now, keys, readers, of_all, everywhere_at, max_age }));
             }
         });
         desk
@@ -139,6 +147,7 @@ pub struct Keeper {
     clock: Clock,
     held: HashMap<String, Arc<Key>>,
     ledger: Ledger,
+    everywhere_at: UnixMillis,
     trouble: Option<String>,
 }
 
@@ -154,13 +163,25 @@ impl Keeper {
         let keep = life + LEEWAY + keys.max_age();
         let rules = Rules { algorithms, every: rotation.every, publish: rotation.publish, keep };
         let held = keys.now().keys().map(|key| (key.kid().to_string(), Arc::clone(key))).collect();
-        Self { keys, place, rules, clock, held, ledger: Ledger::default(), trouble: None }
+        Self {
+            keys,
+            place,
+            rules,
+            clock,
+            held,
+            ledger: Ledger::default(),
+            everywhere_at: UnixMillis::new(0),
+            trouble: None,
+        }
     }
 
     /// Keeps it as long as it is polled; `changed` hears of every other ring.
     pub async fn run(mut self, mut orders: KeyOrders, changed: impl Fn(&Ring)) {
         let mut is_asked = true;
-        loop {
+        for round in 0_u32.. {
+            if round % SHARE_EVERY == 0 {
+                self.share().await;
+            }
             if !matches!(self.place, Place::Fixed) {
                 let looked = self.look(None).await;
                 self.tell(looked, &changed);
@@ -177,6 +198,8 @@ impl Keeper {
                 let _ = answer.send(Ok(self.report()));
                 continue;
             }
+            // Who orders wants to know who was where until now.
+            self.share().await;
             let done = match self.look(Some(&order)).await {
                 Ok(ring) => {
                     self.tell(Ok(ring), &changed);
@@ -186,6 +209,12 @@ impl Keeper {
             };
             // Whoever asked may have gone.
             let _ = answer.send(done);
+        }
+    }
+
+    async fn share(&self) {
+        if let Some(state) = self.place.shared() {
+            self.keys.readers().share(state).await;
         }
     }
 
@@ -316,6 +345,8 @@ impl Keeper {
                     tracing::info!("the key ring can be looked at again");
                 }
                 if self.keys.replace(ring) {
+                    // The others look as often as we do, and one look may be on its way.
+                    self.everywhere_at = self.clock.now().plus(2 * LOOK);
                     changed(&self.keys.now());
                 }
             }
@@ -371,7 +402,9 @@ impl Keeper {
         }
         keys.sort_by_key(|line| line.phase);
         let now = self.clock.now();
-        KeyReport { now, keys, readers: self.keys.readers().known(now), max_age: self.keys.max_age() }
+        let of_all = self.place.shared().is_some();
+        let (everywhere_at, max_age) = (self.everywhere_at, self.keys.max_age());
+        KeyReport { now, keys, readers: self.keys.readers().known(now), of_all, everywhere_at, max_age }
     }
 }
 

@@ -1,7 +1,8 @@
 //! One signing key: held, named, and able to say what it is in public.
 
-use crate::config::{Algorithm, TokenProfile};
+use crate::config::{Algorithm, Secret, TokenProfile};
 use crate::token::pair::Pair;
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
 use base64::Engine;
@@ -29,18 +30,32 @@ impl Key {
         let (thumbprint_input, public) = pair.public_members();
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint_input.as_bytes());
         let kid = URL_SAFE_NO_PAD.encode(digest);
+        let jwk = format!(r#"{{"kid":"{kid}","use":"sig","alg":"{}",{public}}}"#, name(algorithm));
+        Some(Self::named(kid, jwk, algorithm, pair))
+    }
+
+    /// A secret that is shared with those who verify, for HS256. It is never in a ring, so never published; its name is of no use to
+    /// who does not have it.
+    pub(super) fn shared(secret: &Secret) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+        let name = hmac::sign(&key, b"the name of this secret");
+        let kid = URL_SAFE_NO_PAD.encode(name.as_ref().get(..16).unwrap_or_default());
+        Self::named(kid, String::new(), Algorithm::HS256, Pair::Secret(Box::new(key)))
+    }
+
+    fn named(kid: String, jwk: String, algorithm: Algorithm, pair: Pair) -> Self {
         let alg = name(algorithm);
         let header =
             |typ| URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","typ":"{typ}","kid":"{kid}"}}"#));
-        Some(Self {
-            jwk: format!(r#"{{"kid":"{kid}","use":"sig","alg":"{alg}",{public}}}"#),
+        Self {
             header_at_jwt: header("at+jwt"),
             header_jwt: header("JWT"),
             header_txn: header("txntoken+jwt"),
+            jwk,
             kid: kid.into(),
             algorithm,
             pair,
-        })
+        }
     }
 
     /// The thumbprint that names it.
@@ -93,6 +108,7 @@ impl Key {
         match &self.pair {
             Pair::Ed25519(_) | Pair::P256(_) => 64,
             Pair::P384(_) => 96,
+            Pair::Secret(_) => 32,
             Pair::Rsa(pair) => pair.public_modulus_len(),
         }
     }
@@ -105,11 +121,12 @@ impl Key {
             Pair::P256(pair) | Pair::P384(pair) => {
                 pair.sign(&random, message).ok().map(|signature| take(signature.as_ref()))
             }
+            Pair::Secret(key) => Some(take(hmac::sign(key, message).as_ref())),
             Pair::Rsa(pair) => {
                 let padding: &'static dyn RsaEncoding = match self.algorithm {
                     Algorithm::PS256 => &RSA_PSS_SHA256,
                     Algorithm::RS256 => &RSA_PKCS1_SHA256,
-                    Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => return None,
+                    Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA | Algorithm::HS256 => return None,
                 };
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(padding, &random, message, &mut signature).ok().map(|()| take(&signature))
@@ -117,6 +134,15 @@ impl Key {
         }
     }
 }
+
+/// The name says which key it is.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.kid == other.kid && self.algorithm == other.algorithm
+    }
+}
+
+impl Eq for Key {}
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -132,6 +158,7 @@ pub(super) const fn name(algorithm: Algorithm) -> &'static str {
         Algorithm::EdDSA => "EdDSA",
         Algorithm::PS256 => "PS256",
         Algorithm::RS256 => "RS256",
+        Algorithm::HS256 => "HS256",
     }
 }
 
@@ -142,6 +169,7 @@ pub(super) const fn needed(algorithm: Algorithm) -> &'static str {
         Algorithm::ES384 => "an EC key on P-384",
         Algorithm::EdDSA => "an Ed25519 key",
         Algorithm::PS256 | Algorithm::RS256 => "an RSA key of 2048 bits or more",
+        Algorithm::HS256 => "a secret",
     }
 }
 
@@ -151,6 +179,7 @@ pub(super) const fn recipe(algorithm: Algorithm) -> &'static str {
         Algorithm::ES256 => "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem",
         Algorithm::ES384 => "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out key.pem",
         Algorithm::EdDSA => "openssl genpkey -algorithm ED25519 -out key.pem",
+        Algorithm::HS256 => "openssl rand -hex 32",
         Algorithm::PS256 | Algorithm::RS256 => {
             "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out key.pem"
         }

@@ -7,7 +7,9 @@ use crate::token::claims::{
     begin, close, push_access_claims, push_confirmation, push_target, push_transaction_claims,
 };
 use crate::token::error::TokenError;
+use crate::token::key::Key;
 use crate::token::keys::KeyRing;
+use crate::token::ring::Ring;
 use crate::token::sign;
 use crate::token::slots::Slots;
 use crate::token::template::{RouteTemplates, Template, TemplateId, Templates};
@@ -160,7 +162,7 @@ impl Minter {
             return self.mint(session, template, transaction, now);
         }
         let ring = self.ring.now();
-        let kid = ring.signer(wanted.algorithm).ok_or(TokenError::NoKey)?.kid();
+        let kid = signer(&ring, wanted)?.kid();
         session.session().attached.reuse_or(
             (wanted, bound(wanted, transaction)),
             kid,
@@ -185,7 +187,7 @@ impl Minter {
         self.sign(session, template, Some(transaction), (None, now))
     }
 
-    /// The same for a service that calls another in the user's name: `act` says who acts.
+    /// The same for a service that calls another in the user's name: who acts, and with which certificate.
     ///
     /// # Errors
     /// As [`Minter::mint`].
@@ -193,10 +195,10 @@ impl Minter {
         &self,
         session: &VerifiedSession<T>,
         template: TemplateId,
-        act: &serde_json::Value,
+        (act, certificate): (&serde_json::Value, Option<&str>),
         now: UnixMillis,
     ) -> Result<InternalToken, TokenError> {
-        self.sign(session, template, None, (Some(act), now))
+        self.sign(session, template, None, (Some((act, certificate)), now))
     }
 
     fn sign<T>(
@@ -204,7 +206,7 @@ impl Minter {
         session: &VerifiedSession<T>,
         template: TemplateId,
         transaction: Option<&Transaction<'_>>,
-        (exchanged, now): (Option<&serde_json::Value>, UnixMillis),
+        (exchanged, now): (Option<(&serde_json::Value, Option<&str>)>, UnixMillis),
     ) -> Result<InternalToken, TokenError> {
         let template = self.templates.get(template).ok_or(TokenError::UnknownTemplate)?;
         let wish = now.plus(template.ttl);
@@ -235,19 +237,21 @@ impl Minter {
         if template.is_bound {
             push_target(&mut claims, transaction.ok_or(TokenError::UnknownTemplate)?);
         }
-        let bound_to = transaction.and_then(|transaction| bound(template, transaction));
+        let of_service = exchanged.and_then(|(_, certificate)| certificate);
+        let bound_to = transaction.and_then(|transaction| bound(template, transaction)).or(of_service);
         push_confirmation(&mut claims, bound_to);
         let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor)).transpose()?;
         let actor = actor.map(|actor| serde_json::json!({ "sub": actor }));
-        close(&mut claims, session, exchanged.or(actor.as_ref()));
+        close(&mut claims, session, exchanged.map(|(act, _)| act).or(actor.as_ref()));
         let ring = self.ring.now();
-        let key = ring.signer(template.algorithm).ok_or(TokenError::NoKey)?;
+        let key = signer(&ring, template)?;
         let text = match template.profile {
             TokenProfile::Reference => self.sealed(template, &claims)?,
             TokenProfile::AtJwt | TokenProfile::Jwt | TokenProfile::Txn => {
                 sign::compact(key, template.profile, template.prefix(), &claims, template.max_bytes)?
             }
         };
+        session.marks.vouch_until(expires_at);
         if let Some(made) = self.signatures.get(template.profile as usize) {
             made.fetch_add(1, Ordering::Relaxed);
         }
@@ -298,6 +302,11 @@ impl Minter {
         }
         Ok(Cow::Owned(self.ring.own()?.pairwise.sub(&template.audience, sub)))
     }
+}
+
+/// What signs tokens of this template: the secret of its audience, or the ring's key.
+fn signer<'k>(ring: &'k Ring, template: &'k Template) -> Result<&'k Arc<Key>, TokenError> {
+    template.shared().or_else(|| ring.signer(template.algorithm)).ok_or(TokenError::NoKey)
 }
 
 /// What a token of this request is bound to.

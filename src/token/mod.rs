@@ -66,7 +66,7 @@ pub use readers::Reader;
 pub use ring::{Phase, Ring};
 pub use ring_watch::RingWatch;
 pub use slots::Slots;
-pub use template::{RouteTemplates, Template, TemplateId, Templates};
+pub use template::{RouteTemplates, SharedSecret, Template, TemplateId, Templates};
 pub use tokens::Tokens;
 pub use transaction::{Target, Transaction};
 pub use trouble::KeyTrouble;

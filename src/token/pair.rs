@@ -2,6 +2,7 @@
 
 use crate::config::Algorithm;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -24,6 +25,8 @@ pub(super) enum Pair {
     P384(EcdsaKeyPair),
     /// RSA, at least 2048 bits.
     Rsa(RsaKeyPair),
+    /// A secret, which is no pair: whoever verifies has it too.
+    Secret(Box<hmac::Key>),
 }
 
 impl Pair {
@@ -58,6 +61,7 @@ impl Pair {
             Algorithm::ES384 => {
                 EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random).ok()?
             }
+            Algorithm::HS256 => return None,
             Algorithm::PS256 | Algorithm::RS256 => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa2048).ok()?;
                 let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
@@ -74,6 +78,7 @@ impl Pair {
             Algorithm::ES384 => matches!(self, Self::P384(_)),
             Algorithm::EdDSA => matches!(self, Self::Ed25519(_)),
             Algorithm::PS256 | Algorithm::RS256 => matches!(self, Self::Rsa(_)),
+            Algorithm::HS256 => matches!(self, Self::Secret(_)),
         }
     }
 
@@ -85,6 +90,7 @@ impl Pair {
             Self::P384(_) => Algorithm::ES384,
             Self::Rsa(_) if matches!(preferred, Algorithm::PS256) => Algorithm::PS256,
             Self::Rsa(_) => Algorithm::RS256,
+            Self::Secret(_) => Algorithm::HS256,
         }
     }
 
@@ -94,6 +100,7 @@ impl Pair {
             Self::Ed25519(_) => "an Ed25519 key".into(),
             Self::P256(_) => "an EC key on P-256".into(),
             Self::P384(_) => "an EC key on P-384".into(),
+            Self::Secret(_) => "a secret".into(),
             Self::Rsa(pair) => format!("an RSA key of {} bits", 8 * pair.public_modulus_len()),
         }
     }
@@ -117,6 +124,7 @@ impl Pair {
             Self::Ed25519(pair) => pair.public_key().as_der(),
             Self::P256(pair) | Self::P384(pair) => pair.public_key().as_der(),
             Self::Rsa(pair) => pair.public_key().as_der(),
+            Self::Secret(_) => return Vec::new(),
         };
         der.map(|der| der.as_ref().to_vec()).unwrap_or_default()
     }
@@ -132,6 +140,7 @@ impl Pair {
             }
             Self::P256(pair) => ec_members("P-256", pair),
             Self::P384(pair) => ec_members("P-384", pair),
+            Self::Secret(_) => (String::new(), String::new()),
             Self::Rsa(pair) => {
                 let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
                 let (n, e) = (URL_SAFE_NO_PAD.encode(public.n), URL_SAFE_NO_PAD.encode(public.e));

@@ -156,6 +156,14 @@ impl Place {
         Ok(Entry::new(key.kid().to_string(), key.algorithm(), kept, now))
     }
 
+    /// Where gateways tell each other what they see.
+    pub(super) fn shared(&self) -> Option<&State> {
+        match self {
+            Self::Fixed | Self::Directory { .. } => None,
+            Self::State(shared) => Some(&shared.state),
+        }
+    }
+
     /// The key of an entry.
     pub(super) fn fetch(&self, entry: &Entry) -> Result<Key, KeyTrouble> {
         let pem = match self {

@@ -80,6 +80,8 @@ pub struct Published {
     keys: Arc<KeyRing>,
     issuer: String,
     jwks_uri: String,
+    /// Where services ask about tokens, without a slash at its end; `None` where none may.
+    desk: Option<String>,
 }
 
 impl Published {
@@ -91,7 +93,13 @@ impl Published {
     /// The documents of these keys. `jwks_uri` is where services fetch the set: the configured one, else made from the
     /// internal listener by [`Published::jwks_uri`].
     pub fn new(keys: Arc<KeyRing>, issuer: &str, jwks_uri: &str) -> Self {
-        Self { keys, issuer: issuer.to_owned(), jwks_uri: jwks_uri.to_owned() }
+        Self { keys, issuer: issuer.to_owned(), jwks_uri: jwks_uri.to_owned(), desk: None }
+    }
+
+    /// Names the endpoints for services in the discovery document too: they are where the key set is.
+    pub fn with_desk(self) -> Self {
+        let desk = self.jwks_uri.strip_suffix(Self::JWKS_PATH).map(str::to_owned);
+        Self { desk, ..self }
     }
 
     /// `jwks_uri` for a gateway that was told none: on its internal listener.
@@ -120,13 +128,24 @@ impl Published {
     fn discovery(&self) -> Document {
         // No endpoint here hands out codes or id tokens. The three lists are there because RFC 8414 §2 and OpenID
         // Discovery §3 require them, and the libraries that read only `issuer` and `jwks_uri` check that they exist.
-        let discovery = serde_json::json!({
+        let mut discovery = serde_json::json!({
             "issuer": self.issuer,
             "jwks_uri": self.jwks_uri,
             "response_types_supported": ["none"],
             "subject_types_supported": ["public", "pairwise"],
             "id_token_signing_alg_values_supported": self.keys.now().algorithms(),
         });
+        if let (Some(desk), Some(members)) = (&self.desk, discovery.as_object_mut()) {
+            for (name, path) in
+                [("token", "token"), ("introspection", "introspect"), ("revocation", "revoke")]
+            {
+                members.insert(format!("{name}_endpoint"), format!("{desk}/{path}").into());
+                let methods = serde_json::json!(["client_secret_basic"]);
+                members.insert(format!("{name}_endpoint_auth_methods_supported"), methods);
+            }
+            let grants = serde_json::json!(["urn:ietf:params:oauth:grant-type:token-exchange"]);
+            members.insert("grant_types_supported".to_owned(), grants);
+        }
         Document::new(discovery.to_string())
     }
 }

@@ -1,6 +1,10 @@
 //! Who has fetched the key set, and until when it may go by it.
+//!
+//! A service behind a balancer asks now this gateway and now that one, so where they share their keys they share this too.
 
 use crate::clock::UnixMillis;
+use crate::state::{Fetched, State};
+use crate::telemetry::chain;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +31,14 @@ pub struct Reader {
 
 /// All of them, as far as this gateway was asked.
 #[derive(Debug, Default)]
-pub(super) struct Readers(Mutex<Vec<Reader>>);
+pub(super) struct Readers(Mutex<Vec<Noted>>);
+
+#[derive(Debug)]
+struct Noted {
+    reader: Reader,
+    /// Whether the other gateways may not have heard of it.
+    is_news: bool,
+}
 
 impl Readers {
     pub(super) fn note(&self, client: IpAddr, agent: &[u8], now: UnixMillis) {
@@ -38,32 +49,92 @@ impl Readers {
             .collect();
         let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) =
-            readers.iter_mut().find(|reader| reader.client == client && reader.agent == agent)
+            readers.iter_mut().find(|known| known.reader.client == client && known.reader.agent == agent)
         {
+            known.is_news = true;
+            let known = &mut known.reader;
             known.longest = known.longest.max(known.fetched_at.until(now));
             known.fetched_at = now;
             return;
         }
         if readers.len() >= READERS_MAX
-            && let Some((oldest, _)) = readers.iter().enumerate().min_by_key(|(_, reader)| reader.fetched_at)
+            && let Some((oldest, _)) =
+                readers.iter().enumerate().min_by_key(|(_, known)| known.reader.fetched_at)
         {
             readers.swap_remove(oldest);
         }
-        readers.push(Reader { client, agent, fetched_at: now, longest: Duration::ZERO });
+        let reader = Reader { client, agent, fetched_at: now, longest: Duration::ZERO };
+        readers.push(Noted { reader, is_news: true });
+    }
+
+    /// Tells the other gateways who was here, and hears who was there. A failure is made good by the next time.
+    pub(super) async fn share(&self, state: &State) {
+        let news = self.news();
+        let lately: Vec<(String, u64)> =
+            news.iter().map(|reader| (name(reader), reader.fetched_at.as_millis())).collect();
+        match state.note_readers(&lately, (READERS_MAX, SILENT_MAX)).await {
+            Ok(all) => self.learn(all.iter().filter_map(read).collect()),
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "who has fetched the key set is not shared just now");
+                let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                readers.iter_mut().for_each(|known| known.is_news |= news.contains(&known.reader));
+            }
+        }
+    }
+
+    fn news(&self) -> Vec<Reader> {
+        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = readers.iter_mut().filter(|known| known.is_news);
+        news.map(|known| {
+            known.is_news = false;
+            known.reader.clone()
+        })
+        .collect()
+    }
+
+    /// Goes by what all gateways know, and what came here meanwhile.
+    fn learn(&self, all: Vec<Reader>) {
+        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|known| known.is_news);
+        for reader in all {
+            let same = |known: &&mut Noted| {
+                known.reader.client == reader.client && known.reader.agent == reader.agent
+            };
+            match readers.iter_mut().find(same) {
+                Some(Noted { reader: known, .. }) => known.longest = known.longest.max(reader.longest),
+                None => readers.push(Noted { reader, is_news: false }),
+            }
+        }
     }
 
     /// Those that were heard of lately, in the order of their addresses.
     pub(super) fn known(&self, now: UnixMillis) -> Vec<Reader> {
         let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.retain(|reader| reader.fetched_at.until(now) <= SILENT_MAX);
-        readers.sort_by(|a, b| (a.client, &a.agent).cmp(&(b.client, &b.agent)));
-        readers.clone()
+        readers.retain(|known| known.reader.fetched_at.until(now) <= SILENT_MAX);
+        let mut all: Vec<Reader> = readers.iter().map(|known| known.reader.clone()).collect();
+        all.sort_by(|a, b| (a.client, &a.agent).cmp(&(b.client, &b.agent)));
+        all
     }
 
     /// The longest time that one of them went without a fetch.
     pub(super) fn longest(&self, now: UnixMillis) -> Duration {
         self.known(now).iter().map(|reader| reader.longest).max().unwrap_or_default()
     }
+}
+
+/// What tells a service from others, as it is kept.
+fn name(reader: &Reader) -> String {
+    format!("{} {}", reader.client, reader.agent)
+}
+
+fn read(fetched: &Fetched) -> Option<Reader> {
+    let (client, agent) = fetched.name.split_once(' ')?;
+    Some(Reader {
+        client: client.parse().ok()?,
+        agent: agent.to_owned(),
+        fetched_at: UnixMillis::new(fetched.at),
+        longest: Duration::from_millis(fetched.longest),
+    })
 }
 
 #[cfg(test)]

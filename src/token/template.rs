@@ -1,51 +1,17 @@
 //! What the token of a route looks like.
 
 use crate::config::{
-    Access, Algorithm, Config, ConfigError, Confirmation, Located, RouteId, SubjectType, TokenOptions,
-    TokenProfile,
+    Access, Algorithm, Config, Confirmation, RouteId, Secret, SubjectType, TokenOptions, TokenProfile,
 };
+use crate::format::jws::JwsKey;
+use crate::token::key::Key;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a transaction token travels.
 static TXN_TOKEN: HeaderName = HeaderName::from_static("txn-token");
-
-/// Claims that say something about the token itself or that verifiers give a meaning of their own (RFC 7519 §4.1, RFC 7800,
-/// RFC 8693, RFC 9068, OpenID Connect Core §2, transaction tokens). An app that could set one of them could forge it.
-const RESERVED_CLAIMS: [&str; 29] = [
-    "act",
-    "anonymous",
-    "at_hash",
-    "aud",
-    "azp",
-    "c_hash",
-    "client_id",
-    "cnf",
-    "crit",
-    "events",
-    "exp",
-    "htm",
-    "htu",
-    "iat",
-    "iss",
-    "jti",
-    "may_act",
-    "nbf",
-    "nonce",
-    "rctx",
-    "req_wl",
-    "sid",
-    "sub",
-    "sub_id",
-    "sub_jwk",
-    "tctx",
-    "toe",
-    "txn",
-    "typ",
-];
 
 /// Everything about a token that does not depend on whom it is for, ready to be written.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +20,8 @@ pub struct Template {
     pub audience: Vec<String>,
     /// What it is signed with.
     pub algorithm: Algorithm,
+    /// The secret that its audience shares, for HS256.
+    shared: Option<Arc<Key>>,
     /// Longest life.
     pub ttl: Duration,
     /// `typ` and conformance.
@@ -99,6 +67,11 @@ impl Template {
         &self.fixed
     }
 
+    /// The secret that its audience shares.
+    pub(super) const fn shared(&self) -> Option<&Arc<Key>> {
+        self.shared.as_ref()
+    }
+
     /// Whether a token says something of its request, and so is good for that one alone.
     pub fn is_for_one_request(&self) -> bool {
         self.is_bound || self.profile == TokenProfile::Txn
@@ -129,6 +102,7 @@ impl Template {
         };
         let claims = token.claims.iter();
         Self {
+            shared: shared(config, &audience, token.algorithm),
             audience,
             algorithm: token.algorithm,
             ttl: token.ttl,
@@ -168,18 +142,24 @@ pub struct Templates {
     pair: Option<TemplateId>,
     /// Those of exchanged tokens, by audience.
     exchanged: Vec<(String, TemplateId)>,
+    /// What tokens of an audience may be signed with beside the ring.
+    secrets: Vec<SharedSecret>,
+}
+
+/// A secret that an audience shares, for who verifies.
+#[derive(Debug)]
+pub struct SharedSecret {
+    /// Whose it is: no token for another is signed with it.
+    pub audience: String,
+    /// Its name.
+    pub kid: Arc<str>,
+    /// The secret.
+    pub key: JwsKey,
 }
 
 impl Templates {
     /// The templates of all routes; routes whose tokens are alike share one, so they share signatures too.
-    ///
-    /// # Errors
-    /// Claim names that are reserved or come twice, each at its place.
-    pub fn build(config: &Config) -> Result<Self, Vec<ConfigError>> {
-        let errors = claim_errors(config);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+    pub fn build(config: &Config) -> Self {
         let mut distinct: Vec<Arc<Template>> = Vec::new();
         let mut place = |template: Template| {
             let known = distinct.iter().position(|known| **known == template);
@@ -214,7 +194,7 @@ impl Templates {
                 exchanged.push((audience.clone(), place(template)));
             }
         }
-        Ok(Self { distinct, by_route, pair, exchanged })
+        Self { distinct, by_route, pair, exchanged, secrets: secrets(config) }
     }
 
     /// The templates of a route; `None` for an open one.
@@ -230,6 +210,11 @@ impl Templates {
     /// That of tokens which services get for this audience, if any may.
     pub fn for_exchange(&self, audience: &str) -> Option<TemplateId> {
         self.exchanged.iter().find(|(known, _)| known == audience).map(|(_, id)| *id)
+    }
+
+    /// What tokens of an audience may be signed with beside the ring.
+    pub fn secrets(&self) -> &[SharedSecret] {
+        &self.secrets
     }
 
     /// The template itself.
@@ -253,6 +238,23 @@ impl Templates {
     }
 }
 
+/// The newest secret of the one audience.
+fn shared(config: &Config, audience: &[String], algorithm: Algorithm) -> Option<Arc<Key>> {
+    let ([audience], Algorithm::HS256) = (audience, algorithm) else { return None };
+    let (_, secrets) = config.tokens.secrets.iter().find(|(known, _)| known == audience)?;
+    Some(Arc::new(Key::shared(secrets.first()?)))
+}
+
+fn secrets(config: &Config) -> Vec<SharedSecret> {
+    let all =
+        config.tokens.secrets.iter().flat_map(|(audience, all)| all.iter().map(move |one| (audience, one)));
+    let secret = |(audience, secret): (&String, &Secret)| {
+        let (audience, kid) = (audience.clone(), Arc::clone(Key::shared(secret).kid()));
+        Some(SharedSecret { audience, kid, key: JwsKey::new(secret).ok()? })
+    };
+    all.filter_map(secret).collect()
+}
+
 /// What an exchanged token looks like: as those of the first route that leads to its audience alone, else as `[tokens]` says. It is a
 /// bearer in any case.
 fn exchanged_as(config: &Config, audience: &str) -> (TokenOptions, TokenProfile) {
@@ -264,44 +266,6 @@ fn exchanged_as(config: &Config, audience: &str) -> (TokenOptions, TokenProfile)
         TokenOptions { header: AUTHORIZATION, bound: false, ..token.clone() },
         profile.copied().unwrap_or(TokenProfile::AtJwt),
     )
-}
-
-/// Mistakes in `[tokens] claims` and in every route's; a route that inherits them does not repeat the report.
-fn claim_errors(config: &Config) -> Vec<ConfigError> {
-    let lists = std::iter::once(("tokens.claims", &config.tokens.defaults.claims))
-        .chain(config.routes.iter().map(|route| ("routes.claims", &route.token.claims)))
-        .chain(config.pair.iter().map(|pair| ("pair.claims", &pair.token.claims)));
-    let mut errors: Vec<ConfigError> = Vec::new();
-    for (key, claims) in lists {
-        for error in list_errors(key, claims) {
-            if !errors.iter().any(|known| known.at == error.at) {
-                errors.push(error);
-            }
-        }
-    }
-    errors
-}
-
-fn list_errors(key: &str, claims: &[Located<String>]) -> Vec<ConfigError> {
-    let mut seen = HashSet::new();
-    let mut errors = Vec::new();
-    for claim in claims {
-        let name = claim.value.as_str();
-        if RESERVED_CLAIMS.contains(&name) {
-            errors.push(
-                ConfigError::new(
-                    claim.at,
-                    key,
-                    format!("`{name}` is a claim that the gateway itself or a standard gives a meaning"),
-                    "attribute names that are no registered claims of tokens",
-                )
-                .hint(format!("give the attribute another name in its profile, as `app_{name}`")),
-            );
-        } else if !seen.insert(name) {
-            errors.push(ConfigError::new(claim.at, key, format!("`{name}` comes twice"), "each name once"));
-        }
-    }
-    errors
 }
 
 #[cfg(test)]

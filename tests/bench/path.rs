@@ -46,7 +46,7 @@ pub(crate) fn run() {
     let (config, _) = from_text("gateway.toml", CONFIG, folder.path(), &|_| None).expect("a configuration");
     let ring = Arc::new(KeyRing::load(&config.tokens).expect("a key is made"));
     let session = authenticated(&config);
-    let templates = Templates::build(&config).expect("a template");
+    let templates = Templates::build(&config);
     let minter = Minter::new(ring, templates);
     let templates = minter.templates_of(RouteId(0)).expect("the route's");
     let client = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -1,7 +1,7 @@
 //! Clients that show a certificate, through curl, OpenSSL and our own client.
 
-use crate::support::{Ask, Authority, Client, Running, SESSIONS, Upstream, World, verify};
-use serde_json::Value;
+use crate::support::{Ask, Authority, Client, Issuer, Running, SESSIONS, Upstream, World, now, verify};
+use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -58,6 +58,14 @@ impl Parties {
         let printed = command.output().unwrap();
         String::from_utf8_lossy(&[printed.stdout, printed.stderr].concat()).into_owned()
     }
+}
+
+/// The `x5t#S256` of a certificate, by OpenSSL.
+fn thumbprint(authority: &Authority, name: &str) -> String {
+    let script = "openssl x509 -in \"$1\" -outform DER | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d '=\\n'";
+    let path = authority.path(name, "pem");
+    let printed = Command::new("sh").args(["-c", script, "sh"]).arg(path).output().unwrap();
+    String::from_utf8(printed.stdout).unwrap()
 }
 
 const OPEN: &str = "path = \"/*\"\nupstream = \"app\"\naccess = \"open\"";
@@ -202,12 +210,7 @@ fn a_token_is_bound_to_the_certificate_of_its_client_and_to_no_other() {
             .unwrap_or_else(|| panic!("{told}"));
         verify(token, &world.gateway.keys(), "app").unwrap()
     };
-    let thumbprint = |name: &str| {
-        let script = "openssl x509 -in \"$1\" -outform DER | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d '=\\n'";
-        let path = parties.clients.path(name, "pem");
-        let printed = Command::new("sh").args(["-c", script, "sh"]).arg(path).output().unwrap();
-        String::from_utf8(printed.stdout).unwrap()
-    };
+    let thumbprint = |name: &str| thumbprint(&parties.clients, name);
     let alice = claims(Some("alice"));
     assert_eq!(alice["cnf"]["x5t#S256"], Value::from(thumbprint("alice")));
     assert_eq!(claims(None).get("cnf"), None, "the session's kept token is another client's");
@@ -288,4 +291,61 @@ fn a_certificate_counts_for_every_request_of_its_connection() {
         Client::secure(world.gateway.public, "a.test", &parties.servers.client()).ask(&Ask::get("/x")).status,
         403
     );
+}
+
+#[test]
+fn a_bearer_that_is_bound_to_a_certificate_counts_with_that_alone_and_one_bound_to_what_we_cannot_check_never()
+ {
+    let (parties, issuer) = (Parties::new(), Issuer::start());
+    let world = parties
+        .world()
+        .table(&entry(&parties.clients, &[], ""))
+        .table(&format!(
+            "[issuers.mobile]\nissuer = \"https://login.test\"\njwks = \"{}\"\naudience = \"shop\"",
+            issuer.url()
+        ))
+        .route("path = \"/*\"\nupstream = \"app\"\naccept = [\"bearer\"]")
+        .start();
+    let status = |client: Option<&str>, cnf: Value| {
+        let mut claims = json!({ "iss": "https://login.test", "aud": "shop", "sub": "alice", "exp": now() + 600, "cnf": cnf });
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let field = format!("Authorization: Bearer {}", issuer.token(&claims));
+        let client = client.map(|name| (&parties.clients, name));
+        let options = ["-H", &field, "-o", "/dev/null", "-w", "%{http_code}"];
+        // Asked twice: what was remembered of a token is not what comes with it.
+        [(); 2].map(|()| parties.curl(&world, client, &options, &["a.test/x"]))
+    };
+    let alices = json!({ "x5t#S256": thumbprint(&parties.clients, "alice") });
+    assert_eq!(status(Some("alice"), alices.clone()), ["200", "200"]);
+    assert_eq!(status(Some("bob"), alices.clone()), ["401", "401"]);
+    assert_eq!(status(None, alices), ["401", "401"]);
+    assert_eq!(status(None, Value::Null), ["200", "200"]);
+    for cnf in [json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }), json!({}), json!("x")] {
+        assert_eq!(status(Some("alice"), cnf.clone()), ["401", "401"], "{cnf}");
+    }
+    assert_eq!(world.gateway.line(|line| line["reason"] == "not-theirs")["refusal"], "bearer-rejected");
+}
+
+#[test]
+fn a_pair_that_is_bound_to_a_certificate_is_renewed_with_that_alone() {
+    let parties = Parties::new();
+    let world = parties
+        .world()
+        .table(&entry(&parties.clients, &[], ""))
+        .table("[state]\n[pair]\naudience = \"orders\"\nrefresh = \"body\"\ncnf = \"client-certificate\"")
+        .start();
+    let ask = |client: Option<&str>, options: &[&str], path: &str| {
+        let client = client.map(|name| (&parties.clients, name));
+        parties.curl(&world, client, options, &[&format!("a.test/.cloakroom/{path}")])
+    };
+    let opened =
+        |told: &str| serde_json::from_str::<Value>(told).unwrap_or_else(|error| panic!("{error}: {told}"));
+    assert!(ask(None, &["-b", "sid=one", "-d", ""], "token").contains("certificate-required"));
+    let pair = opened(&ask(Some("alice"), &["-b", "sid=one", "-d", ""], "token"));
+    let claims = verify(pair["access_token"].as_str().unwrap(), &world.gateway.keys(), "orders").unwrap();
+    assert_eq!(claims["cnf"]["x5t#S256"], Value::from(thumbprint(&parties.clients, "alice")));
+    let form = |pair: &Value| format!("refresh_token={}", pair["refresh_token"].as_str().unwrap());
+    assert!(ask(None, &["-d", &form(&pair)], "refresh").contains("certificate-required"));
+    let next = opened(&ask(Some("alice"), &["-d", &form(&pair)], "refresh"));
+    assert!(ask(Some("bob"), &["-d", &form(&next)], "refresh").contains("invalid-grant"), "a stolen one");
 }

@@ -289,3 +289,47 @@ fn a_reference_token_says_nothing_itself_and_all_of_it_to_its_audience() {
     world.redis().delete("sess:s1");
     assert_eq!(introspect(&world, &reference)["active"], false, "its session is over");
 }
+
+#[test]
+fn a_token_for_a_service_that_shows_a_certificate_is_bound_to_it() {
+    let (upstream, authority) = (Upstream::echoing(), crate::support::Authority::new());
+    authority.issue("orders", &["orders.internal"]);
+    let more = CLIENTS.replace(
+        "may_call = [\"billing\"]",
+        &format!("may_call = [\"billing\"]\ncertificate = \"{}\"", authority.path("orders", "pem").display()),
+    );
+    let world = World::with_sessions(&[("s1", "alice")])
+        .environment("ORDERS", SECRET)
+        .environment("OLD", "an older secret of theirs")
+        .table(&more)
+        .recorded("orders", &upstream)
+        .route("path = \"/orders/*\"\nupstream = \"orders\"")
+        .start();
+    let given = token(&world, "/orders/x", "s1");
+    let traded = exchange(&world, "orders", &given, &[("audience", "billing")]).json();
+    let claims = verify(traded["access_token"].as_str().unwrap(), &world.gateway.keys(), "billing").unwrap();
+    assert_eq!(claims["cnf"]["x5t#S256"].as_str().unwrap().len(), 43);
+    let on = exchange(&world, "billing", traded["access_token"].as_str().unwrap(), &[("audience", "ledger")])
+        .json();
+    let claims = verify(on["access_token"].as_str().unwrap(), &world.gateway.keys(), "ledger").unwrap();
+    assert_eq!(claims.get("cnf"), None, "billing shows none");
+}
+
+#[test]
+fn discovery_names_where_services_ask() {
+    let upstream = Upstream::echoing();
+    let world = self::world(&upstream).start();
+    let discovery = world.gateway.internal("/.well-known/openid-configuration").json();
+    let base = format!("http://{}", world.gateway.internal);
+    for (name, path) in [("token", "token"), ("introspection", "introspect"), ("revocation", "revoke")] {
+        assert_eq!(discovery[format!("{name}_endpoint")], format!("{base}/{path}"));
+        assert_eq!(
+            discovery[format!("{name}_endpoint_auth_methods_supported")],
+            json!(["client_secret_basic"])
+        );
+    }
+    assert_eq!(discovery["grant_types_supported"], json!([EXCHANGE]));
+    let alone = World::with_sessions(&[]).start();
+    let discovery = alone.gateway.internal("/.well-known/openid-configuration").json();
+    assert_eq!(discovery.get("token_endpoint"), None);
+}

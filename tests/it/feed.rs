@@ -123,3 +123,40 @@ fn a_token_that_its_service_ends_is_active_no_more_and_on_the_list() {
     assert_eq!(world.gateway.internal("/revoked").json()["tokens"][0]["jti"], jti);
     assert_eq!(world.ask(&Ask::get("/x").cookie("sid=s1")).status, 200, "the session goes on");
 }
+
+/// The app deletes the record, as its own logout does. One that was only touched or never had a token is not told of.
+#[test]
+fn a_session_that_its_app_ended_is_on_the_list_of_every_gateway() {
+    let (upstream, shared) = (Upstream::echoing(), tempfile::tempdir().unwrap());
+    let world =
+        self::world(&upstream).table(&format!("[tokens.keys]\ndirectory = \"{}\"", shared.path().display()));
+    let redis = crate::support::Redis::start();
+    for id in ["left", "touched", "unseen"] {
+        redis.set(&format!("sess:{id}"), r#"{"user":{"id":"alice"}}"#);
+    }
+    let (one, other) = (world.start_beside(&redis), world.start_beside(&redis));
+    let sids = ["left", "touched"].map(|id| {
+        assert_eq!(Ask::get(&format!("/{id}")).cookie(&format!("sid={id}")).at(one.public).status, 200);
+        let line = one.line(|line| line["path"] == format!("/{id}"));
+        line["sid"].as_str().unwrap().to_owned()
+    });
+    redis.command::<()>(&["EXPIRE", "sess:touched", "500"]);
+    redis.delete("sess:unseen");
+    redis.delete("sess:left");
+    for gateway in [&one, &other] {
+        let listed = eventually("the list", || {
+            let list = gateway.internal("/revoked").json();
+            let sessions = list["sessions"].as_array().unwrap().clone();
+            (!sessions.is_empty()).then_some(sessions)
+        });
+        let listed: Vec<&str> = listed.iter().map(|entry| entry["sid"].as_str().unwrap()).collect();
+        assert_eq!(listed, [&sids[0]]);
+    }
+    assert_eq!(Ask::get("/x").cookie("sid=touched").at(one.public).status, 200);
+    assert_eq!(Ask::get("/x").cookie("sid=left").at(one.public).status, 401);
+    redis.delete("sess:touched");
+    eventually("the other one", || {
+        let list = other.internal("/revoked").json();
+        (list["sessions"].as_array().unwrap().len() == 2).then_some(())
+    });
+}

@@ -272,3 +272,50 @@ fn no_request_fails_while_keys_change_by_their_schedule() {
     assert_eq!(failed, Vec::<String>::new());
     assert!(seen.len() > rotations(), "{} keys", seen.len());
 }
+
+/// Services fetch the key set from one gateway, and the operator asks another. What it prints is when each has dropped the old key.
+#[test]
+fn a_rotation_at_once_is_over_at_each_service_when_it_said_whichever_gateway_that_asks() {
+    use cloakroom::clock::Clock;
+    let redis = redis();
+    let shared = "[state]\nstore = \"app\"\n[tokens.keys]\nseal = [{ env = \"SEAL\" }]\npublish = \"4s\"";
+    let first = operated(World::without_redis()).table(shared).start_beside(&redis);
+    settled(&first);
+    let repo = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../venv/bin/python");
+    let services = [
+        service(Command::new("node").arg(repo.join("tests/node/cached.js")), &first.jwks_url(), "app"),
+        service(Command::new(python).arg(repo.join("tests/python/cached.py")), &first.jwks_url(), "app"),
+        service(Command::new("go").arg("run").arg(repo.join("tests/go/cached.go")), &first.jwks_url(), "app"),
+    ];
+    let upstream = Upstream::echoing();
+    let world = operated(World::without_redis()).table(shared).recorded("app", &upstream);
+    let other = world.route("path = \"/*\"\nupstream = \"app\"").start_beside(&redis);
+    settled(&other);
+    let token = || get(&other, "/").echoed("authorization").unwrap();
+    let taken = |token: &str| -> Vec<u16> {
+        let at = services.iter().map(|(_, at)| at.parse().unwrap());
+        at.map(|at| Ask::get("/").header("Authorization", token).at(at).status).collect()
+    };
+    let old = token();
+    assert_eq!(taken(&old), [200, 200, 200]);
+    let report = eventually("the other gateway to know", || {
+        let list: serde_json::Value = serde_json::from_str(&told(&other, &["list", "--json"])).unwrap();
+        (list["readers"].as_array().unwrap().len() == 3).then_some(list)
+    });
+    assert_eq!(report["readers_of"], "all");
+    let said: serde_json::Value =
+        serde_json::from_str(&told(&other, &["rotate", "--now", "--json"])).unwrap();
+    let new = token();
+    assert_ne!(signer(&new), signer(&old), "at the gateway at once");
+    let ends =
+        said["readers"].as_array().unwrap().iter().map(|reader| reader["cached_until"].as_str().unwrap());
+    let last = ends.max().unwrap().to_owned();
+    eventually("the time that was printed", || (Clock::System.now().rfc3339() > last).then_some(()));
+    assert_eq!(taken(&old), [401, 401, 401], "by {last}");
+    assert_eq!(taken(&token()), [200, 200, 200]);
+}
+
+fn signer(token: &str) -> Option<String> {
+    jsonwebtoken::decode_header(token.trim_start_matches("Bearer ")).unwrap().kid
+}

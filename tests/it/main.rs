@@ -50,6 +50,7 @@ mod rewriting;
 mod scanners;
 mod secrets;
 mod sentinel;
+mod shared_secret;
 mod siege;
 mod soak;
 mod state;

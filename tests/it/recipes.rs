@@ -138,7 +138,7 @@ fn nothing_is_found_behind_the_recipe_for_nginx() {
         "-e",
         "stderr",
         "-g",
-        "pid nginx.pid; user root;",
+        "pid nginx.pid; user root; master_process off;",
     ]);
     assert_eq!(found_behind(&gateway, &mut nginx, &socket), Vec::<String>::new());
 }

@@ -32,7 +32,10 @@ pub(super) fn checked(issuer: &Issuer) -> CheckedIssuer {
 
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings: Vec<String> = config.issuers.iter().flat_map(of_one).collect();
-    let used = |at: usize| config.routes.iter().any(|route| route.issuers.iter().any(|id| id.0 == at));
+    let ends =
+        |at: usize| config.logout.iter().flat_map(|logout| &logout.backchannel).any(|one| one.issuer.0 == at);
+    let used =
+        |at: usize| ends(at) || config.routes.iter().any(|route| route.issuers.iter().any(|id| id.0 == at));
     for (_, issuer) in config.issuers.iter().enumerate().filter(|(at, _)| !used(*at)) {
         warnings.push(format!("no route accepts bearers of issuer `{}`", issuer.name));
     }

@@ -3,9 +3,14 @@
 use crate::config::check::http;
 use crate::config::check::names::Entry;
 use crate::config::check::route::audiences;
-use crate::config::check::table::Checker;
-use crate::config::raw::RawClient;
+use crate::config::check::table::{Checker, Table};
+use crate::config::raw::{Placed, RawClient};
 use crate::config::{Access, Client, Config, ConfigError, State, TokenProfile};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 /// A shorter one can be guessed by who may try a few a second for a year.
 const SECRET_BYTES_MIN: usize = 16;
@@ -54,7 +59,15 @@ pub(crate) fn check(
         }
     }
     let may_call = raw.may_call.iter().map(|raw| raw.get().clone()).collect();
-    Client { name: entry.name.to_owned(), secrets, audience, may_call }
+    let certificate = raw.certificate.as_ref().and_then(|raw| thumbprint(&mut table, raw));
+    Client { name: entry.name.to_owned(), secrets, audience, certificate, may_call }
+}
+
+/// The `x5t#S256` of the first certificate in a file, which is the client's own; authorities may follow.
+fn thumbprint(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<String> {
+    let pem = table.certificates("certificate", raw)?;
+    let certificate = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
+    Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, &certificate)))
 }
 
 /// Notes routes whose tokens nobody could read.

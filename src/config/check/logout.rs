@@ -91,12 +91,14 @@ fn backchannel(
     config: &Config,
     (names, issuer, sessions): (&Names<'_>, IssuerId, &[ProfileId]),
 ) -> Backchannel {
-    let file = table.file;
+    let (file, at) = (table.file, table.at);
+    let mut own = Table { checker: table.checker, file, name: format!("logout.{key}"), at };
+    let table = &mut own;
     let sessions = match &raw.sessions {
         None => sessions.to_vec(),
         Some(raw) => {
             let named = profiles_named(table, raw, names, "leave it out for those of [logout]");
-            endable(table, (file.at(raw), &format!("{key}.sessions")), config, &named);
+            endable(table, (file.at(raw), "sessions"), config, &named);
             named
         }
     };
@@ -107,7 +109,7 @@ fn backchannel(
         {
             let found = format!("profile `{}` has no attribute `{}`", profile.name, raw.get());
             let accepted = "the name of an attribute that holds the `sid` of the ID token";
-            table.refuse(file.at(raw), &format!("{key}.sid"), found, accepted);
+            table.refuse(file.at(raw), "sid", found, accepted);
         }
     }
     Backchannel {

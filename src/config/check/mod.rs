@@ -24,6 +24,7 @@ mod rate;
 mod route;
 mod secret;
 mod server;
+mod shared_secret;
 mod state;
 mod store;
 mod store_url;
@@ -94,6 +95,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>, Premises) {
     config.tokens.more_algorithms = signed.map(|token| token.algorithm).collect();
     clients::readers(&mut checker, &config);
     rate::shared(&mut checker, &config.rates, config.state.is_some());
+    shared_secret::routes(&mut checker, &config);
     route::other_bearers(&mut checker, &config.routes);
     profile::distinct_subjects(&mut checker, &config);
     let premises = std::mem::take(&mut checker.premises);

@@ -47,7 +47,7 @@ pub(crate) fn check(checker: &mut Checker<'_>, config: &Config, profiles: &Names
         claims: raw.claims.as_deref(),
         scope: None,
         subject_type: None,
-        cnf: None,
+        cnf: raw.cnf.as_ref(),
     };
     let year = MINUTE..=366 * DAY;
     let pair = Pair {

@@ -4,26 +4,44 @@ use std::time::Duration;
 
 use crate::config::check::http;
 use crate::config::check::keys;
+use crate::config::check::shared_secret;
 use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
 use crate::config::raw::{DurationText, OneOrMany, Placed, RawTokens, RawTxn};
 use crate::config::{Algorithm, Confirmation, Located, SubjectType, TokenOptions, TokenProfile, Tokens, Txn};
 
-/// Claims that the gateway sets itself, or that would mean something else to a service than an attribute does.
-const OWN_CLAIMS: &[&str] = &[
+/// Claims that say something about the token itself or that verifiers give a meaning of their own (RFC 7519 §4.1, RFC 7800,
+/// RFC 8693, RFC 9068, OpenID Connect Core §2, transaction tokens). An app that could set one of them could forge it.
+const RESERVED: [&str; 29] = [
     "act",
     "anonymous",
+    "at_hash",
     "aud",
+    "azp",
+    "c_hash",
     "client_id",
     "cnf",
+    "crit",
+    "events",
     "exp",
+    "htm",
+    "htu",
     "iat",
     "iss",
     "jti",
     "may_act",
     "nbf",
+    "nonce",
+    "rctx",
+    "req_wl",
     "sid",
     "sub",
+    "sub_id",
+    "sub_jwk",
+    "tctx",
+    "toe",
+    "txn",
+    "typ",
 ];
 /// Headers that the gateway writes itself, besides those of any request.
 const OWN_HEADERS: &[&str] =
@@ -59,17 +77,27 @@ pub(crate) fn check(checker: &mut Checker<'_>) -> Tokens {
         issuer,
         jwks_uri: jwks_uri(&mut table, raw),
         defaults: options(&mut table, given, &TokenOptions::default()),
-        algorithm: match &raw.algorithm {
-            Some(raw) => file.located(raw),
-            None => Located { value: Algorithm::ES256, at },
-        },
+        algorithm: algorithm(&mut table, raw),
         more_algorithms: Vec::new(),
+        secrets: shared_secret::secrets(&mut table, raw),
         max_bytes: table.size("max_bytes", raw.max_bytes.as_ref(), 4 * KIB, 512..=64 * KIB),
         keys: keys::source(&mut table, raw.keys.as_ref()),
         rotation: keys::rotation(&mut table, raw.keys.as_ref()),
         publish_jwks: raw.publish_jwks.as_ref().is_some_and(|raw| *raw.get()),
         stand_in: false,
     }
+}
+
+fn algorithm(table: &mut Table<'_, '_>, raw: &RawTokens) -> Located<Algorithm> {
+    let Some(raw) = &raw.algorithm else { return Located { value: Algorithm::ES256, at: table.at } };
+    let at = table.file.at(raw);
+    if *raw.get() == Algorithm::HS256 {
+        let found = "HS256 for all services, and whoever can verify such a token can make one";
+        let accepted = "ES256, EdDSA, ES384, PS256 or RS256";
+        let hint = "a route may have it, with a secret of its audience's own in `tokens.secrets`";
+        table.refuse_with(at, "algorithm", found, accepted, hint);
+    }
+    table.file.located(raw)
 }
 
 /// What a table says about tokens.
@@ -186,10 +214,11 @@ fn claims(table: &mut Table<'_, '_>, raw: &[Placed<String>]) -> Vec<Located<Stri
     let mut claims: Vec<Located<String>> = Vec::new();
     for raw in raw {
         let name = raw.get();
-        if OWN_CLAIMS.contains(&name.as_str()) {
-            let found = format!("`{name}` is a claim of the gateway's own");
-            let hint = "give the attribute another name";
-            table.refuse_with(table.file.at(raw), "claims", found, "names of attributes", hint);
+        if RESERVED.contains(&name.as_str()) {
+            let found = format!("`{name}` is a claim that the gateway itself or a standard gives a meaning");
+            let accepted = "attribute names that are no registered claims of tokens";
+            let hint = format!("give the attribute another name in its profile, as `app_{name}`");
+            table.refuse_with(table.file.at(raw), "claims", found, accepted, hint);
         } else if claims.iter().any(|claim| claim.value == *name) {
             table.refuse(table.file.at(raw), "claims", format!("`{name}` is there twice"), "each claim once");
         } else {

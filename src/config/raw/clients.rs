@@ -14,6 +14,9 @@ pub(crate) struct RawClient {
     pub(crate) secrets: Vec<Placed<SecretRef>>,
     /// Which audiences it is: it learns about tokens for these and no others. Default: its name.
     pub(crate) audience: Option<Placed<OneOrMany<String>>>,
+    /// PEM file with the certificate that it shows to services it calls: tokens that it gets for them are bound to that (`cnf` with
+    /// `x5t#S256`; RFC 8705). Default: none, they are bound to nothing.
+    pub(crate) certificate: Option<Placed<String>>,
     /// Audiences for which it gets a token in the name of whoever called it. Default: none.
     #[serde(default)]
     pub(crate) may_call: Vec<Placed<String>>,

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::RefreshPlace;
 use crate::config::raw::value::{DurationText, OneOrMany, Placed};
+use crate::config::{Confirmation, RefreshPlace};
 
 /// Token pairs for single-page and mobile apps: `POST /.cloakroom/token` trades a live session for an access and a refresh
 /// token, `/.cloakroom/refresh` renews them, `/.cloakroom/revoke` ends them. Takes `[state]`.
@@ -20,6 +20,10 @@ pub(crate) struct RawPair {
     pub(crate) ttl: Option<Placed<DurationText>>,
     /// Attributes to copy into claims of access tokens. Default: as `[tokens]` says.
     pub(crate) claims: Option<Vec<Placed<String>>>,
+    /// What pairs are bound to: the certificate that the client shows (`client-certificate`), which it must show at each refresh too, or nothing
+    /// (`none`). Default: `"none"`.
+    #[schemars(extend("default" = "none"))]
+    pub(crate) cnf: Option<Placed<Confirmation>>,
     /// Where refresh tokens go: into a cookie that no script can read (`cookie`, for browsers, which takes https), or
     /// into the body (`body`, for mobile apps). Default: `"cookie"`.
     #[schemars(extend("default" = "cookie"))]

@@ -1,5 +1,7 @@
 //! `[tokens]`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -43,6 +45,10 @@ pub(crate) struct RawTokens {
     /// or nothing (`none`). Default: `"none"`; a route may differ.
     #[schemars(extend("default" = "none"))]
     pub(crate) cnf: Option<Placed<Confirmation>>,
+    /// Secrets that services share with us for `algorithm = "HS256"` on a route, by the route's audience, newest first: the first signs. For
+    /// services that can do nothing else: whoever can verify such a token can make one. Default: none.
+    #[serde(default)]
+    pub(crate) secrets: BTreeMap<Placed<String>, Vec<Placed<SecretRef>>>,
     /// Largest token; a larger one is refused rather than sent to a service that cannot take it. Default: 4KiB.
     #[schemars(extend("default" = "4KiB"))]
     pub(crate) max_bytes: Option<Placed<SizeText>>,

@@ -3,6 +3,7 @@
 use crate::clock::Moment;
 use crate::config::StoreId;
 use crate::format::Reject;
+use crate::session::cache::departures::Departures;
 use crate::session::cache::key::CacheKey;
 use crate::session::cache::known::{Content, Known};
 use crate::session::cache::slots::{Begun, Kept, Slots};
@@ -43,6 +44,8 @@ pub(in crate::session) struct CacheFollower<T> {
     pub(in crate::session) kinds: Vec<RecordKind>,
     pub(in crate::session) lease: Arc<Lease>,
     pub(in crate::session) profiles: usize,
+    /// Those whose record is gone.
+    pub(in crate::session) departures: Arc<Departures<T>>,
 }
 
 impl<T: Send + Sync + 'static> Follower for CacheFollower<T> {
@@ -55,7 +58,10 @@ impl<T: Send + Sync + 'static> Follower for CacheFollower<T> {
                 }
                 return None;
             }
-            Ok(Reading::Missing) => self.keep(Content::Absent, load.ticket, ABSENCE_MAX),
+            Ok(Reading::Missing) => {
+                self.departed(&key, load.ticket.sent);
+                self.keep(Content::Absent, load.ticket, ABSENCE_MAX)
+            }
             Ok(Reading::Found(stored)) => {
                 let content = self.content(key, stored, load.ticket.sent);
                 self.keep(content, load.ticket, AGE_MAX)
@@ -73,7 +79,11 @@ impl<T: Send + Sync + 'static> Follower for CacheFollower<T> {
     fn changed(&self, key: &[u8], reread: &mut dyn FnMut(RecordKind, Ticket)) {
         for kind in &self.kinds {
             let cache_key = CacheKey::new(self.store, *kind, key);
-            if self.slots.changed(cache_key) {
+            let matters = |content: &Content<T>| match content {
+                Content::Absent => false,
+                Content::Record { known, .. } => self.departures.matters(known),
+            };
+            if self.slots.changed_and(cache_key, matters) {
                 let (epoch, bound) = (self.lease.epoch(), self.lease.bound());
                 match self.slots.begin(cache_key, epoch, Moment::now(), bound, None) {
                     Begun::Read(ticket) => reread(*kind, ticket),
@@ -86,6 +96,16 @@ impl<T: Send + Sync + 'static> Follower for CacheFollower<T> {
 }
 
 impl<T: Send + Sync + 'static> CacheFollower<T> {
+    /// What is held of a key is gone from the store. One that ran out of its time has not left: neither do its tokens go on.
+    fn departed(&self, key: &CacheKey, sent: Moment) {
+        if let Some(kept) = self.slots.shelf().get(key)
+            && let Content::Record { known, ttl_ends } = &kept.value
+            && ttl_ends.is_none_or(|ends| ends > sent)
+        {
+            self.departures.note(known);
+        }
+    }
+
     /// The record with what is known of it already if its bytes are the same.
     fn content(&self, key: CacheKey, stored: Stored, sent: Moment) -> Content<T> {
         let ttl_ends = stored.ttl_ms.map(|ttl| sent.plus(Duration::from_millis(ttl)));

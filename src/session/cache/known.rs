@@ -69,6 +69,18 @@ impl<T> Known<T> {
         Self { before: before.collect(), ..Self::new(record, self.sessions.len()) }
     }
 
+    /// Every session that was made of it, and of its bytes before.
+    pub(in crate::session) fn all(&self) -> impl Iterator<Item = &Arc<Session<T>>> {
+        let now = self.sessions.iter().filter_map(|slot| slot.get().map(|known| &known.session));
+        let before = self.before.iter().flatten();
+        now.chain(before.filter(|before| {
+            !self
+                .sessions
+                .iter()
+                .any(|slot| slot.get().is_some_and(|known| Arc::ptr_eq(&known.session, before)))
+        }))
+    }
+
     pub(in crate::session) const fn mark(&self) -> &Arc<TouchMark> {
         &self.mark
     }

@@ -43,6 +43,7 @@
 //!
 //! The folder is a *roof*.
 
+mod departures;
 mod follower;
 mod key;
 mod known;
@@ -59,12 +60,15 @@ pub(in crate::session) use known::{Content, Decoded, Known};
 pub(in crate::session) use slots::Kept;
 pub use watches::{Bell, Watch};
 
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 use crate::config::StoreId;
+use crate::session::verified::Session;
 use crate::store::{Follower, Lease, Load, Record, RecordKind, StoreError, StoreKey, Tracked};
+use departures::Departures;
 use follower::{CacheFollower, SessionSlots, Waiter, known_of};
 use shelf::Shelf;
 use slots::{Begun, Slots};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use watches::Watches;
@@ -76,6 +80,7 @@ const LOCKS: usize = 64;
 pub struct SessionCache<T> {
     slots: Arc<SessionSlots<T>>,
     watches: Arc<Watches>,
+    departures: Arc<Departures<T>>,
     /// How many profiles there are: each may make its own of a record.
     profiles: usize,
 }
@@ -84,7 +89,7 @@ impl<T: Send + Sync + 'static> SessionCache<T> {
     /// An empty cache for so many profiles, which holds records, decoded sessions and tokens of so many bytes.
     pub fn new(profiles: usize, memory: u64) -> Self {
         let slots = Arc::new(Slots::new(Shelf::new(Content::weight, memory), LOCKS));
-        Self { slots, watches: Arc::default(), profiles }
+        Self { slots, watches: Arc::default(), departures: Arc::default(), profiles }
     }
 
     /// How many sessions are held. Not for the path of a request.
@@ -100,7 +105,18 @@ impl<T: Send + Sync + 'static> SessionCache<T> {
     /// What hears of a store's changes for this cache. `kinds` are those that its profiles read.
     pub fn follower(&self, store: StoreId, kinds: Vec<RecordKind>, lease: Arc<Lease>) -> Arc<dyn Follower> {
         let (slots, profiles) = (Arc::clone(&self.slots), self.profiles);
-        Arc::new(CacheFollower { slots, watches: Arc::clone(&self.watches), store, kinds, lease, profiles })
+        let (watches, departures) = (Arc::clone(&self.watches), Arc::clone(&self.departures));
+        Arc::new(CacheFollower { slots, watches, store, kinds, lease, profiles, departures })
+    }
+
+    /// Remembers from now on which sessions went away in their store while tokens that were made of them go on.
+    pub fn collect_departed(&self, clock: Clock) {
+        self.departures.collect(clock);
+    }
+
+    /// Those that went since this was last asked, and how many more there were than can be remembered.
+    pub fn take_departed(&self) -> (VecDeque<Arc<Session<T>>>, u64) {
+        self.departures.take()
     }
 
     /// Has `bell` rung with `number` whenever one of the keys changes, as far as we are told of changes.
@@ -189,7 +205,10 @@ impl<T: Send + Sync + 'static> SessionCache<T> {
 
     /// The key is not there, as was read just now over another connection: what is held of it is not worth its memory.
     pub(in crate::session) fn vanished(&self, key: CacheKey) {
-        if self.find(&key).is_some() {
+        if let Some(kept) = self.find(&key) {
+            if let Content::Record { known, .. } = &kept.value {
+                self.departures.note(known);
+            }
             self.slots.offer(key, Arc::new(Kept::unheard(Content::Absent)));
         }
     }

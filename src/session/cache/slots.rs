@@ -180,13 +180,18 @@ impl<K: Copy + Eq + Hash + Send + Sync + 'static, V: Send + Sync + 'static, W> S
     /// Redis says that the key changed. Returns whether somebody used what was kept since it was read: then it is worth reading again
     /// before anybody asks.
     pub(crate) fn changed(&self, key: K) -> bool {
+        self.changed_and(key, |_| false)
+    }
+
+    /// The same, or whether what was kept `matters` all the same.
+    pub(crate) fn changed_and(&self, key: K, matters: impl FnOnce(&V) -> bool) -> bool {
         let mut shard = self.shard(&key);
         if let Some(reads) = shard.get_mut(&key) {
             reads.iter_mut().for_each(|read| read.changed = true);
         }
         let Some(kept) = self.shelf.get(&key) else { return false };
         let first = !kept.stale.swap(true, Ordering::AcqRel);
-        first && kept.used.load(Ordering::Relaxed)
+        first && (kept.used.load(Ordering::Relaxed) || matters(&kept.value))
     }
 
     /// Keeps what was read unheard, for comparing, unless something better is there.
