@@ -48,6 +48,15 @@ impl Gate {
         }
     }
 
+    /// Whether there is a page for who asks like this; what it shows is asked for with a token.
+    pub(super) fn shows(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        match (self.is_called_rightly(headers), self.tokens.is_empty()) {
+            (false, _) => Err(Problem::HostRefused),
+            (true, true) => Err(Problem::ApiOff),
+            (true, false) => Ok(()),
+        }
+    }
+
     /// Who it is that calls.
     pub(super) fn admit(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Caller<'_>, Problem> {
         if !self.is_called_rightly(headers) {

@@ -1,7 +1,7 @@
 //! What operators ask this gateway, and tell it to do.
 //!
 //! Job: let in who shows a token of `[admin.tokens]`, find the call, answer in JSON, and log every call that changes something with the
-//! name of who made it. Not the job: the changes themselves (`token` has the keys), health and metrics (`internal`).
+//! name of who made it; and a page that shows the same. Not the job: the changes themselves (`token` has the keys), health and metrics (`internal`).
 //!
 //! To add a call: a line in `Call::find`, what it takes (`Call::needs`), and the answer in
 //! `Admin::run`.
@@ -15,6 +15,7 @@
 //! The folder is a *roof*.
 
 mod call;
+mod dashboard;
 mod gate;
 mod key_calls;
 mod migration;
@@ -61,11 +62,16 @@ impl Admin {
 
     /// The answer to a request from `peer`, its body read. Infallible.
     pub async fn answer(&self, peer: IpAddr, request: &Request<Bytes>) -> Response<Full<Bytes>> {
-        let answered = self.call(peer, request).await;
-        let mut response = match answered {
-            Ok(value) => problem::json(http::StatusCode::OK, "application/json", &value),
-            Err(problem) => problem.render(),
+        let looks = [Method::GET, Method::HEAD].contains(request.method());
+        let page = dashboard::find(request.uri().path()).filter(|_| looks);
+        let answered = match page {
+            Some(page) => self.gate.shows(request.headers()).map(|()| page),
+            None => {
+                let answered = self.call(peer, request).await;
+                answered.map(|value| problem::json(http::StatusCode::OK, "application/json", &value))
+            }
         };
+        let mut response = answered.unwrap_or_else(|problem| problem.render());
         if request.method() == Method::HEAD {
             *response.body_mut() = Full::default();
         }
