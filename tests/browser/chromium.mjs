@@ -92,8 +92,12 @@ class Tab {
     return this.connection.send(method, params, this.session);
   }
 
-  go(url) {
-    return this.send("Page.navigate", { url });
+  /** Goes to a page, wherever that leads, and is there when the page's scripts have run. */
+  async go(url) {
+    await this.value("window.left = true");
+    const { errorText } = await this.send("Page.navigate", { url });
+    if (errorText) throw new Error(`${url}: ${errorText}`);
+    await this.until(`!window.left && document.readyState === "complete"`);
   }
 
   /** The value of an expression in the page. */
@@ -107,7 +111,7 @@ class Tab {
 
   /** Waits until an expression in the page is true. While a page is being replaced, nothing is. */
   async until(expression) {
-    const end = Date.now() + 10_000;
+    const end = Date.now() + 60_000;
     while (Date.now() < end) {
       if (await this.value(expression).catch(() => false)) return;
       await new Promise((resolve) => setTimeout(resolve, 20));

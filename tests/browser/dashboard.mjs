@@ -1,10 +1,11 @@
 // The operators' page in a real browser: it shows nothing without a token, and what names anybody sent stays text.
-//   node dashboard.mjs http://127.0.0.1:PORT/ TOKEN
+//   node dashboard.mjs http://127.0.0.1:PORT/ TOKEN [file for a picture]
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { open } from "./chromium.mjs";
 
-const [page, token] = process.argv.slice(2);
+const [page, token, picture] = process.argv.slice(2);
 const tab = await open();
 const text = (id) => tab.value(`document.getElementById(${JSON.stringify(id)}).textContent`);
 
@@ -23,6 +24,7 @@ try {
   assert.equal(await tab.value(`document.getElementById("board").hidden`), true);
   await look(token);
   await tab.until(`!document.getElementById("board").hidden`);
+  if (picture) writeFileSync(picture, await tab.picture());
   assert.match(await text("upstreams"), /app.*not yet/);
   assert.match(await text("routes"), /\/moving\/\*/);
   assert.match(await text("keys"), /ES256/);

@@ -25,6 +25,11 @@ async function ask(path) {
   return answer.json();
 }
 
+/** A time of RFC 3339 as people read it, to the second. */
+function brief(time) {
+  return time ? time.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC") : "-";
+}
+
 function share(part) {
   return part === null || part === undefined ? "nothing yet" : `${(part * 100).toFixed(1)} %`;
 }
@@ -32,7 +37,7 @@ function share(part) {
 function rollout(plan) {
   if (!plan) return "-";
   const back = plan.went_back ? `; went back: ${plan.went_back}` : "";
-  return [`${plan.share} since ${plan.since}; the others at ${plan.rest}${back}`, back ? "bad" : ""];
+  return [`${plan.share} since ${brief(plan.since)}; the others at ${plan.rest}${back}`, back ? "bad" : ""];
 }
 
 async function look() {
@@ -42,18 +47,18 @@ async function look() {
       one.upstream,
       share(one.on_tokens),
       one.safe_without_cookie ? ["safe: forward_cookie = false", "good"] : ["not yet", "bad"],
-      one.because.join("; "),
+      one.because.join("; ").replaceAll("`", ""),
     ]));
     fill("routes", migration.routes.map((one) => [
       one.route, one.upstream, one.state, one.with_token, one.with_cookie, one.with_neither, one.refused, rollout(one.rollout),
     ]));
-    fill("keys", ring.keys.map((one) => [one.kid, one.algorithm, one.phase, one.signs_from ?? one.published_at, one.next_at]));
+    fill("keys", ring.keys.map((one) => [one.kid, one.algorithm, one.phase, brief(one.signs_from ?? one.published_at), brief(one.next_at)]));
     const signs = ring.keys.filter((one) => one.phase === "signs").map((one) => one.kid);
     fill("readers", ring.readers.map((one) => [
-      one.client, one.agent, one.fetched_at, signs.every((kid) => one.knows.includes(kid)) ? ["yes", "good"] : ["no", "bad"],
+      one.client, one.agent, brief(one.fetched_at), signs.every((kid) => one.knows.includes(kid)) ? ["yes", "good"] : ["no", "bad"],
     ]));
     const whose = ring.readers_of === "all" ? "all gateways" : "this gateway";
-    byId("note").textContent = `As counted by this gateway since ${migration.since}; the key set as fetched from ${whose}. ${ring.now}`;
+    byId("note").textContent = `As of ${brief(ring.now)}: counted by this gateway since ${brief(migration.since)}; the key set as fetched from ${whose}.`;
     byId("board").hidden = false;
     timer = setTimeout(look, 5000);
   } catch (error) {
