@@ -52,6 +52,7 @@ mod secrets;
 mod sentinel;
 mod shared_secret;
 mod siege;
+mod slow_clients;
 mod soak;
 mod state;
 mod streaming;
