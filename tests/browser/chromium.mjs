@@ -10,10 +10,11 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
 ];
 
-/** Starts Chromium with an empty profile and opens a blank tab of that size. */
-export async function open({ width = 1200, height = 900, dark = false } = {}) {
+/** Starts Chromium with an empty profile and opens a blank tab of that size; `strangers` may show any certificate. */
+export async function open({ width = 1200, height = 900, dark = false, strangers = false } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "cloakroom-browser-"));
-  const child = spawn(process.env.CHROMIUM ?? "chromium", [...FLAGS, `--user-data-dir=${profile}`], {
+  const trust = strangers ? ["--ignore-certificate-errors"] : [];
+  const child = spawn(process.env.CHROMIUM ?? "chromium", [...FLAGS, ...trust, `--user-data-dir=${profile}`], {
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
   });
   const connection = new Connection(child.stdio[3], child.stdio[4]);

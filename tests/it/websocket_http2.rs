@@ -1,7 +1,8 @@
 //! WebSocket over HTTP/2 (RFC 8441), to either side, with Node's own HTTP/2 for client and for server.
 
 use crate::support::h2::{DATA, END_STREAM, End, GOAWAY, H2, HEADERS, RST_STREAM, SETTINGS, frame, headers};
-use crate::support::{Ask, Authority, Client, Process, Running, Upstream, World, eventually};
+use crate::support::{Ask, Authority, Client, Process, Running, Upstream, World, answer_with, eventually};
+use crate::websocket::accept_of;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -392,4 +393,53 @@ fn a_drain_says_goodbye_and_waits_for_sockets_until_its_time_is_up() {
     assert!(running.gateway.process.wait().success());
     while client.next().is_some() {}
     upstream.finish();
+}
+
+/// Says what a text frame of a browser says, as a service does: without a mask.
+fn saying_back() -> Upstream {
+    Upstream::playing(|wire| {
+        while let Some(request) = wire.request() {
+            let Some(key) = request.one("sec-websocket-key") else {
+                wire.say(answer_with(&request, b"a page"));
+                continue;
+            };
+            let accept = accept_of(key);
+            wire.say(format!(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\n\r\n"
+            ));
+            let mut frame = wire.read();
+            while frame.len() < 6 || frame.len() < 6 + usize::from(frame[1] & 0x7f) {
+                let more = wire.read();
+                if more.is_empty() {
+                    return;
+                }
+                frame.extend(more);
+            }
+            let length = usize::from(frame[1] & 0x7f);
+            let mut back = vec![0x81, frame[1] & 0x7f];
+            back.extend((0..length).map(|at| frame[6 + at] ^ frame[2 + at % 4]));
+            wire.say(back);
+            wire.hear_out();
+        }
+    })
+}
+
+#[test]
+fn a_browser_opens_one_over_the_connection_that_its_page_came_by() {
+    let (authority, upstream) = (Authority::new(), saying_back());
+    authority.issue("here", &["localhost"]);
+    let world = World::with_sessions(&[(ID, "alice")])
+        .recorded("chat", &upstream)
+        .route("path = \"/\"\nupstream = \"chat\"\naccess = \"open\"")
+        .route("path = \"/ws\"\nupstream = \"chat\"")
+        .table(&authority.entry("here"))
+        .start();
+    let page = format!("https://localhost:{}/", world.gateway.public.port());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/websocket.mjs");
+    let told = Command::new("node").args([script, &page, &format!("sid={ID}")]).output().unwrap();
+    let told = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
+    assert_eq!(told, "200 from a page\n");
+    let opened = upstream.requests().into_iter().find(|request| request.target == "/ws").unwrap();
+    assert!(opened.bearer().is_some());
 }
