@@ -1,6 +1,8 @@
 //! TLS on the public port, seen by OpenSSL, curl and Python.
 
 use crate::support::{Ask, Authority, Client, Running, Upstream, World};
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -62,6 +64,20 @@ fn ciphers_without_forward_secrecy_or_authentication_are_refused() {
 }
 
 /// The body of a PEM file, without its lines.
+#[test]
+fn who_knows_a_key_exchange_that_outlasts_quantum_computers_gets_it() {
+    let upstream = Upstream::echoing();
+    let (authority, world) = one(&upstream);
+    let mut session =
+        ClientConnection::new(authority.client(), ServerName::try_from("a.test").unwrap()).unwrap();
+    let mut stream = TcpStream::connect(world.gateway.public).unwrap();
+    while session.is_handshaking() {
+        session.complete_io(&mut stream).unwrap();
+    }
+    let group = session.negotiated_key_exchange_group().unwrap();
+    assert_eq!(group.name(), rustls::NamedGroup::X25519MLKEM768);
+}
+
 fn body(pem: &str) -> String {
     let from = pem.find("-----BEGIN CERTIFICATE-----").unwrap_or_else(|| panic!("{pem}"));
     let to = pem.find("-----END CERTIFICATE-----").unwrap();
