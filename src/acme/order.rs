@@ -30,8 +30,7 @@ pub(super) async fn order(
     match looked {
         Ok(OrderStatus::Ready) => {}
         Ok(_) => return Err(Trouble::Unproved("it does not say why".to_owned())),
-        Err(instant_acme::Error::Api(problem)) => return Err(Trouble::Unproved(problem.to_string())),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(Trouble::of_proof(error)),
     }
     let key = KeyPair::generate().map_err(|_| Trouble::NoKey)?;
     let params = CertificateParams::new([name.to_owned()]).map_err(|_| Trouble::NoKey)?;

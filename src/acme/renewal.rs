@@ -13,6 +13,7 @@ use crate::config::Acme;
 use crate::disk;
 use crate::telemetry::{Metrics, chain};
 use crate::tls::{Challenges, validity};
+use zeroize::Zeroizing;
 
 /// How often the folder is looked at; the machine may have slept, or somebody else renewed.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -21,6 +22,9 @@ const LOOK_MIN: Duration = Duration::from_millis(500);
 /// Five failures in an hour are what Let's Encrypt bears for a name; doubled each time, this makes five.
 const RETRY: Duration = Duration::from_secs(120);
 const RETRY_MAX: Duration = Duration::from_secs(6 * 3600);
+/// Orders that are begun anew at once, as their nonces were refused again and again: the client repeats a request three times at most
+/// (RFC 8555 §6.5), and nothing but the moment is wrong.
+const ORDERS_ANEW: u32 = 8;
 const LOCK: &str = "lock";
 
 /// A name for which orders failed.
@@ -83,16 +87,13 @@ async fn obtain(
     if !clock.now().until(due(acme, name)).is_zero() {
         return Ok(None);
     }
-    let (caller, exchanges) = exchange::exchanges(&acme.directory);
-    let ordered = async {
-        let account = account::open(acme, caller).await?;
-        order::order(&account, name, acme.challenge, challenges).await
-    };
-    let pem = tokio::select! {
-        ordered = ordered => ordered,
-        // It ends with the caller, hence after the order.
-        () = exchanges.run() => Err(Trouble::Unusable),
-    };
+    let mut pem = attempt(acme, name, challenges).await;
+    for _ in 0..ORDERS_ANEW {
+        if !pem.as_ref().is_err_and(Trouble::is_stale_nonce) {
+            break;
+        }
+        pem = attempt(acme, name, challenges).await;
+    }
     let pem = pem.inspect_err(|trouble| {
         if trouble.is_unknown_account() {
             account::forget(storage);
@@ -101,6 +102,19 @@ async fn obtain(
     let (_, until) = validity(&pem).ok_or(Trouble::Unusable)?;
     disk::replace(&Acme::file(storage, name), &pem).map_err(Trouble::Folder)?;
     Ok(Some(until))
+}
+
+async fn attempt(acme: &Acme, name: &str, challenges: &Challenges) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+    let (caller, exchanges) = exchange::exchanges(&acme.directory);
+    let ordered = async {
+        let account = account::open(acme, caller).await?;
+        order::order(&account, name, acme.challenge, challenges).await
+    };
+    tokio::select! {
+        ordered = ordered => ordered,
+        // It ends with the caller, hence after the order.
+        () = exchanges.run() => Err(Trouble::Unusable),
+    }
 }
 
 /// Makes the folder, for its owner alone, if it is not there.

@@ -2,11 +2,17 @@
 
 use std::io;
 
+use instant_acme::{Error, Problem};
+
+/// Kinds of problem (RFC 8555 §6.7).
+const STALE_NONCE: &str = ":badNonce";
+const UNKNOWN_ACCOUNT: &str = ":accountDoesNotExist";
+
 /// What went wrong in an order.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The authority refused, or could not be asked.
-    Authority(instant_acme::Error),
+    Authority(Error),
     /// It looked for the proof, and did not find it; in its own words.
     Unproved(String),
     /// It does not take the kind of proof that is configured.
@@ -20,15 +26,35 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// What an authority says that looked for a proof: of the proof, unless it is of how we asked.
+    pub(super) fn of_proof(error: Error) -> Self {
+        match error {
+            Error::Api(problem) if !is(&problem, STALE_NONCE) => Self::Unproved(problem.to_string()),
+            error => Self::Authority(error),
+        }
+    }
+
     /// Whether the authority does not know our account.
     pub(super) fn is_unknown_account(&self) -> bool {
-        matches!(self, Self::Authority(instant_acme::Error::Api(problem))
-            if problem.r#type.as_deref().is_some_and(|kind| kind.ends_with(":accountDoesNotExist")))
+        self.is_problem(UNKNOWN_ACCOUNT)
+    }
+
+    /// Whether a nonce was refused: it had become old on its way, or the authority is of several minds.
+    pub(super) fn is_stale_nonce(&self) -> bool {
+        self.is_problem(STALE_NONCE)
+    }
+
+    fn is_problem(&self, kind: &str) -> bool {
+        matches!(self, Self::Authority(Error::Api(problem)) if is(problem, kind))
     }
 }
 
-impl From<instant_acme::Error> for Trouble {
-    fn from(error: instant_acme::Error) -> Self {
+fn is(problem: &Problem, kind: &str) -> bool {
+    problem.r#type.as_deref().is_some_and(|found| found.ends_with(kind))
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
         Self::Authority(error)
     }
 }
@@ -57,5 +83,22 @@ impl std::error::Error for Trouble {
             Self::Folder(error) => Some(error),
             Self::Unproved(_) | Self::NoSuchChallenge | Self::Unusable | Self::NoKey => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(kind: &str) -> Error {
+        let text = format!(r#"{{"type":"urn:ietf:params:acme:error:{kind}","detail":"x","status":400}}"#);
+        Error::Api(serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn a_refused_nonce_says_nothing_of_the_proof() {
+        assert!(Trouble::of_proof(problem("badNonce")).is_stale_nonce());
+        assert!(matches!(Trouble::of_proof(problem("unauthorized")), Trouble::Unproved(_)));
+        assert!(!Trouble::from(problem("accountDoesNotExist")).is_stale_nonce());
     }
 }

@@ -43,7 +43,7 @@ impl Pebble {
             std::fs::write(&file, config).unwrap();
             let mut command = Command::new("pebble");
             command.arg("-config").arg(file).args(["-dnsserver", &answering.to_string()]);
-            // It waits some seconds before it looks for a proof, and refuses a twentieth of all nonces: clients must bear both.
+            // It waits some seconds before it looks for a proof, and refuses a fifth of all nonces: clients must bear both.
             command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "20");
             command
         });
