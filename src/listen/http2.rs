@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ pub(crate) async fn attend<H, I, T>(
     opening: Opening,
     conn: Conn,
     tenant: T,
-    (handler, limits, pressure): (H, &Limits, Pressure),
+    (handler, limits, pressure): (H, Arc<Limits>, Pressure),
     mut entry: Entry,
 ) where
     H: Handler,
@@ -80,8 +81,8 @@ pub(crate) async fn attend<H, I, T>(
         let request = if fits { Ok(request) } else { Err(ParseError::TooManyHeaders) };
         answer(handler.clone(), conn.clone(), request, (offer, room.refuses(false), connects))
     });
-    let mut connection = pin!(builder(limits, &tasks).serve_connection(io, service));
-    let mut clock = Clock::new(limits, pressure, tasks, pulse);
+    let mut connection = pin!(builder(&limits, &tasks).serve_connection(io, service));
+    let mut clock = Clock::new(&limits, pressure, tasks, pulse);
     let mut told = false;
     let ended = std::future::poll_fn(|cx| {
         entry.wake_by(cx.waker());

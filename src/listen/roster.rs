@@ -100,6 +100,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// The connection goes on in another task, from its next poll.
+    pub(crate) fn moves(&mut self) {
+        self.known = false;
+    }
+
     /// Remembers how to wake this connection. A spawned task keeps its waker for life, so once is enough.
     pub(crate) fn wake_by(&mut self, waker: &Waker) {
         if !self.known {

@@ -177,8 +177,9 @@ where
             let (handler, limits) = (port.handler.clone(), Arc::clone(&terms.limits));
             let pressure = port.roster.pressure().clone();
             drop((port, terms));
-            // Boxed: its state is the larger, and most connections are not of its kind.
-            Box::pin(http2::attend(stream, opening, conn, tenant, (handler, &limits, pressure), entry)).await;
+            // In a task of its own: this one has room for the other kind, which would be kept as long as the connection is.
+            entry.moves();
+            spawn_local(http2::attend(stream, opening, conn, tenant, (handler, limits, pressure), entry));
         }
     }
 }

@@ -32,7 +32,7 @@
 //! Life of a request: `outbound` makes its head ready and wraps its body in `upload`; `balance` chooses an endpoint by
 //! its `standing`; `balanced` takes a `Link` from its `pool` or has `connect` open one in one of its `slots`, whose bytes
 //! pass through `wire`; `exchange` waits for the answer; `hygiene` cleans
-//! it; [`UpstreamBody`] carries the rest, or `websocket` checks the handshake and `tunnel` takes over, with `frames` for its last word.
+//! it; [`UpstreamBody`] carries the rest, or `websocket` checks the handshake and `tunnel` takes over, whose bytes `relay` carries, with `frames` for its last word.
 
 mod balance;
 mod balanced;
@@ -50,6 +50,7 @@ mod introduction;
 mod outbound;
 mod patience;
 mod pool;
+mod relay;
 mod repeat;
 mod resolve;
 mod sender;

@@ -10,15 +10,14 @@ use std::time::Duration;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::{Notify, watch};
 
 use crate::upstream::frames::{Frames, close_frame};
 use crate::upstream::pool::Busy;
+use crate::upstream::relay::relay;
 use crate::upstream::sender::Multiplexed;
 
-/// Per direction. WebSocket messages are mostly small, and idle tunnels are many.
-const BUFFER_BYTES: usize = 16 * 1024;
 /// How long a client that we say goodbye to may take to hear it.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// What is said when this process ends.
@@ -143,19 +142,18 @@ async fn join(client: OnUpgrade, upstream: OnUpgrade, tunnel: &Tunnel) {
     };
     let mut client = Framed { stream: TokioIo::new(client), frames: Frames::default() };
     let mut upstream = TokioIo::new(upstream);
-    // An end of one direction is passed on, and the other direction goes on until its own.
-    let copied = tokio::select! {
+    let relayed = tokio::select! {
         biased;
         goodbye = tunnel.asked() => Err(goodbye),
-        copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER_BYTES, BUFFER_BYTES) => Ok(copied),
+        relayed = relay(&mut client, &mut upstream) => Ok(relayed),
     };
-    match copied {
+    match relayed {
         Ok(Ok((up, down))) => tracing::debug!(up, down, "tunnel closed"),
         Ok(Err(error)) => tracing::debug!(%error, "tunnel broke"),
         Err(goodbye) => {
             drop(upstream);
-            // Late or broken: it is cut all the same.
-            let _ = tokio::time::timeout(GOODBYE, client.say(goodbye)).await;
+            // Late or broken: it is cut all the same. Boxed, since tunnels are many that say nothing.
+            let _ = Box::pin(tokio::time::timeout(GOODBYE, client.say(goodbye))).await;
         }
     }
 }

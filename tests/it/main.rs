@@ -29,6 +29,7 @@ mod feed;
 mod frameworks;
 mod grpc;
 mod http2;
+mod idle;
 mod internal;
 mod introspection;
 mod jwt;

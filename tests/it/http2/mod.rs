@@ -2,7 +2,6 @@
 
 mod bodies;
 mod conformance;
-mod memory;
 mod upstream;
 
 use crate::support::h2::{
