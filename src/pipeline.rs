@@ -40,7 +40,7 @@ pub use route_state::RouteState;
 use crate::config::StreamEnd;
 use crate::door::Endpoint;
 use crate::guard::{Admitted, meets_conditions};
-use crate::listen::{Handler, Pace};
+use crate::listen::{Excess, Handler, Pace};
 use crate::request::{Conn, Cookies, Inbound, ParseError, StripRules, exception_text};
 use crate::respond::{
     Form, Reason, Rendering, ResponseBody, ResponseRules, Stream, clean, goes_on, render, seen_before,
@@ -129,8 +129,8 @@ impl Handler for Gateway {
         response
     }
 
-    fn overloaded(&self, conn: &Conn) -> Option<Response<ResponseBody>> {
-        Some(self.turn_away(conn))
+    fn overloaded(&self, excess: &Excess<'_>) -> Option<Response<ResponseBody>> {
+        Some(self.turn_away(excess))
     }
 
     fn panicked(&self) -> Option<Response<ResponseBody>> {

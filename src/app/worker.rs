@@ -3,7 +3,7 @@
 use crate::app::accepting;
 use crate::app::generation::Generation;
 use crate::app::opened::{Opened, OpenedState, Settled, open_state, open_stores};
-use crate::listen::{Connections, Handler, Terms, serve};
+use crate::listen::{Connections, Excess, Handler, Terms, serve};
 use crate::pipeline::Gateway;
 use crate::request::{Conn, ParseError, RequestIds};
 use crate::respond::ResponseBody;
@@ -157,6 +157,8 @@ struct Current(Rc<RefCell<Enlisted>>);
 impl Handler for Current {
     type Body = ResponseBody;
 
+    const REFUSES: bool = true;
+
     async fn handle(
         &self,
         conn: Conn,
@@ -168,6 +170,10 @@ impl Handler for Current {
 
     fn panicked(&self) -> Option<Response<ResponseBody>> {
         self.0.borrow().gateway.panicked()
+    }
+
+    fn overloaded(&self, excess: &Excess<'_>) -> Option<Response<ResponseBody>> {
+        self.0.borrow().gateway.overloaded(excess)
     }
 }
 

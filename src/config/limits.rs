@@ -31,6 +31,8 @@ pub struct Limits {
     pub memory: MemoryLimit,
     /// Most requests of a worker that wait for their answer at once.
     pub requests: usize,
+    /// How long whatever comes may have to wait for a worker's turn; `None`: however long.
+    pub delay: Option<Duration>,
     /// How long a drain waits for requests and tunnels before it cuts them.
     pub drain_timeout: Duration,
 }

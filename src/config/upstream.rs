@@ -14,6 +14,8 @@ pub struct UpstreamLimits {
     pub queue: usize,
     /// How long one waits.
     pub wait: Duration,
+    /// How long answers may take to begin, on average; `None`: however long.
+    pub latency: Option<Duration>,
 }
 
 /// When an endpoint that fails is left alone, and how it comes back.

@@ -18,11 +18,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::config::Limits;
 use crate::listen::guard::WRITE_STALL;
-use crate::listen::handler::Handler;
+use crate::listen::handler::{Excess, Handler, Scarce};
 use crate::listen::metered::{Metered, Pulse};
 use crate::listen::opening::Opening;
 use crate::listen::pressure::Pressure;
-use crate::listen::roster::Entry;
+use crate::listen::roster::{Entry, Roster};
 use crate::listen::serve::{Aborted, handled};
 use crate::listen::tasks::{Offer, Offered, Tasks};
 use crate::request::{Conn, ParseError};
@@ -64,22 +64,23 @@ pub(crate) async fn attend<H, I, T>(
     opening: Opening,
     conn: Conn,
     tenant: T,
-    (handler, limits, pressure): (H, Arc<Limits>, Pressure),
+    (handler, limits, roster): (H, Arc<Limits>, Rc<Roster>),
     mut entry: Entry,
 ) where
     H: Handler,
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     T: Unpin + 'static,
 {
+    let pressure = roster.pressure().clone();
     let (tasks, pulse, peer) = (Tasks::new(pressure.clone()), Pulse::new(opening.since), conn.peer);
     let io = TokioIo::new(Metered::new(io, opening.bytes, Rc::clone(&pulse), tasks.clone(), tenant));
-    let (streams, fields_max, room) = (tasks.clone(), limits.headers, pressure.clone());
+    let (streams, fields_max) = (tasks.clone(), limits.headers);
     let service = service_fn(move |request: Request<Incoming>| {
         let offer = streams.begin();
         let fits = fields(request.headers()) <= fields_max;
         let connects = request.method() == Method::CONNECT;
         let request = if fits { Ok(request) } else { Err(ParseError::TooManyHeaders) };
-        answer(handler.clone(), conn.clone(), request, (offer, room.refuses(false), connects))
+        answer(handler.clone(), conn.clone(), request, (offer, roster.lacks(false), connects))
     });
     let mut connection = pin!(builder(&limits, &tasks).serve_connection(io, service));
     let mut clock = Clock::new(&limits, pressure, tasks, pulse);
@@ -134,9 +135,12 @@ async fn answer<H: Handler>(
     handler: H,
     conn: Conn,
     request: Result<Request<Incoming>, ParseError>,
-    (offer, full, connects): (Rc<Offer>, bool, bool),
+    (offer, scarce, connects): (Rc<Offer>, Option<Scarce>, bool),
 ) -> Result<Response<Offered<H::Body>>, Aborted> {
-    let mut response = match full.then(|| handler.overloaded(&conn)).flatten() {
+    let excess = scarce.and_then(|scarce| {
+        handler.overloaded(&Excess { conn: &conn, request: request.as_ref().ok(), scarce })
+    });
+    let mut response = match excess {
         Some(overloaded) => overloaded,
         None => handled(&handler, conn, request).await?.0,
     };

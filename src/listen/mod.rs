@@ -31,6 +31,9 @@
 //! it nothing begins and bodies stand still. That goes by what the process really holds: a client that may open a hundred streams could
 //! hold many megabytes, and so few of them would fit that honest ones would be sent away for nothing.
 //!
+//! A worker that is asked for more than it can do (`strain`) lets in what it can, and has the handler refuse the rest before it is looked
+//! at; such a connection stays, since a new one would cost more than the answer.
+//!
 //! The folder is a *roof*: only this file names the children to the outside.
 
 mod bind;
@@ -54,6 +57,7 @@ mod reception;
 mod roster;
 mod serve;
 mod sieve;
+mod strain;
 mod stream;
 mod tasks;
 mod terms;
@@ -62,7 +66,7 @@ mod worker;
 pub use bind::{BindError, Listener};
 pub use connections::{Connections, TurnedAway};
 pub(crate) use frames::Frames;
-pub use handler::Handler;
+pub use handler::{Excess, Handler, Scarce};
 pub use inherited::{Inherited, send};
 pub use pace::Pace;
 pub use pressure::{Level, Pressure};

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::listen::handler::Scarce;
 use crate::listen::pressure::Pressure;
+use crate::listen::strain::Strain;
 
 /// While there is no room at all, another share of the busy connections is let go each time that this has passed: whatever they hold,
 /// and whoever they wait for, it comes to an end.
@@ -24,6 +26,7 @@ pub(crate) struct Roster {
     /// Which share is let go.
     drawn: Cell<Option<u64>>,
     pressure: Pressure,
+    strain: Strain,
     next: Cell<u64>,
     wakers: RefCell<HashMap<u64, Waker>>,
 }
@@ -37,6 +40,19 @@ impl Roster {
     /// How much room there is for what they hold.
     pub(crate) const fn pressure(&self) -> &Pressure {
         &self.pressure
+    }
+
+    /// Whether there is more to do than can be done.
+    pub(crate) const fn strain(&self) -> &Strain {
+        &self.strain
+    }
+
+    /// What there is too little of for one more request, or for a tunnel.
+    pub(crate) fn lacks(&self, tunnel: bool) -> Option<Scarce> {
+        if self.pressure.refuses(tunnel) {
+            return Some(Scarce::Memory);
+        }
+        (!self.strain.admits()).then_some(Scarce::Time)
     }
 
     /// Adds a connection; it leaves when the entry is dropped.

@@ -21,11 +21,11 @@ use hyper::service::service_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 
 use crate::listen::connections::{Connections, Permit};
 use crate::listen::guard::{Guard, House};
-use crate::listen::handler::Handler;
+use crate::listen::handler::{Excess, Handler};
 use crate::listen::http2;
 use crate::listen::ledger::{Exchange, Ledger};
 use crate::listen::opening::{Opening, Protocol, open};
@@ -57,6 +57,9 @@ pub async fn serve<H: Handler>(
     let roster = Rc::new(Roster::new(connections.pressure().clone()));
     let pressed = Rc::clone(&roster);
     let pressed = spawn_local(async move { pressed.follow_pressure().await });
+    let (strained, agreed) = (Rc::clone(&roster), Arc::clone(&terms));
+    let strained = H::REFUSES
+        .then(|| spawn_local(async move { strained.strain().follow(|| agreed.load().limits.delay).await }));
     let port = Port { terms: Arc::clone(&terms), connections, handler, roster: Rc::clone(&roster), alive };
     let port = Rc::new(port);
     let accepting: Vec<_> = listeners
@@ -82,6 +85,7 @@ pub async fn serve<H: Handler>(
         tracing::warn!("connections were cut after `drain_timeout`");
     }
     pressed.abort();
+    strained.iter().for_each(JoinHandle::abort);
     Ok(())
 }
 
@@ -175,11 +179,11 @@ where
         Protocol::Http1 => attend_http1(stream, opening, conn, tenant, (terms, port), entry).await,
         Protocol::Http2 => {
             let (handler, limits) = (port.handler.clone(), Arc::clone(&terms.limits));
-            let pressure = port.roster.pressure().clone();
+            let roster = Rc::clone(&port.roster);
             drop((port, terms));
             // In a task of its own: this one has room for the other kind, which would be kept as long as the connection is.
             entry.moves();
-            spawn_local(http2::attend(stream, opening, conn, tenant, (handler, limits, pressure), entry));
+            spawn_local(http2::attend(stream, opening, conn, tenant, (handler, limits, roster), entry));
         }
     }
 }
@@ -273,9 +277,12 @@ async fn answer<H: Handler>(
     roster: Rc<Roster>,
 ) -> Result<Response<Answer<H::Body>>, Aborted> {
     let refused = request.is_err();
-    let full = roster.pressure().refuses(exchange.switches());
-    let (mut response, ends) = match full.then(|| handler.overloaded(&conn)).flatten() {
-        Some(overloaded) => (overloaded, true),
+    let excess = roster.lacks(exchange.switches()).and_then(|scarce| {
+        let excess = Excess { conn: &conn, request: request.as_ref().ok(), scarce };
+        Some((handler.overloaded(&excess)?, excess.closes()))
+    });
+    let (mut response, ends) = match excess {
+        Some(overloaded) => overloaded,
         None => handled(&handler, conn, request).await?,
     };
     let closing = refused || ends || exchange.broken() || roster.last_call();

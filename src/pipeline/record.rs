@@ -12,7 +12,7 @@ use crate::session::{Authenticated, Fingerprint, Source, Verdict};
 use crate::token::{Target, Tokens};
 use http::header::WWW_AUTHENTICATE;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use std::net::IpAddr;
 
 /// The facts.
@@ -90,6 +90,13 @@ impl Record {
             answer: None,
             cookie_alone: false,
         }
+    }
+
+    /// What a request shows that nobody looks at.
+    pub(super) fn read_request<B>(&mut self, request: &Request<B>) {
+        self.method = Some(request.method().clone());
+        self.host = request.headers().get(http::header::HOST).cloned();
+        self.target = request.uri().path_and_query().cloned();
     }
 
     /// What a malformed request shows.

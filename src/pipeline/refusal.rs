@@ -4,6 +4,7 @@ use crate::door::Turned;
 use crate::format::Reject;
 use crate::issuer::{BearerReject, Unavailable};
 use crate::limit::Exceeded;
+use crate::listen::Scarce;
 use crate::pipeline::rehearsed::Rehearsed;
 use crate::request::ParseError;
 use crate::respond::{LoginRedirect, Reason};
@@ -38,6 +39,8 @@ pub(super) enum Cause {
     Limit(Exceeded),
     /// The session was not accepted.
     Reject(Reject),
+    /// There was no room for it.
+    Scarce(Scarce),
     /// The store could not be asked.
     Store(SessionError),
     /// The token could not be made.
@@ -67,7 +70,7 @@ impl Refusal {
     pub(super) fn upstream(error: UpstreamError) -> Self {
         let reason = match &error {
             UpstreamError::ClientBody(fault) => Reason::Malformed(*fault),
-            UpstreamError::Busy => Reason::UpstreamBusy,
+            UpstreamError::Busy | UpstreamError::Late => Reason::UpstreamBusy,
             UpstreamError::ConnectFailed { .. }
             | UpstreamError::ConnectTimedOut
             | UpstreamError::TlsFailed { .. } => Reason::UpstreamUnreachable,
@@ -104,6 +107,7 @@ impl Cause {
             | Self::Guarded(_)
             | Self::Issuer(_)
             | Self::Reject(_)
+            | Self::Scarce(_)
             | Self::Store(_)
             | Self::Token(_)
             | Self::Turned(_)
@@ -120,6 +124,7 @@ impl Cause {
             Self::Guarded(path) => format!("a stricter route to the same upstream has `{path}`"),
             Self::Limit(exceeded) => exceeded.text(),
             Self::Reject(reject) => reject.code().to_owned(),
+            Self::Scarce(scarce) => scarce.word().to_owned(),
             Self::Store(error) => chain(error),
             Self::Token(error) => chain(error),
             Self::Turned(turned) => turned.text(),
@@ -137,6 +142,7 @@ impl Cause {
             | Self::Issuer(_)
             | Self::Limit(_)
             | Self::Reject(_)
+            | Self::Scarce(_)
             | Self::Store(_)
             | Self::Token(_)
             | Self::Upstream(_) => "refused",

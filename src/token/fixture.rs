@@ -145,6 +145,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
                 connections: 1,
                 session_memory: 1024 * 1024,
                 memory: crate::config::MemoryLimit::None,
+                delay: None,
                 drain_timeout: second,
             },
         },

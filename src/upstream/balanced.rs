@@ -17,6 +17,7 @@ use crate::upstream::exchange::{Deadlines, Failure, exchange};
 use crate::upstream::introduction::Introduction;
 use crate::upstream::pool::{Busy, Endpoint, Link, Waiters};
 use crate::upstream::repeat::{Budget, Repeat};
+use crate::upstream::room::Room;
 use crate::upstream::standing::Standing;
 use crate::upstream::tls::Tls;
 use crate::upstream::upload::{Progress, Upload};
@@ -33,6 +34,7 @@ pub(crate) struct Balanced {
     standing: Arc<Standing>,
     waiters: Rc<Waiters>,
     wait: Duration,
+    room: Room,
     budget: Budget,
     pub(crate) host: Option<HeaderValue>,
     pub(crate) first_byte: Duration,
@@ -106,6 +108,7 @@ impl Balanced {
             standing: Arc::clone(standing),
             waiters,
             wait: upstream.limits.wait,
+            room: Room::new(upstream.limits.latency),
             budget: Budget::new(),
             host: host.ok().flatten(),
             first_byte: upstream.first_byte_timeout,
@@ -130,6 +133,7 @@ impl Balanced {
     ) -> Result<Answer, UpstreamError> {
         let progress = request.body().progress();
         let now = Instant::now();
+        let _inside = self.room.enter(now).ok_or(UpstreamError::Late)?;
         self.budget.earn();
         let at = self.choose(errand.session, now, &[]);
         let (mut link, busy, sent) = match self.waiting(at, now, errand.wanted()) {
@@ -143,6 +147,9 @@ impl Balanced {
         match exchange(&mut link, request, errand.deadlines, sent).await {
             Ok(response) => {
                 busy.endpoint().answered(sent);
+                if progress.is_none() {
+                    self.room.answered(sent);
+                }
                 Ok(Answer { response, link, busy })
             }
             Err(Failure::Late(error)) => Err(late(error, &busy)),
@@ -269,7 +276,7 @@ impl Balanced {
         let _place = line.join().ok_or(UpstreamError::Busy)?;
         let _waiter = Waiter::among(&self.waiters);
         let mut now = Instant::now();
-        let end = now + self.wait;
+        let joined = now;
         loop {
             let mut tried = Vec::new();
             while let Some((at, endpoint)) =
@@ -284,6 +291,7 @@ impl Balanced {
                     return Ok((endpoint.connect(slot, errand.wanted()).await?, busy));
                 }
             }
+            let end = joined + line.patience(self.wait);
             if now >= end {
                 return Err(UpstreamError::Busy);
             }

@@ -33,6 +33,8 @@ pub enum UpstreamError {
     ConnectTimedOut,
     /// The upstream had the whole request and was silent for `timeouts.first_byte`, or stopped reading it for as long.
     FirstByteTimedOut,
+    /// Its answers take longer than `limits.latency`, and it is asked as much as it can do.
+    Late,
     /// The endpoint does not speak TLS, or its certificate is not valid for its name.
     TlsFailed {
         /// What rustls found.
@@ -69,6 +71,7 @@ impl fmt::Display for UpstreamError {
             Self::ConnectFailed { .. } => "could not connect to the upstream",
             Self::ConnectTimedOut => "connecting to the upstream took too long",
             Self::FirstByteTimedOut => "the upstream did not answer in time",
+            Self::Late => "the upstream's answers take longer than `limits.latency`",
             Self::TlsFailed { .. } => "the upstream's TLS handshake failed",
             Self::TooManyInformational => "the upstream sent too many interim responses",
             Self::TotalTimedOut => "the exchange took too long",
@@ -88,6 +91,7 @@ impl Error for UpstreamError {
             | Self::Busy
             | Self::ConnectTimedOut
             | Self::FirstByteTimedOut
+            | Self::Late
             | Self::TooManyInformational
             | Self::TotalTimedOut
             | Self::UnaskedUpgrade => None,

@@ -22,7 +22,8 @@
 //! One [`Forwarder`] belongs to one worker and never leaves its thread: pools are plain cells, there is no lock. What is
 //! shared by all workers is [`Tunnels`], which a drain waits for, and [`Standings`]: which endpoints fail, and how many
 //! connections there are, fed by the requests and by `health`, which has a thread of its own. A request to an endpoint
-//! that is well reads two numbers there and writes none.
+//! that is well reads two numbers there and writes none. Where `limits.latency` is set, `room` keeps each worker from asking more at once
+//! than is answered in time.
 //!
 //! Where `proxy_protocol` asks for it, a connection begins with an [`Introduction`] and serves nobody else.
 //!
@@ -53,6 +54,7 @@ mod pool;
 mod relay;
 mod repeat;
 mod resolve;
+mod room;
 mod sender;
 mod slots;
 mod standing;

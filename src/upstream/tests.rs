@@ -115,7 +115,12 @@ pub(crate) fn to_ports(ports: &[u16]) -> Upstream {
         first_byte_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(10),
         balance: Balance::RoundRobin,
-        limits: UpstreamLimits { connections: 1000, queue: 100, wait: Duration::from_secs(10) },
+        limits: UpstreamLimits {
+            connections: 1000,
+            queue: 100,
+            wait: Duration::from_secs(10),
+            latency: None,
+        },
         ejection: Ejection {
             failures: 5,
             time: Duration::from_secs(5),

@@ -188,6 +188,12 @@ fn limits(table: &mut Table<'_, '_>, raw: &RawLimits) -> Limits {
             as u64,
         memory: memory::read(table, raw.memory.as_ref()),
         requests: table.count("requests", raw.requests.as_ref(), 10_000, 1..=1_000_000),
+        delay: table.duration_or_none(
+            "delay",
+            raw.delay.as_ref(),
+            Some(Duration::from_millis(25)),
+            Duration::from_millis(1)..=seconds(10),
+        ),
         drain_timeout: table.duration_or_zero("drain_timeout", raw.drain_timeout.as_ref(), seconds(30)),
     };
     memory::fits(table, raw, &limits);

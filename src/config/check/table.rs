@@ -156,6 +156,21 @@ impl Table<'_, '_> {
         })
     }
 
+    /// A duration within `range`, or `None` where it is `none`.
+    pub(crate) fn duration_or_none(
+        &mut self,
+        key: &str,
+        raw: Option<&Placed<DurationText>>,
+        default: Option<Duration>,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        match raw {
+            None => default,
+            Some(raw) if raw.get().0 == "none" => None,
+            Some(_) => Some(self.duration_within(key, raw, *range.start(), range)),
+        }
+    }
+
     /// A duration, or `default` where the key is left out.
     pub(crate) fn duration_or_zero(
         &mut self,

@@ -113,7 +113,8 @@ fn limits(table: &mut Table<'_, '_>, raw: Option<&Placed<RawUpstreamLimits>>) ->
     UpstreamLimits {
         connections: table.count("limits.connections", raw.connections.as_ref(), 20_000, 1..=COUNT_MAX),
         queue: table.count("limits.queue", raw.queue.as_ref(), 1024, 0..=COUNT_MAX),
-        wait: table.duration_within("limits.wait", raw.wait.as_ref(), Duration::from_secs(1), wait),
+        wait: table.duration_within("limits.wait", raw.wait.as_ref(), Duration::from_secs(1), wait.clone()),
+        latency: table.duration_or_none("limits.latency", raw.latency.as_ref(), None, wait),
     }
 }
 

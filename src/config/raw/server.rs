@@ -109,6 +109,10 @@ pub(crate) struct RawLimits {
     /// Most requests of one worker that may wait for their answer at once; more get 503 right away. Default: 10000.
     #[schemars(extend("default" = 10_000))]
     pub(crate) requests: Option<Placed<u32>>,
+    /// How long what comes may have to wait for a worker's turn, all the time, before the worker lets in only as much as it can do; the
+    /// rest gets 503 right away. Default: 25ms; `"none"`: however long.
+    #[schemars(extend("default" = "25ms"))]
+    pub(crate) delay: Option<Placed<DurationText>>,
     /// How long a shutdown waits for running requests and tunnels before it cuts them. Default: 30s; keep it below the
     /// grace period of the supervisor.
     #[schemars(extend("default" = "30s"))]

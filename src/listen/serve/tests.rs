@@ -28,6 +28,7 @@ fn limits() -> Limits {
         connections: 8,
         session_memory: 1024 * 1024,
         memory: crate::config::MemoryLimit::None,
+        delay: None,
         drain_timeout: Duration::from_secs(20),
     }
 }

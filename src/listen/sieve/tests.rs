@@ -18,6 +18,7 @@ pub(crate) fn limits() -> Limits {
         connections: 100,
         session_memory: 1024 * 1024,
         memory: crate::config::MemoryLimit::None,
+        delay: None,
         drain_timeout: Duration::from_secs(5),
     }
 }

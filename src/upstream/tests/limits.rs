@@ -36,7 +36,7 @@ async fn gated() -> (Upstreams, Rc<Semaphore>, Rc<Semaphore>) {
 
 fn limited(upstream: &Upstreams, connections: usize, queue: usize, wait: Duration) -> Upstream {
     let mut config = to_ports(&[upstream.port]);
-    config.limits = UpstreamLimits { connections, queue, wait };
+    config.limits = UpstreamLimits { connections, queue, wait, latency: None };
     config
 }
 
