@@ -38,6 +38,7 @@ mod limits;
 mod logout;
 mod migration;
 mod outage;
+mod overload;
 mod pair;
 mod plain_http;
 mod premises;

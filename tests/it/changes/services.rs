@@ -37,7 +37,7 @@ pub(crate) fn switch() -> String {
 }
 
 /// Says whether requests carry a token, and sends back what comes over a WebSocket.
-pub(super) fn http1() -> SocketAddr {
+pub(crate) fn http1() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
