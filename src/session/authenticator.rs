@@ -1,18 +1,19 @@
 //! The only maker of [`VerifiedSession`].
 
-use crate::clock::{Moment, UnixMillis};
-use crate::config::{Freshness, Outage, ProfileId, StoreId};
+use crate::clock::UnixMillis;
+use crate::config::{ProfileId, StoreId};
 use crate::format::{Carried, Lookup, Presented, Reject};
 use crate::request::Cookies;
-use crate::session::cache::{Answer, Bell, CacheKey, Content, Decoded, Kept, Known, SessionCache, Watch};
+use crate::session::cache::{Bell, CacheKey, Decoded, Known, SessionCache, Watch};
 use crate::session::carried::CarriedSessions;
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::keep_alive::{Life, due, try_touches};
 use crate::session::profile::Profile;
+use crate::session::records::{Place, Policy, Records, Seen, Source, StoreRules};
 use crate::session::touch::DueTouch;
 use crate::session::verified::VerifiedSession;
 use crate::state::Endings;
-use crate::store::{Reading, RecordKind, Store, StoreError, StoreKey, TrackedState};
+use crate::store::{RecordKind, Store, StoreError, StoreKey};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,39 +39,6 @@ pub struct Authenticated<T> {
     pub sid: Option<Fingerprint>,
     /// Where the verdict came from.
     pub source: Source,
-}
-
-/// Where a verdict came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The cookies alone.
-    Cookie,
-    /// Memory, within the lease.
-    Cache,
-    /// Memory, while the store of this number cannot be asked: the route says `serve_known`.
-    Known(StoreId),
-    /// The store.
-    Store,
-}
-
-/// What a route says of stores; `None`: as the store itself says.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Policy {
-    /// Whether to ask on every request.
-    pub freshness: Option<Freshness>,
-    /// What to do if it cannot be asked.
-    pub outage: Option<Outage>,
-    /// How much longer the lease must hold for memory to be enough: who is not asked again at once, as a stream, looks so far ahead.
-    pub ahead: Duration,
-}
-
-/// What a store says of itself.
-#[derive(Clone, Copy, Debug)]
-pub struct StoreRules {
-    /// Whether to ask on every request.
-    pub freshness: Freshness,
-    /// What to do if it cannot be asked.
-    pub outage: Outage,
 }
 
 /// A store that could not be asked about a session it may hold. Never an answer about the session.
@@ -102,31 +70,10 @@ impl std::error::Error for SessionError {
 #[derive(Debug)]
 pub struct Authenticator<T> {
     profiles: Arc<[Profile]>,
-    stores: Vec<Store>,
-    rules: Vec<StoreRules>,
-    cache: Arc<SessionCache<T>>,
+    records: Records<T>,
     carried: CarriedSessions<T>,
     pub(super) fingerprints: FingerprintKey,
     pub(super) endings: Option<Arc<Endings>>,
-}
-
-/// Where a profile's records are.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    id: StoreId,
-    store: &'a Store,
-    rules: StoreRules,
-}
-
-/// What there is under one key, as of now.
-enum Seen<T> {
-    Absent,
-    /// No session, whatever it is.
-    Odd(Reject),
-    Record {
-        known: Arc<Known<T>>,
-        ttl_left: Option<Duration>,
-    },
 }
 
 impl<T: Default + Send + Sync + 'static> Authenticator<T> {
@@ -138,7 +85,8 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         cache: Arc<SessionCache<T>>,
         fingerprints: FingerprintKey,
     ) -> Self {
-        Self { profiles, stores, rules, cache, carried: CarriedSessions::new(), fingerprints, endings: None }
+        let records = Records::new(stores, rules, cache);
+        Self { profiles, records, carried: CarriedSessions::new(), fingerprints, endings: None }
     }
 
     /// All profiles, indexed by [`ProfileId`].
@@ -148,7 +96,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
 
     /// The store of this number.
     pub fn store(&self, id: StoreId) -> Option<&Store> {
-        self.stores.get(id.0)
+        self.records.store(id)
     }
 
     /// What [`Authenticator::authenticate`] would say, if memory and cookies are enough to say it: then no future is made, and nothing
@@ -186,16 +134,14 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
                 keys.push(CacheKey::new(place.id, kind, key.expose()));
             });
         }
-        self.cache.watch(keys, number, bell)
+        self.records.watch(keys, number, bell)
     }
 
     /// Serves nothing more of what is held of the sessions of these cookies, whichever profile's: their app may just have changed them.
     pub fn doubt(&self, cookies: &Cookies) {
         for profile in &*self.profiles {
             self.each_key(cookies, profile, |place, kind, key| {
-                if let Some(tracked) = place.store.tracked(key) {
-                    self.cache.doubt(&tracked, place.id, key, kind);
-                }
+                self.records.doubt(place, key, kind);
             });
         }
     }
@@ -215,12 +161,12 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
 
     /// Keeps a session alive, if nobody else does just now; whether it was this that did.
     pub fn touch(&self, due: &DueTouch) -> bool {
-        self.stores.get(due.store.0).is_some_and(|store| due.touch(store))
+        self.store(due.store).is_some_and(|store| due.touch(store))
     }
 
     /// Tries to keep alive what nobody has, so that a user who may not write is noticed before a session ends of it.
     pub fn try_touches(&self) {
-        try_touches(&self.profiles, &self.stores);
+        try_touches(&self.profiles, self.records.stores());
     }
 
     /// Judges the cookies by the named profiles, in their order; the first that verifies wins, and a store that cannot be
@@ -269,8 +215,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
 
     /// Where a profile's records are.
     fn place(&self, profile: &Profile) -> Option<Place<'_>> {
-        let id = profile.store?;
-        Some(Place { id, store: self.stores.get(id.0)?, rules: *self.rules.get(id.0)? })
+        self.records.place(profile.store?)
     }
 
     fn recall_one(
@@ -281,29 +226,15 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         now: UnixMillis,
     ) -> Option<Authenticated<T>> {
         let place = self.place(profile)?;
-        if policy.freshness.unwrap_or(place.rules.freshness) == Freshness::Strict {
-            return None;
-        }
-        let metrics = place.store.metrics()?;
         let kind = profile.format.record_kind();
         for (at, key) in lookup.keys.iter().enumerate() {
-            // The lease before the slots, and both before the clock: see the cache's argument.
-            let held = place.store.held(key)?;
-            let kept = self.cache.find(&CacheKey::new(place.id, kind, key.expose()))?;
-            let moment = Moment::now();
-            if !kept.serves(held, moment.plus(policy.ahead)) {
-                return None;
-            }
-            match seen(&kept, moment) {
+            match self.records.recall(place, key, kind, policy)? {
                 Seen::Absent => {}
                 seen @ (Seen::Odd(_) | Seen::Record { .. }) => {
-                    kept.touch();
-                    metrics.hits.inc();
                     return Some(self.conclude(profile, (lookup, at), seen, Source::Cache, now));
                 }
             }
         }
-        metrics.hits.inc();
         Some(self.conclude(profile, (lookup, 0), Seen::Absent, Source::Cache, now))
     }
 
@@ -319,16 +250,11 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         };
         for (at, key) in lookup.keys.iter().enumerate() {
             let kind = profile.format.record_kind();
-            let (seen, source) = match self.read(place, key, kind, policy).await {
-                Ok(seen) => (seen, Source::Store),
-                Err(source) => match self.known(place, key, kind, policy) {
-                    Some(seen) => (seen, Source::Known(place.id)),
-                    None => {
-                        let sid = profile.fingerprint(&self.fingerprints, lookup);
-                        return Err(SessionError { profile: profile.id, store: place.id, sid, source });
-                    }
-                },
-            };
+            let looked = self.records.look_up(place, key, kind, policy).await;
+            let (seen, source) = looked.map_err(|source| {
+                let sid = profile.fingerprint(&self.fingerprints, lookup);
+                SessionError { profile: profile.id, store: place.id, sid, source }
+            })?;
             match seen {
                 Seen::Absent => {}
                 seen @ (Seen::Odd(_) | Seen::Record { .. }) => {
@@ -337,71 +263,6 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             }
         }
         Ok(self.conclude(profile, (lookup, 0), Seen::Absent, Source::Store, now))
-    }
-
-    /// What the store says, asked for this request or by another that is under way.
-    async fn read(
-        &self,
-        Place { id, store, rules }: Place<'_>,
-        key: &StoreKey,
-        kind: RecordKind,
-        policy: Policy,
-    ) -> Result<Seen<T>, StoreError> {
-        let tracked = store.tracked(key);
-        let leased = policy.freshness.unwrap_or(rules.freshness) == Freshness::Lease;
-        if let Some(tracked) = tracked.as_ref().filter(|_| leased) {
-            tracked.metrics().misses.inc();
-        }
-        // While it is down the worker's own connection may be up already, and what that says is as good as it gets.
-        if let Some(tracked) = tracked.filter(|tracked| leased && tracked.state() == TrackedState::Up) {
-            match self.cache.read(&tracked, id, key, kind).await {
-                Ok(Answer::Content(kept)) => {
-                    kept.touch();
-                    return Ok(seen(&kept, Moment::now()));
-                }
-                Ok(Answer::Odd(reject)) => return Ok(Seen::Odd(reject)),
-                // It is elsewhere in the Cluster by now: read there, and what is on its way is kept nowhere.
-                Err(StoreError::Moved { to } | StoreError::Asked { to }) => store.hint(&to),
-                Err(error) => return Err(error),
-            }
-        }
-        let cache_key = CacheKey::new(id, kind, key.expose());
-        Ok(match store.read(key, kind).await? {
-            Reading::Missing => {
-                self.cache.vanished(cache_key);
-                Seen::Absent
-            }
-            Reading::WrongType => Seen::Odd(Reject::WrongType),
-            Reading::TooLarge { bytes } => Seen::Odd(Reject::ValueTooLarge { bytes }),
-            Reading::Found(stored) => Seen::Record {
-                known: self.cache.compare(cache_key, stored.record),
-                ttl_left: stored.ttl_ms.map(Duration::from_millis),
-            },
-        })
-    }
-
-    /// A record that was right when the lease ended, where the policy is to serve it for so long after. An absence is never served: it
-    /// would log out whoever logged in since.
-    fn known(
-        &self,
-        Place { id, store, rules }: Place<'_>,
-        key: &StoreKey,
-        kind: RecordKind,
-        policy: Policy,
-    ) -> Option<Seen<T>> {
-        let Outage::ServeKnown(longest) = policy.outage.unwrap_or(rules.outage) else { return None };
-        let tracked = store.tracked(key)?;
-        let (held, lost) = (tracked.lease().held(), tracked.lease().lost());
-        let kept = self.cache.find(&CacheKey::new(id, kind, key.expose()))?;
-        let now = Moment::now();
-        let holds = kept.serves(held, now);
-        let held_then = kept.is_known(lost.epoch, now) && now < lost.until.plus(longest);
-        // A lease that ran out while its connection seems to live.
-        let ran_out = kept.is_known(held.epoch, now) && now < held.until.plus(longest);
-        match seen(&kept, now) {
-            seen @ Seen::Record { .. } if holds || held_then || ran_out => Some(seen),
-            Seen::Absent | Seen::Odd(_) | Seen::Record { .. } => None,
-        }
     }
 
     /// Decodes a record, or takes the session that was decoded from the same bytes before, and judges its end.
@@ -457,15 +318,6 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         }
         let life = Life { own_end, idle, ttl_left };
         Ok(verified.with_touch(due(profile, (lookup, at), known, life, now)))
-    }
-}
-
-fn seen<T>(kept: &Kept<Content<T>>, now: Moment) -> Seen<T> {
-    match &kept.value {
-        Content::Absent => Seen::Absent,
-        Content::Record { known, ttl_ends } => {
-            Seen::Record { known: Arc::clone(known), ttl_left: ttl_ends.map(|ends| now.until(ends)) }
-        }
     }
 }
 
