@@ -20,6 +20,7 @@ mod session;
 mod shown;
 mod step;
 mod token;
+mod user;
 
 pub use question::{Question, QuestionError};
 pub use step::{Answer, Explanation, Fact, Mark, Step};

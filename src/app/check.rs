@@ -164,7 +164,7 @@ fn lone_rollouts(config: &Config) -> Option<String> {
 
 fn bound(route: &Route, config: &Config) -> Bound {
     let stores = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
-    let stores = stores.filter_map(|profile| config.stores.get(profile.store?.0));
+    let stores = stores.flat_map(Profile::stores).filter_map(|id| config.stores.get(id.0));
     let bounds = stores.map(|store| {
         let is_memory = matches!(store.backend, Backend::Memory);
         match (route.freshness.unwrap_or(store.freshness), route.outage.unwrap_or(store.outage)) {

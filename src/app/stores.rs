@@ -89,9 +89,8 @@ pub(super) fn plan_stores(
 
 /// The kinds of record that the profiles of a store read.
 pub(super) fn record_kinds(shared: &Shared, store: StoreId) -> Vec<RecordKind> {
-    let profiles = shared.profiles().iter().filter(|profile| profile.store == Some(store));
     let mut kinds: Vec<RecordKind> = Vec::new();
-    for kind in profiles.map(|profile| profile.format.record_kind()) {
+    for kind in shared.profiles().iter().flat_map(|profile| profile.kinds_in(store)) {
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
@@ -113,10 +112,9 @@ pub(super) fn surveyor(follow: Option<Follow>, watch: Arc<StoreWatch>, metrics: 
 pub(super) fn leased_stores(config: &Config) -> Vec<StoreId> {
     let mut leased = Vec::new();
     for route in config.routes.iter().filter(|route| route.access != Access::Open) {
-        for profile in route.sessions.iter().filter_map(|id| config.profiles.get(id.0)) {
-            let Some((id, store)) = profile.store.and_then(|id| Some((id, config.stores.get(id.0)?))) else {
-                continue;
-            };
+        let profiles = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
+        for id in profiles.flat_map(config::Profile::stores) {
+            let Some(store) = config.stores.get(id.0) else { continue };
             let lease = route.freshness.unwrap_or(store.freshness) == Freshness::Lease;
             let known = matches!(route.outage.unwrap_or(store.outage), Outage::ServeKnown(_));
             if (lease || known) && !leased.contains(&id) {

@@ -185,6 +185,8 @@ impl Candidate {
             sub: located("{subject}".to_owned()),
             attributes: Vec::new(),
             duplicate_cookie: DuplicateCookie::Reject,
+            user_record: None,
+            valid_if: Vec::new(),
             cookie_repair: Vec::new(),
             idle_touch: None,
             act: None,

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Other users of one session that are named.
 const OTHERS_MAX: usize = 5;
 
-/// Finishes the step of a profile whose key was found.
+/// Finishes the step of a profile whose key was found, with the session if it is live.
 pub(super) fn judge(
     mut step: Step,
     name: &str,
@@ -20,7 +20,7 @@ pub(super) fn judge(
     lookup: &Lookup,
     reading: Reading,
     mask: Mask,
-) -> Step {
+) -> (Step, Option<Decoded>) {
     let outcome = match reading {
         Reading::Missing => Err(Reject::UnknownSession),
         Reading::WrongType => Err(Reject::WrongType),
@@ -28,13 +28,16 @@ pub(super) fn judge(
         Reading::Found(stored) => found(&mut step, profile, now, lookup, &stored, mask),
     };
     match outcome {
-        Ok(user) => {
+        Ok((user, decoded)) => {
             step.mark = Mark::Passed;
             step.text = format!("{name}: a live session{}", if user { "" } else { " without a user" });
+            (step, Some(decoded))
         }
-        Err(reject) => step.text = format!("{name}: {reject}"),
+        Err(reject) => {
+            step.text = format!("{name}: {reject}");
+            (step, None)
+        }
     }
-    step
 }
 
 /// Finishes the step of a profile whose cookie is the session.
@@ -71,7 +74,7 @@ pub(super) fn carried(
     step
 }
 
-/// Whether there is a user.
+/// The session, with whether there is a user.
 fn found(
     step: &mut Step,
     profile: &Profile,
@@ -79,7 +82,7 @@ fn found(
     lookup: &Lookup,
     stored: &Stored,
     mask: Mask,
-) -> Result<bool, Reject> {
+) -> Result<(bool, Decoded), Reject> {
     let kind = match stored.record {
         Record::String(_) => "a string",
         Record::Hash(_) => "a hash",
@@ -107,7 +110,7 @@ fn found(
     );
     match ends_at {
         Some(end) if end <= now => Err(Reject::Expired),
-        Some(_) | None => Ok(user),
+        Some(_) | None => Ok((user, decoded)),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::explain::Look;
 use crate::explain::record;
 use crate::explain::shown::{Mask, clip};
 use crate::explain::step::Step;
+use crate::explain::user;
 use crate::format::{Lookup, Presented, Reject, SessionId, options};
 use crate::pipeline::Shared;
 use crate::request::Cookies;
@@ -33,14 +34,12 @@ pub(super) async fn step(look: &Look<'_>, cookies: &Cookies, id: ProfileId) -> S
             }
         }
         Presented::Session(lookup) => look_up(look, profile, &name, &lookup).await,
-        Presented::Carried(carried) => record::carried(
-            genuine(shared, profile, &carried.id, Some(carried.secret)),
-            &name,
-            profile,
-            shared.now(),
-            &carried,
-            Mask::new(look.show_values),
-        ),
+        Presented::Carried(carried) => {
+            let step = genuine(shared, profile, &carried.id, Some(carried.secret));
+            let mask = Mask::new(look.show_values);
+            let step = record::carried(step, &name, profile, shared.now(), &carried, mask);
+            user::judge(look, step, (profile, &name), Some(&carried.decoded)).await
+        }
     }
 }
 
@@ -72,7 +71,11 @@ async fn look_up(look: &Look<'_>, profile: &Profile, name: &str, lookup: &Lookup
         }
         match reading {
             Ok(Reading::Missing) => step.fact("record", "none"),
-            Ok(reading) => return record::judge(step, name, profile, shared.now(), lookup, reading, mask),
+            Ok(reading) => {
+                let judged = record::judge(step, name, profile, shared.now(), lookup, reading, mask);
+                let (step, decoded) = judged;
+                return user::judge(look, step, (profile, name), decoded.as_ref()).await;
+            }
             Err(error) => return down(look, step, name, id, &error),
         }
     }
@@ -101,7 +104,7 @@ fn genuine(shared: &Shared, profile: &Profile, id: &SessionId, secret: Option<us
     step
 }
 
-fn down(look: &Look<'_>, mut step: Step, name: &str, store: StoreId, error: &StoreError) -> Step {
+pub(super) fn down(look: &Look<'_>, mut step: Step, name: &str, store: StoreId, error: &StoreError) -> Step {
     let stores = &look.gateway.shared().config.stores;
     let store_name = stores.get(store.0).map_or("", |store| store.name.as_str());
     step.text = format!("{name}: store `{store_name}` cannot be asked, which says nothing about the session");
@@ -179,6 +182,7 @@ fn hint(reject: &Reject) -> Option<&'static str> {
         | Reject::Undecodable(_)
         | Reject::UnknownSession
         | Reject::ValueTooLarge { .. }
+        | Reject::UserChanged(_)
         | Reject::WrongType => None,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) fn profile(framework: Framework, options: FormatOptions) -> Profile {
         sub: at("{subject}".into()),
         attributes: Vec::new(),
         duplicate_cookie: DuplicateCookie::Reject,
+        user_record: None,
+        valid_if: Vec::new(),
         cookie_repair: Vec::new(),
         idle_touch: None,
         act: None,

@@ -289,6 +289,8 @@ pub enum Reject {
     Undecodable(DecodeError),
     /// No record under the key: logged out, expired, or never issued.
     UnknownSession,
+    /// `valid_if` does not hold; the path that is not what it must be.
+    UserChanged(Arc<str>),
     /// The record is longer than `value_bytes`.
     ValueTooLarge {
         /// How long it is.
@@ -312,6 +314,7 @@ impl Reject {
             Self::SubjectNotScalar => "subject-not-scalar",
             Self::Undecodable(_) => "undecodable",
             Self::UnknownSession => "unknown-session",
+            Self::UserChanged(_) => "user-changed",
             Self::ValueTooLarge { .. } => "value-too-large",
             Self::WrongType => "wrong-type",
         }
@@ -338,6 +341,7 @@ impl std::fmt::Display for Reject {
             }
             Self::Undecodable(error) => write!(f, "the record is not what the framework writes: {error}"),
             Self::UnknownSession => f.write_str("no record under the key"),
+            Self::UserChanged(path) => write!(f, "`{path}` is not what `valid_if` asks for"),
             Self::ValueTooLarge { bytes } => {
                 write!(f, "the record is {bytes} bytes long, more than `value_bytes`")
             }

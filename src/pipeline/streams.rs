@@ -318,8 +318,8 @@ impl Gateway {
 
     fn limits(&self, route: &Route) -> Limits {
         let config = &self.shared().config;
-        let profiles = route.rules.sessions.iter().filter_map(|id| self.authenticator.profiles().get(id.0));
-        let ids: Vec<StoreId> = profiles.filter_map(|profile| profile.store).collect();
+        let profiles = route.rules.sessions.iter().filter_map(|id| config.profiles.get(id.0));
+        let ids: Vec<StoreId> = profiles.flat_map(crate::config::Profile::stores).collect();
         let stores = || ids.iter().filter_map(|id| config.stores.get(id.0));
         let bound = stores().map(|store| store.revocation_bound).min().unwrap_or(UNSTORED);
         let timeout = stores().map(|store| store.timeout).max().unwrap_or(bound);

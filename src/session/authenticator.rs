@@ -11,6 +11,7 @@ use crate::session::keep_alive::{Life, due, try_touches};
 use crate::session::profile::Profile;
 use crate::session::records::{Place, Policy, Records, Seen, Source, StoreRules};
 use crate::session::touch::DueTouch;
+use crate::session::user::{UserRecord, UserRules};
 use crate::session::verified::VerifiedSession;
 use crate::state::Endings;
 use crate::store::{RecordKind, Store, StoreError, StoreKey};
@@ -119,6 +120,7 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
                 Presented::Carried(carried) => self.carried(profile, &carried, now),
                 Presented::Session(lookup) => self.recall_one(profile, &lookup, policy, now)?,
             };
+            let found = self.recall_user(profile, found, policy, now)?;
             if best.yields_to(found) {
                 break;
             }
@@ -152,10 +154,31 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         profile: &Profile,
         mut found: impl FnMut(Place<'_>, RecordKind, &StoreKey),
     ) {
-        if let (Presented::Session(lookup), Some(place)) =
-            (profile.format.present(cookies), self.place(profile))
-        {
+        let presented = profile.format.present(cookies);
+        if let (Presented::Session(lookup), Some(place)) = (&presented, self.place(profile)) {
             lookup.keys.iter().for_each(|key| found(place, profile.format.record_kind(), key));
+        }
+        let Some(users) = profile.users.record() else { return };
+        if let (Some(user), Some(place)) =
+            (self.user_of(profile, &presented), self.records.place(users.store))
+        {
+            found(place, users.kind(), &users.key(&user));
+        }
+    }
+
+    /// Whose session it is, as far as it is held.
+    fn user_of(&self, profile: &Profile, presented: &Presented) -> Option<String> {
+        match presented {
+            Presented::Absent | Presented::Rejected(_) => None,
+            Presented::Carried(carried) => {
+                let sid = profile.fingerprint_of(&self.fingerprints, &carried.id);
+                self.carried.find(&sid)?.subject.clone()
+            }
+            Presented::Session(lookup) => {
+                let (place, kind) = (self.place(profile)?, profile.format.record_kind());
+                let mut held = lookup.keys.iter().filter_map(|key| self.records.held(place, key, kind));
+                held.find_map(|known| known.made(profile.id)?.session.subject.clone())
+            }
         }
     }
 
@@ -191,6 +214,10 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
                     Some(found) => found,
                     None => self.look_up(profile, &lookup, policy, now).await?,
                 },
+            };
+            let found = match profile.users.record() {
+                Some(users) => self.look_up_user((profile, users), found, policy, now).await?,
+                None => found,
             };
             if best.yields_to(found) {
                 break;
@@ -265,6 +292,52 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         Ok(self.conclude(profile, (lookup, 0), Seen::Absent, Source::Store, now))
     }
 
+    /// The session together with the record of its user, if memory is enough to say it.
+    fn recall_user(
+        &self,
+        profile: &Profile,
+        found: Authenticated<T>,
+        policy: Policy,
+        now: UnixMillis,
+    ) -> Option<Authenticated<T>> {
+        let Some((users, key)) =
+            profile.users.record().and_then(|users| Some((users, found.user_in(users)?)))
+        else {
+            return Some(found);
+        };
+        let seen = self.records.recall(self.records.place(users.store)?, &key, users.kind(), policy)?;
+        Some(found.beside(&profile.users, (seen, Source::Cache), now))
+    }
+
+    /// The session together with the record of its user. A user without one has nothing in it.
+    async fn look_up_user(
+        &self,
+        (profile, users): (&Profile, &UserRecord),
+        found: Authenticated<T>,
+        policy: Policy,
+        now: UnixMillis,
+    ) -> Result<Authenticated<T>, SessionError> {
+        let (Some(key), Some(place)) = (found.user_in(users), self.records.place(users.store)) else {
+            return Ok(found);
+        };
+        let mut kind = users.kind();
+        if let Some(seen) = self.records.recall(place, &key, kind, policy) {
+            return Ok(found.beside(&profile.users, (seen, Source::Cache), now));
+        }
+        let mut looked = self.records.look_up(place, &key, kind, policy).await;
+        if matches!(looked, Ok((Seen::Odd(Reject::WrongType), _))) {
+            kind = users.is_not(kind);
+            looked = self.records.look_up(place, &key, kind, policy).await;
+        }
+        match (looked, &found.sid) {
+            (Ok(seen), _) => Ok(found.beside(&profile.users, seen, now)),
+            (Err(source), Some(sid)) => {
+                Err(SessionError { profile: profile.id, store: place.id, sid: sid.clone(), source })
+            }
+            (Err(_), None) => Ok(Authenticated::refused(profile.id, Reject::UnknownSession)),
+        }
+    }
+
     /// Decodes a record, or takes the session that was decoded from the same bytes before, and judges its end.
     fn conclude(
         &self,
@@ -318,6 +391,37 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
         }
         let life = Life { own_end, idle, ttl_left };
         Ok(verified.with_touch(due(profile, (lookup, at), known, life, now)))
+    }
+}
+
+impl<T: Default> Authenticated<T> {
+    /// The key of the record of whoever it is.
+    fn user_in(&self, users: &UserRecord) -> Option<StoreKey> {
+        match &self.verdict {
+            Verdict::Verified(session) => Some(users.key(session.session().subject.as_deref()?)),
+            Verdict::Absent | Verdict::Rejected(_) => None,
+        }
+    }
+
+    /// What it is together with what is under that key.
+    fn beside(self, users: &UserRules, (seen, source): (Seen<T>, Source), now: UnixMillis) -> Self {
+        let Self { verdict: Verdict::Verified(session), profile, sid, source: before } = self else {
+            return self;
+        };
+        let joined = match seen {
+            Seen::Odd(reject) => Err(reject),
+            Seen::Record { known, ttl_left } if ttl_left.is_none_or(|left| !left.is_zero()) => {
+                users.join(session.session(), Some(&known)).map(|joined| (joined, ttl_left))
+            }
+            Seen::Absent | Seen::Record { .. } => {
+                users.join(session.session(), None).map(|joined| (joined, None))
+            }
+        };
+        let verdict = match joined {
+            Ok((joined, left)) => Verdict::Verified(session.beside(joined, left.map(|left| now.plus(left)))),
+            Err(reject) => Verdict::Rejected(reject),
+        };
+        Self { verdict, profile, sid, source: before.and(source) }
     }
 }
 

@@ -17,6 +17,11 @@ impl<T: Send + Sync + 'static> CarriedSessions<T> {
         Self(moka::sync::Cache::new(SESSIONS_MAX))
     }
 
+    /// The session of this fingerprint, if it is here.
+    pub(super) fn find(&self, sid: &Fingerprint) -> Option<Arc<Session<T>>> {
+        self.0.get(sid)
+    }
+
     /// The session of this fingerprint, made if it is not here.
     ///
     /// # Errors

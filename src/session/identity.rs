@@ -6,6 +6,8 @@ use crate::format::Reject;
 use crate::session::attribute::{as_standard, claim_of};
 use crate::session::fingerprint::Fingerprint;
 use crate::session::subject::{SubjectPath, user_id};
+use crate::session::template::SubjectTemplate;
+use crate::session::user::Beside;
 use crate::session::verified::{Marks, Session, Voucher};
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 pub struct Identity {
     subject: Option<SubjectPath>,
     act: Option<SubjectPath>,
-    sub: SubTemplate,
+    sub: SubjectTemplate,
     attributes: Vec<(Arc<str>, Attribute)>,
 }
 
@@ -38,13 +40,6 @@ pub struct IdentityRules<'c> {
 enum Attribute {
     Path(SubjectPath),
     Const(serde_json::Value),
-}
-
-/// A template of `sub`, split at its placeholder.
-#[derive(Debug)]
-struct SubTemplate {
-    before: String,
-    after: String,
 }
 
 impl Identity {
@@ -75,7 +70,7 @@ impl Identity {
             Some((Arc::from(name.as_str()), attribute))
         });
         let attributes = attributes.collect();
-        let sub = SubTemplate::parse(&rules.sub.value);
+        let sub = SubjectTemplate::parse(&rules.sub.value);
         if sub.is_none() {
             let found = "no `{subject}` in the template";
             errors.push(ConfigError::new(rules.sub.at, key("sub"), found, "`{subject}` exactly once"));
@@ -143,17 +138,7 @@ impl Identity {
             attributes,
             attached: T::default(),
             marks: Marks::default(),
+            beside: Beside::default(),
         })
-    }
-}
-
-impl SubTemplate {
-    fn parse(text: &str) -> Option<Self> {
-        let (before, after) = text.split_once("{subject}")?;
-        (!after.contains("{subject}")).then(|| Self { before: before.to_owned(), after: after.to_owned() })
-    }
-
-    fn fill(&self, subject: &str) -> String {
-        [self.before.as_str(), subject, self.after.as_str()].concat()
     }
 }

@@ -34,7 +34,9 @@ mod over;
 mod profile;
 mod records;
 mod subject;
+mod template;
 mod touch;
+mod user;
 mod verified;
 
 pub use attribute::claim_of;
@@ -48,4 +50,5 @@ pub use profile::Profile;
 pub use records::{Policy, Source, StoreRules};
 pub use subject::{SubjectPath, user_id};
 pub use touch::DueTouch;
+pub use user::Beside;
 pub use verified::{Marks, Session, VerifiedSession, Voucher};

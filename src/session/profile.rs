@@ -5,7 +5,10 @@ use crate::config::{ConfigError, IdleTouch, ProfileId, StoreId};
 use crate::format::{Decoded, Lookup, Reject, SessionFormat, SessionId, Touching};
 use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::identity::{Identity, IdentityRules};
+use crate::session::subject::user_id;
+use crate::session::user::UserRules;
 use crate::session::verified::{Session, Voucher};
+use crate::store::{Record, RecordKind, StoreKey};
 use std::sync::Arc;
 
 /// A session profile as the authenticator uses it; shared by all workers.
@@ -19,6 +22,7 @@ pub struct Profile {
     /// How to read them.
     pub format: Box<dyn SessionFormat>,
     identity: Identity,
+    pub(super) users: UserRules,
     /// Whether we keep its sessions alive, and how.
     pub idle_touch: IdleTouch,
 }
@@ -37,12 +41,14 @@ impl Profile {
         let mut errors = Vec::new();
         let key = |name: &str| format!("sessions.{}.{name}", profile.name);
         let format = crate::format::build(profile).map_err(|found| errors.extend(found)).ok();
+        let users = UserRules::build(profile).map_err(|found| errors.extend(found)).ok();
+        let attributes = UserRules::of_sessions(profile);
         let identity = Identity::build(&IdentityRules {
             table: (format!("sessions.{}", profile.name), profile.at),
             subject: profile.subject.as_ref(),
             act: profile.act.as_ref(),
             sub: &profile.sub,
-            attributes: &profile.attributes,
+            attributes: &attributes,
         });
         let identity = identity.map_err(|found| errors.extend(found)).ok();
         if profile.subject.is_none()
@@ -60,17 +66,51 @@ impl Profile {
         }
         let idle_touch = profile.idle_touch.clone().unwrap_or(IdleTouch::Off);
         errors.extend(format.as_deref().and_then(|format| cannot_touch(format, profile)));
-        match (format, identity) {
-            (Some(format), Some(identity)) if errors.is_empty() => Ok(Self {
+        match (format, identity, users) {
+            (Some(format), Some(identity), Some(users)) if errors.is_empty() => Ok(Self {
                 id,
                 name: profile.name.as_str().into(),
                 store: profile.store,
                 format,
                 identity,
+                users,
                 idle_touch,
             }),
             _ => Err(errors),
         }
+    }
+
+    /// How what is read in this store for it is kept: the records of its sessions, and of its users in either way.
+    pub fn kinds_in(&self, store: StoreId) -> impl Iterator<Item = RecordKind> {
+        let sessions = (self.store == Some(store)).then(|| self.format.record_kind());
+        let users = self.users.record().is_some_and(|users| users.store == store);
+        let users = [RecordKind::String, RecordKind::Hash].into_iter().filter(move |_| users);
+        sessions.into_iter().chain(users)
+    }
+
+    /// Where the record of this session's user is, if there are any and the session has a user.
+    pub fn user_record(&self, decoded: &Decoded) -> Option<(StoreId, StoreKey)> {
+        let users = self.users.record()?;
+        Some((users.store, users.key(&self.user_of(decoded)?)))
+    }
+
+    fn user_of(&self, decoded: &Decoded) -> Option<String> {
+        user_id(&self.subject_value(&decoded.data)?).ok()?
+    }
+
+    /// The paths of `valid_if`, each with whether it holds for this session, given the record of its user; none for a guest's.
+    ///
+    /// # Errors
+    /// [`Reject::Undecodable`] if that is no such record.
+    pub fn conditions(
+        &self,
+        decoded: &Decoded,
+        user: Option<&Record>,
+    ) -> Result<Vec<(Arc<str>, bool)>, Reject> {
+        if self.user_of(decoded).is_none() {
+            return Ok(Vec::new());
+        }
+        self.users.judge(&decoded.data, user)
     }
 
     /// Whether we keep its sessions alive.
@@ -104,7 +144,8 @@ impl Profile {
     /// A session from its decoded record.
     ///
     /// # Errors
-    /// [`Reject::SubjectNotScalar`] if the subject is a list or a map.
+    /// [`Reject::SubjectNotScalar`] if the subject is a list or a map, [`Reject::UserChanged`] if something in it is not as `valid_if`
+    /// says.
     pub(super) fn session<T: Default>(
         &self,
         decoded: &Decoded,
@@ -112,7 +153,11 @@ impl Profile {
     ) -> Result<Session<T>, Reject> {
         let subject = self.subject_value(&decoded.data);
         let by = (Voucher::Profile(self.id), &self.name);
-        self.identity.session(by, subject.as_ref(), &decoded.data, sid)
+        let mut session = self.identity.session(by, subject.as_ref(), &decoded.data, sid)?;
+        if session.subject.is_some() {
+            session.beside = self.users.beside(&decoded.data)?;
+        }
+        Ok(session)
     }
 }
 

@@ -21,6 +21,18 @@ pub enum Source {
     Store,
 }
 
+impl Source {
+    /// Where a verdict came from that came from both: what is told is the store's trouble, else that it was asked.
+    pub(super) const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Known(id), _) | (_, Self::Known(id)) => Self::Known(id),
+            (Self::Store, _) | (_, Self::Store) => Self::Store,
+            (Self::Cache, _) | (_, Self::Cache) => Self::Cache,
+            (Self::Cookie, Self::Cookie) => Self::Cookie,
+        }
+    }
+}
+
 /// What a route says of stores; `None`: as the store itself says.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
@@ -129,6 +141,15 @@ impl<T: Send + Sync + 'static> Records<T> {
                 Some(seen) => Ok((seen, Source::Known(place.id))),
                 None => Err(error),
             },
+        }
+    }
+
+    /// What is held of a key, fresh or not.
+    pub(super) fn held(&self, place: Place<'_>, key: &StoreKey, kind: RecordKind) -> Option<Arc<Known<T>>> {
+        let kept = self.cache.find(&CacheKey::new(place.id, kind, key.expose()))?;
+        match &kept.value {
+            Content::Absent => None,
+            Content::Record { known, .. } => Some(Arc::clone(known)),
         }
     }
 

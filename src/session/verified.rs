@@ -4,6 +4,7 @@ use crate::clock::UnixMillis;
 use crate::config::{IssuerId, ProfileId};
 use crate::session::fingerprint::Fingerprint;
 use crate::session::touch::DueTouch;
+use crate::session::user::Beside;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,6 +39,8 @@ pub struct Session<T> {
     pub attached: T,
     /// What the gateway itself remembers of it.
     pub marks: Marks,
+    /// What it is together with the record of its user.
+    pub beside: Beside<T>,
 }
 
 /// What the gateway remembers of a session as long as it holds it.
@@ -90,6 +93,12 @@ impl<T> Session<T> {
             && self.actor == other.actor
             && self.sid == other.sid
             && self.attributes == other.attributes
+            && self.beside.wants_the_same(&other.beside)
+    }
+
+    /// What is served for it: it, or what it was last with the record of its user.
+    pub(super) fn served(self: &Arc<Self>) -> Arc<Self> {
+        self.beside.last().unwrap_or_else(|| Arc::clone(self))
     }
 }
 
@@ -133,6 +142,12 @@ impl<T> VerifiedSession<T> {
 
     pub(super) fn with_touch(self, touch: Option<Box<DueTouch>>) -> Self {
         Self { touch, ..self }
+    }
+
+    /// The same, as its session is together with the record of its user, which is there until `ends_at`.
+    pub(super) fn beside(self, session: Arc<Session<T>>, ends_at: Option<UnixMillis>) -> Self {
+        let ends_at = [self.ends_at, ends_at].into_iter().flatten().min();
+        Self { session, ends_at, ..self }
     }
 
     /// The touch that is due, if we keep it alive.

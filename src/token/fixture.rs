@@ -208,6 +208,7 @@ pub(super) fn session_of<T: Default>(
         attributes: attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
         attached: T::default(),
         marks: Default::default(),
+        beside: Default::default(),
     };
     VerifiedSession::pretend(Arc::new(session), ends_at)
 }

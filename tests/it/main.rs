@@ -68,5 +68,6 @@ mod touch;
 mod trust;
 mod upstream_tls;
 mod upstreams;
+mod user_record;
 mod websocket;
 mod websocket_http2;

@@ -21,6 +21,8 @@ pub(crate) fn read(block: &Json, duplicate_cookie: DuplicateCookie) -> Result<(P
         sub: located("{subject}".into()),
         attributes: Vec::new(),
         duplicate_cookie,
+        user_record: None,
+        valid_if: Vec::new(),
         cookie_repair: Vec::new(),
         idle_touch: None,
         act: None,

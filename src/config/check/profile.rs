@@ -5,8 +5,8 @@ use crate::config::check::table::{Checker, Table};
 use crate::config::place::File;
 use crate::config::raw::{IdleTouchWord, Placed, RawAttribute, RawIdleTouch, RawProfile, SecretRef};
 use crate::config::{
-    Access, AttributeSource, Config, ConfigError, CookieAttribute, DuplicateCookie, FormatOptions, Framework,
-    IdleTouch, Located, Profile, ProfileId, Secret, StoreId,
+    Access, AttributeSource, Condition, Config, ConfigError, CookieAttribute, DuplicateCookie, Expected,
+    FormatOptions, Framework, IdleTouch, Located, Profile, ProfileId, Secret, StoreId, UserRecord,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,6 +57,8 @@ pub(crate) fn check(
         act: raw.act.as_ref().map(|raw| path(&mut table, "act", raw)),
         sub: sub(&mut table, raw.sub.as_ref()),
         attributes: attributes(&mut table, &raw.attributes),
+        user_record: user_record(&mut table, raw, store, stores),
+        valid_if: valid_if(&mut table, raw),
         duplicate_cookie: raw.duplicate_cookie.as_ref().map_or(DuplicateCookie::Reject, |raw| *raw.get()),
         cookie_repair: cookie_repair(&mut table, raw),
         idle_touch: raw.idle_touch.as_ref().map(|raw| idle_touch(&mut table, raw)),
@@ -78,13 +80,13 @@ fn cookie_repair(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<CookieAttri
 fn store(table: &mut Table<'_, '_>, raw: &RawProfile, stores: &Names<'_>) -> Option<StoreId> {
     let carried = *raw.framework.get() == Framework::Jwt;
     let store = match &raw.store {
-        Some(name) if carried => {
+        Some(name) if carried && raw.user_record.is_none() => {
             let found =
                 "framework `jwt` keeps the whole session in the cookie, and no store has a record of it";
             table.refuse(table.file.at(name), "store", found, "no such key");
             return None;
         }
-        None if carried => return None,
+        Some(_) | None if carried => return None,
         Some(name) => stores.resolve(table, table.file.at(name), "store", name.get()),
         None => stores.only(table, "store"),
     };
@@ -176,14 +178,92 @@ fn path(table: &mut Table<'_, '_>, key: &str, raw: &Placed<String>) -> Located<S
 /// The template of `sub`.
 pub(crate) fn sub(table: &mut Table<'_, '_>, raw: Option<&Placed<String>>) -> Located<String> {
     let Some(raw) = raw else { return Located { value: "{subject}".to_owned(), at: table.at } };
+    of_subject(table, "sub", raw, "text with `{subject}` in it, as \"shop:{subject}\"")
+}
+
+/// A template that differs from user to user.
+fn of_subject(
+    table: &mut Table<'_, '_>,
+    key: &str,
+    raw: &Placed<String>,
+    accepted: &'static str,
+) -> Located<String> {
     let (at, text) = (table.file.at(raw), raw.get());
-    let accepted = "text with `{subject}` in it, as \"shop:{subject}\"";
-    if !text.contains("{subject}") {
-        table.refuse(at, "sub", format!("`{text}` would be the same for every user"), accepted);
-    } else if text.replace("{subject}", "").contains(['{', '}']) {
-        table.refuse(at, "sub", format!("`{text}` has a placeholder that is unknown"), accepted);
+    match text.split_once("{subject}") {
+        None => table.refuse(at, key, format!("`{text}` would be the same for every user"), accepted),
+        Some((before, after)) if [before, after].concat().contains(['{', '}']) => {
+            table.refuse(at, key, format!("`{text}` has a placeholder that is unknown"), accepted);
+        }
+        Some(_) => {}
     }
     table.file.located(raw)
+}
+
+/// Where the records of users are: beside the sessions, or for sessions without a record in the store that is named for them.
+fn user_record(
+    table: &mut Table<'_, '_>,
+    raw: &RawProfile,
+    sessions: Option<StoreId>,
+    stores: &Names<'_>,
+) -> Option<UserRecord> {
+    let template = raw.user_record.as_ref()?;
+    let accepted = "text with `{subject}` in it once, as \"cloakroom:user:{subject}\"";
+    let key = of_subject(table, "user_record", template, accepted);
+    let store = sessions.or_else(|| {
+        let found = match &raw.store {
+            Some(name) => stores.resolve(table, table.file.at(name), "store", name.get()),
+            None => stores.only(table, "store"),
+        };
+        found.map(StoreId)
+    });
+    Some(UserRecord { store: store.unwrap_or(StoreId(0)), key })
+}
+
+/// What must hold; a path into the record of a user takes one.
+fn valid_if(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<Condition> {
+    let mut written: Vec<_> = raw.valid_if.iter().collect();
+    written.sort_by_key(|(path, _)| path.span().start);
+    let mut conditions = Vec::new();
+    for (path, value) in written {
+        let key = format!("valid_if.{}", path.get());
+        let at = table.file.at(value);
+        let expected = match value.get() {
+            serde_json::Value::String(text) => {
+                match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                    Some(other) => Expected::Path(other.to_owned()),
+                    None => Expected::Text(text.clone()),
+                }
+            }
+            serde_json::Value::Bool(truth) => Expected::Text(truth.to_string()),
+            serde_json::Value::Number(number) => Expected::Text(match number.as_f64() {
+                Some(float) if number.is_f64() => float.to_string(),
+                Some(_) | None => number.to_string(),
+            }),
+            serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
+                let accepted = "a string, a number, true or false, or the path of another value in braces";
+                table.refuse(at, &key, "a list or a table", accepted);
+                continue;
+            }
+        };
+        let other = match &expected {
+            Expected::Path(other) => Some(other.as_str()),
+            Expected::Text(_) => None,
+        };
+        let into_record = |path: &str| path.starts_with("record.");
+        if raw.user_record.is_none()
+            && [Some(path.get().as_str()), other].into_iter().flatten().any(into_record)
+        {
+            let found = "a path into the record of the user, and there is no `user_record`";
+            table.refuse(
+                at,
+                &key,
+                found,
+                "`user_record`, as \"cloakroom:user:{subject}\", or a path in the session",
+            );
+        }
+        conditions.push(Condition { at: table.file.at(path), path: path.get().clone(), equals: expected });
+    }
+    conditions
 }
 
 fn idle_touch(table: &mut Table<'_, '_>, raw: &Placed<RawIdleTouch>) -> IdleTouch {

@@ -18,7 +18,8 @@ use crate::config::{CookieAttribute, DuplicateCookie, Framework};
 pub(crate) struct RawProfile {
     /// Whose session format it is. Required; `json` reads a bare id in the cookie and JSON in Redis.
     pub(crate) framework: Placed<Framework>,
-    /// The store that holds the records; for `jwt`, which keeps none, not to be given. Default: the only store there is.
+    /// The store that holds the records; for `jwt`, which keeps none, only to be given for a `user_record`. Default: the only store
+    /// there is.
     pub(crate) store: Option<Placed<String>>,
     /// The app's signing or encryption secrets as references, newest first; all are tried, so that rotation needs no
     /// downtime. Default: none, for frameworks that sign nothing.
@@ -77,6 +78,16 @@ pub(crate) struct RawProfile {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub(crate) attributes: BTreeMap<Placed<String>, Placed<RawAttribute>>,
+    /// Template of the key of a record that the app keeps of each user, a JSON text or a hash, as `"cloakroom:user:{subject}"`. Paths
+    /// of `attributes` and `valid_if` that begin with `record.` lead into it, and a change of it counts at once, as one of the session
+    /// does. Default: none.
+    pub(crate) user_record: Option<Placed<String>>,
+    /// What must hold for the session of a user to be good, each a path and a value, or `"{path}"` for what is at another path, as
+    /// `{ "record.active" = true, "_auth_user_hash" = "{record.session_hash}" }`; else it is rejected as `user-changed`. A value that
+    /// is missing equals nothing. Default: nothing more.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub(crate) valid_if: BTreeMap<Placed<String>, Placed<serde_json::Value>>,
     /// What two session cookies with different values mean: no session (`reject`), or the framework's own choice of
     /// them (`as-framework`). Default: `"reject"`.
     #[schemars(extend("default" = "reject"))]

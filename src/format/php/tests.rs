@@ -19,6 +19,8 @@ pub(crate) fn profile(framework: Framework, options: FormatOptions) -> Profile {
         sub: located("{subject}".to_owned()),
         attributes: vec![],
         duplicate_cookie: DuplicateCookie::Reject,
+        user_record: None,
+        valid_if: Vec::new(),
         cookie_repair: Vec::new(),
         idle_touch: None,
         act: None,

@@ -33,16 +33,18 @@ impl<T> Departures<T> {
 
     /// Whether a token that goes on was made of one of these.
     pub(in crate::session) fn matters(&self, known: &Known<T>) -> bool {
-        self.clock.get().is_some_and(|clock| known.all().any(|session| is_vouched_for(session, clock.now())))
+        self.clock
+            .get()
+            .is_some_and(|clock| known.all().any(|session| is_vouched_for(&session.served(), clock.now())))
     }
 
     /// The record that this was known of is gone.
     pub(in crate::session) fn note(&self, known: &Known<T>) {
         let Some(now) = self.clock.get().map(Clock::now) else { return };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        for session in known.all().filter(|session| is_vouched_for(session, now)) {
+        for session in known.all().map(Session::served).filter(|session| is_vouched_for(session, now)) {
             if waiting.sessions.len() < WAITING_MAX {
-                waiting.sessions.push_back(Arc::clone(session));
+                waiting.sessions.push_back(session);
             } else {
                 waiting.lost += 1;
             }

@@ -81,6 +81,11 @@ impl<T> Known<T> {
         }))
     }
 
+    /// What this profile has made of it, if it has.
+    pub(in crate::session) fn made(&self, profile: ProfileId) -> Option<&Decoded<T>> {
+        self.sessions.get(profile.0)?.get()
+    }
+
     pub(in crate::session) const fn mark(&self) -> &Arc<TouchMark> {
         &self.mark
     }
