@@ -3,7 +3,7 @@
 use crate::support::{PATIENCE, eventually};
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// A running program.
@@ -94,7 +94,7 @@ impl Transcript {
             let mut chunk = [0; 16 * 1024];
             loop {
                 let read = stream.read(&mut chunk).unwrap_or(0);
-                let mut printed = writer.0.text.lock().unwrap();
+                let mut printed = writer.printed();
                 printed.0.push_str(&String::from_utf8_lossy(&chunk[..read]));
                 printed.1 = read == 0;
                 drop(printed);
@@ -107,14 +107,19 @@ impl Transcript {
         transcript
     }
 
+    /// Whoever waited in vain holds on to it while it gives up.
+    fn printed(&self) -> MutexGuard<'_, (String, bool)> {
+        self.0.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn text(&self) -> String {
-        self.0.text.lock().unwrap().0.clone()
+        self.printed().0.clone()
     }
 
     /// What `find` finds in it, once it does; `None` if the process ended its output without.
     pub(crate) fn wait_for<T>(&self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + PATIENCE;
-        let mut printed = self.0.text.lock().unwrap();
+        let mut printed = self.printed();
         loop {
             if let Some(found) = find(&printed.0) {
                 return Some(found);
