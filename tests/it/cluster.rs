@@ -192,6 +192,7 @@ fn round(number: usize, cluster: &mut Cluster, gateway: &Gateway) -> (Trouble, V
             let watch = &watch;
             scope.spawn(move || watch.hammer(gateway, at * 11));
         }
+        let _over = watch.over();
         let (shared, seen, all) = (&*cluster, &watch, &primaries);
         let caused = scope.spawn(move || cause(shared, trouble, seen, primary, all));
         if !matches!(trouble, Trouble::Resharded) {
@@ -207,7 +208,6 @@ fn round(number: usize, cluster: &mut Cluster, gateway: &Gateway) -> (Trouble, V
             cluster.nodes[primary].thaw();
         }
         std::thread::sleep(BOUND + BOUND / 2);
-        watch.end();
     });
     for (at, id) in watch.ids().iter().enumerate() {
         let expected = if at % 2 == 0 { 401 } else { 200 };

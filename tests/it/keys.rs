@@ -1,6 +1,6 @@
 //! Keys that change while requests run.
 
-use crate::support::{Ask, Gateway, Process, Redis, Response, SESSIONS, Upstream, World, eventually};
+use crate::support::{Ask, Gateway, Over, Process, Redis, Response, SESSIONS, Upstream, World, eventually};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -257,6 +257,7 @@ fn no_request_fails_while_keys_change_by_their_schedule() {
                 });
             }
         }
+        let _over = Over(&over);
         let deadline =
             std::time::Instant::now() + std::time::Duration::from_secs(60 + 8 * rotations() as u64);
         while seen.lock().unwrap().len() <= rotations()
@@ -265,7 +266,6 @@ fn no_request_fails_while_keys_change_by_their_schedule() {
         {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        over.store(true, Ordering::Relaxed);
     });
     let (seen, failed) = (seen.into_inner().unwrap(), failed.into_inner().unwrap());
     println!("{} keys signed, {} requests, {} failed", seen.len(), asked.into_inner(), failed.len());

@@ -1,6 +1,6 @@
 //! A configuration that changes under a gateway that runs.
 
-use crate::support::{Ask, Authority, Client, Gateway, Upstream, World, answer_with, eventually};
+use crate::support::{Ask, Authority, Client, Gateway, Over, Upstream, World, answer_with, eventually};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::path::Path;
@@ -292,6 +292,7 @@ fn no_request_fails_while_the_configuration_is_reloaded_again_and_again() {
                 }
             });
         }
+        let _over = Over(&done);
         for at in 0..reloads {
             edit(&file(&world.gateway), |text| {
                 text.replace(&format!("/other-{at}\""), &format!("/other-{}\"", at + 1))
@@ -301,7 +302,6 @@ fn no_request_fails_while_the_configuration_is_reloaded_again_and_again() {
             }
             reload(&world.gateway);
         }
-        done.store(true, Ordering::SeqCst);
     });
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{} of {}: {:?}", failed.len(), asked.load(Ordering::SeqCst), failed.first());

@@ -8,7 +8,7 @@
 //! should be; the last lines say how long the worst and the 99th of a hundred were honoured.
 
 use crate::support::{
-    Ask, Client, Fault, FaultyWire, Gateway, Redis, SESSIONS, Upstream, World, answer_with,
+    Ask, Client, Fault, FaultyWire, Gateway, Over, Redis, SESSIONS, Upstream, World, answer_with,
 };
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -167,19 +167,9 @@ fn warm(round: &Round, gateways: &[Gateway], redis: &Redis) {
     }
 }
 
-/// Ends a round when it is let go of.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 fn run(round: &Round, trouble: Trouble, gateways: &[Gateway], wires: &[FaultyWire], redis: &Redis) {
     warm(round, gateways, redis);
     std::thread::scope(|scope| {
-        // Also if something fails here: the clients would go on for ever.
         let _over = Over(&round.over);
         for at in 0..CLIENTS {
             scope.spawn(move || round.hammer(&gateways[at % 2], at * 11));

@@ -2,7 +2,7 @@
 //! `CLOAKROOM_REQUESTS`, `CLOAKROOM_LOGINS`. The last lines give the figures.
 
 use crate::support::{
-    Ask, Client, Fault, FaultyWire, Gateway, Redis, SESSIONS, Upstream, Watch, World, answer_with,
+    Ask, Client, Fault, FaultyWire, Gateway, Over, Redis, SESSIONS, Upstream, Watch, World, answer_with,
     eventually, share, subject,
 };
 use std::sync::Mutex;
@@ -144,15 +144,6 @@ fn no_outage_lets_anybody_in_without_a_lease_or_logs_anybody_out() {
         share(&mut returns, 1.0),
         share(&mut returns, 0.99)
     );
-}
-
-/// Ends the clients, also when something fails: they would go on for ever.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }
 
 /// Numbers that are as good as random and the same each time.

@@ -1,6 +1,6 @@
 //! Bodies of any size and shape: streamed, never held.
 
-use crate::support::{Ask, Client, Redis, Running, Upstream, World, eventually};
+use crate::support::{Ask, Client, Over, Redis, Running, Upstream, World, eventually};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -54,8 +54,8 @@ fn watched(world: &Running, exchange: impl FnOnce()) -> u64 {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
         });
+        let _over = Over(&over);
         exchange();
-        over.store(true, Ordering::Relaxed);
     });
     most.into_inner()
 }

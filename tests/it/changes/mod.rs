@@ -6,11 +6,10 @@ mod clients;
 pub(crate) mod services;
 
 use crate::support::line::Line;
-use crate::support::{Process, World, eventually};
+use crate::support::{Over, Process, World, eventually};
 use clients::Seen;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -123,6 +122,7 @@ fn no_request_fails_while_configurations_and_binaries_come_and_go() {
             scope.spawn(|| seen.http2(address, true));
             scope.spawn(|| seen.websocket(address));
         }
+        let _over = Over(&seen.over);
         let steps = reloads.max(swaps).max(1);
         for at in 0..steps {
             if at * reloads / steps != (at + 1) * reloads / steps {
@@ -137,7 +137,6 @@ fn no_request_fails_while_configurations_and_binaries_come_and_go() {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        seen.over.store(true, Ordering::Relaxed);
     });
     let took = began.elapsed();
     caller.signal("TERM");

@@ -6,7 +6,9 @@ mod http2;
 mod tls;
 mod tunnels;
 
-use crate::support::{Ask, Client, Gateway, PATIENCE, Running, Upstream, World, answer_with, eventually};
+use crate::support::{
+    Ask, Client, Gateway, Over, PATIENCE, Running, Upstream, World, answer_with, eventually,
+};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,6 +95,7 @@ fn besiege<H: Send>(
                 }
             });
         }
+        let _over = Over(&over);
         let end = Instant::now() + lasting();
         while Instant::now() < end || (seen.answered == 0 && Instant::now() < end + PATIENCE) {
             let asked = Instant::now();
@@ -112,7 +115,6 @@ fn besiege<H: Send>(
             seen.tightest = seen.tightest.max(metric(gateway, "cloakroom_memory_pressure"));
             std::thread::sleep(Duration::from_millis(5));
         }
-        over.store(true, Ordering::SeqCst);
     });
     let _ = writeln!(std::io::stdout(), "{name}: {} MiB of {}, {seen:?}", gateway.peak() / MIB, BUDGET / MIB);
     assert!(gateway.peak() <= BUDGET, "{} MiB of {} were held", gateway.peak() / MIB, BUDGET / MIB);

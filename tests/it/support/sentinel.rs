@@ -12,7 +12,7 @@ pub(crate) const SERVICE: &str = "main";
 /// What the sentinels ask of their clients.
 const PASSWORD: &str = "sentinel-password";
 /// How long a server may be silent before a sentinel holds it for down.
-const DOWN_AFTER_MS: u32 = 800;
+const DOWN_AFTER_MS: u32 = 1500;
 
 /// All of them.
 pub(crate) struct Sentinels {
@@ -158,7 +158,7 @@ fn sentinel(dir: &TempDir, primary: u16) -> (u16, Process) {
         let text = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nrequirepass {PASSWORD}\nsentinel sentinel-pass {PASSWORD}\n\
              sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\nsentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n\
-             sentinel failover-timeout {SERVICE} 1000\nsentinel parallel-syncs {SERVICE} 2\n",
+             sentinel failover-timeout {SERVICE} 3000\nsentinel parallel-syncs {SERVICE} 2\n",
             dir.path().display()
         );
         std::fs::write(&file, text).unwrap();

@@ -1,6 +1,6 @@
 //! Sessions that are asked for without pause: whose answer each got, and how long after its end it was honoured.
 
-use crate::support::{Ask, Client, Gateway};
+use crate::support::{Ask, Client, Gateway, Over};
 use base64::Engine;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -76,8 +76,9 @@ impl Watch {
         *self.deleted[at].lock().unwrap() = Some(Instant::now());
     }
 
-    pub(crate) fn end(&self) {
-        self.over.store(true, Ordering::SeqCst);
+    /// The round is over when this is let go of.
+    pub(crate) fn over(&self) -> Over<'_> {
+        Over(&self.over)
     }
 
     /// How long each was honoured after its deletion.
