@@ -28,7 +28,7 @@ pub(super) async fn judge(
             Some(Record::String(_)) => "a string",
             Some(Record::Hash(_)) => "a hash",
         };
-        step.fact("user_record", kind);
+        step.fact("user", kind);
     }
     match profile.conditions(decoded, record.as_ref()) {
         Err(reject) => refused(step, name, &reject),

@@ -232,6 +232,13 @@ impl Keeper {
             let Opened { ledger, now, leads, is_lost } = &opened;
             let mut ledger = ledger.clone();
             let before = ledger.clone();
+            if *leads && before.entries.is_empty() {
+                // Before there is a key that only the ledger tells from the one that signs.
+                self.place.tend(&mut ledger, &self.rules.algorithms, *now)?;
+                if !ledger.entries.is_empty() && !self.place.write(&ledger).await? {
+                    continue;
+                }
+            }
             let steps = if *leads { self.change(&mut ledger, order, *now)? } else { Vec::new() };
             let same = ledger == before && !(*leads && *is_lost);
             let written = same || self.place.write(&ledger).await?;

@@ -67,8 +67,14 @@ impl KeyRing {
                     .ok_or_else(|| vec![no_key(*at, "tokens.keys.state", tokens.algorithm.value)]);
             }
             KeySource::Directory(path) => {
-                let ledger = directory::ledger(path).map_err(|error| vec![error])?;
-                let keys = directory::load(path, &algorithms, stand_in, &mut warnings);
+                let written = || directory::ledger(path).map_err(|error| vec![error]);
+                let mut load = || directory::load(path, &algorithms, stand_in, &mut warnings);
+                let (mut ledger, mut keys) = (written()?, load());
+                if ledger.is_none() {
+                    // One that was begun meanwhile knows which of the keys stand by.
+                    ledger = written()?;
+                    keys = if ledger.is_some() { load() } else { keys };
+                }
                 let keys = keys.map(|keys| phased(keys, ledger.as_ref(), &algorithms));
                 (keys, path.value.clone(), path.at, directory::KEY)
             }

@@ -44,7 +44,7 @@ fn fetched(url: &str) -> Option<Value> {
 }
 
 /// What a service with this flaw makes of a request; the status.
-fn judge(planted: Planted, own: &Value, request: &Request) -> u16 {
+fn judge(planted: Planted, own: &[Value], request: &Request) -> u16 {
     let Some(value) = request.one("authorization") else {
         return if planted == Planted::NobodyLetIn { 200 } else { 401 };
     };
@@ -56,7 +56,8 @@ fn judge(planted: Planted, own: &Value, request: &Request) -> u16 {
     }
 }
 
-fn verify(planted: Planted, own: &Value, token: &str) -> Option<()> {
+/// `own` are the gateway's keys: the one that signs, and soon one that stands by, in no order.
+fn verify(planted: Planted, own: &[Value], token: &str) -> Option<()> {
     let parts: Vec<&str> = token.split('.').collect();
     let [head, body, tag] = parts[..] else { return None };
     let object = |part: &str| {
@@ -71,16 +72,21 @@ fn verify(planted: Planted, own: &Value, token: &str) -> Option<()> {
         (Planted::AlgNone, "none") => true,
         (Planted::SecretFromPublicKey, "HS256") => {
             let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-            MacKey::new(Hash::Sha256, own.to_string().as_bytes()).sign(&[signed.as_bytes()]) == tag
+            let with = |key: &Value| {
+                MacKey::new(Hash::Sha256, key.to_string().as_bytes()).sign(&[signed.as_bytes()])
+            };
+            own.iter().any(|key| with(key) == tag)
         }
         (_, "ES256") => {
-            let key = match planted {
-                Planted::JwkBelieved if header["jwk"].is_object() => header["jwk"].clone(),
-                Planted::JkuFollowed if header["jku"].is_string() => fetched(header["jku"].as_str()?)?,
-                _ => own.clone(),
+            let keys = match planted {
+                Planted::JwkBelieved if header["jwk"].is_object() => vec![header["jwk"].clone()],
+                Planted::JkuFollowed if header["jku"].is_string() => vec![fetched(header["jku"].as_str()?)?],
+                _ => own.to_vec(),
             };
-            let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point(&key)?);
-            key.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(tag).ok()?).is_ok()
+            let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+            let points = keys.iter().filter_map(point);
+            let mut keys = points.map(|point| UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point));
+            keys.any(|key| key.verify(signed.as_bytes(), &tag).is_ok())
         }
         _ => false,
     };
@@ -111,7 +117,7 @@ fn gateway() -> Gateway {
 
 fn service(gateway: &Gateway, planted: Planted) -> Upstream {
     let keys: Value = serde_json::from_slice(&gateway.internal("/.well-known/jwks.json").body).unwrap();
-    let own = keys["keys"][0].clone();
+    let own = keys["keys"].as_array().unwrap().clone();
     Upstream::playing(move |wire| {
         let Some(request) = wire.request() else { return };
         let status = judge(planted, &own, &request);
@@ -192,7 +198,7 @@ fn people_get_a_table_with_fixes_and_ci_a_junit_file() {
     let service = service(&gateway, Planted::IssuerIgnored);
     let file = gateway.dir().join("attest.xml");
     let output = attest(&gateway, &service, &["--junit", file.to_str().unwrap()]);
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(text.contains("high      iss-wrong                   accepted  200"), "{text}");
     assert!(text.contains("  -> compare `iss` with the gateway's issuer"), "{text}");
     let xml = std::fs::read_to_string(file).unwrap();
