@@ -33,9 +33,11 @@ const STREAMS_MAX: u32 = 100;
 /// reset; one more ends the connection.
 const RESETS_MAX: usize = 20;
 const OWN_RESETS_MAX: usize = 100;
-/// Bytes of one request body, and of all of a connection, that may wait for the upstream.
+/// Bytes of one request body that may wait for the upstream.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-const WINDOW_BYTES: u32 = 1024 * 1024;
+/// The same of all of a connection: with less, bodies that their upstreams do not read would stop the others, whose clients would then be
+/// blamed for the standstill. What that comes to in memory is the budget's business.
+const WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 /// Bytes of one answer that may wait for the client.
 const SEND_BYTES_MAX: usize = 64 * 1024;
 /// A client that has gone without a word is found out in this time and a bit, though its stream waits for hours.

@@ -30,9 +30,11 @@ use crate::upstream::wire::{Stream, Turn, Wire};
 /// connection; nginx takes 4 to 8 KiB of head.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes of one answer, and of all of an HTTP/2 connection, that may wait for clients.
+/// Bytes of one answer by HTTP/2 that may wait for its client.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-const WINDOW_BYTES: u32 = 1024 * 1024;
+/// The same of all of a connection, which many clients share: more than their streams are, or those who read nothing would stop the
+/// others. What they hold of it counts against the memory budget like everything else, and for a minute at most.
+const WINDOW_BYTES: u32 = 1024 * 1024 * 1024;
 /// While streams are open, an upstream that has gone without a word is found out in this time and a bit.
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);

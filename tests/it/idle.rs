@@ -1,7 +1,9 @@
 //! What a client costs that only keeps its connection, or a tunnel in which nothing is said. Each kind is measured with
 //! `CLOAKROOM_IDLE` clients, and is then held to its figure; by default with a few, to a bound that tells only a flaw.
 
-use crate::support::h2::{DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, block, frame, headers};
+use crate::support::h2::{
+    DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PREFACE, SETTINGS, WINDOW_UPDATE, block, frame, headers,
+};
 use crate::support::{Ask, Authority, Client, Gateway, Running, Upstream, World};
 use crate::websocket::accept_of;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,6 +17,7 @@ const FLAW: u64 = 96 * 1024;
 const HTTP1: u64 = 16 * 1024;
 const HTTP2: u64 = 24 * 1024;
 const TUNNEL: u64 = 24 * 1024;
+const SHARED_TUNNEL: u64 = 8 * 1024;
 /// What TLS has besides: room for a record that comes, keys, and where it is.
 const TLS: u64 = 9 * 1024;
 /// Clients that come and stay beforehand, so that what all share is there.
@@ -31,23 +34,29 @@ fn clients() -> Option<u64> {
 
 /// Has so many clients come, and stay, and asks what each costs.
 fn measure(name: &str, figure: u64, gateway: &Gateway, come: impl Fn() -> Client + Sync) {
+    measure_by(1, name, figure, gateway, come);
+}
+
+/// The same of clients that bring `many` each.
+fn measure_by(many: u64, name: &str, figure: u64, gateway: &Gateway, come: impl Fn() -> Client + Sync) {
     let asked = clients();
     let (count, most) = (asked.unwrap_or(FEW), if asked.is_some() { figure } else { FLAW });
     let come = |count: u64| -> Vec<Client> {
-        let some = || (0..count / HANDS).map(|_| come()).collect::<Vec<_>>();
+        let some = || (0..count / many / HANDS).map(|_| come()).collect::<Vec<_>>();
         std::thread::scope(|scope| {
             let hands: Vec<_> = (0..HANDS).map(|_| scope.spawn(some)).collect();
             hands.into_iter().flat_map(|hand| hand.join().unwrap()).collect()
         })
     };
-    let _warm = come(WARM);
+    let warm = come(WARM.max(many * HANDS));
     let before = gateway.resident();
     let clients = come(count);
-    let count = clients.len() as u64;
+    let count = clients.len() as u64 * many;
     let each = gateway.resident().saturating_sub(before) / count;
     let page = gateway.internal("/metrics").text();
     let here = page.lines().find_map(|line| line.strip_prefix("cloakroom_connections "));
-    assert!(asked.is_none() || here == Some((WARM + count).to_string().as_str()), "some have gone");
+    let came = (warm.len() + clients.len()).to_string();
+    assert!(asked.is_none() || here == Some(came.as_str()), "some have gone");
     let _ = writeln!(std::io::stdout(), "{name}, idle: {each} bytes each, of {count}");
     assert!(each <= most, "{name}: {each} bytes each, and not {most}");
 }
@@ -64,18 +73,19 @@ fn asked(mut client: Client) -> Client {
     client
 }
 
-/// Sends a head over HTTP/2 and reads on until `is_all`, which sees the frames' heads.
+/// Sends heads over HTTP/2 and reads on until `is_all`.
 fn asked_by_http2(
     mut client: Client,
-    head: &[u8],
-    mut is_all: impl FnMut(&mut Client, u8, u8, usize) -> bool,
+    heads: &[u8],
+    mut is_all: impl FnMut(&mut Client, &Frame) -> bool,
 ) -> Client {
-    client.send([PREFACE, &frame(SETTINGS, 0, 0, &[]), head].concat());
+    client.send([PREFACE, &frame(SETTINGS, 0, 0, &[]), heads].concat());
     loop {
-        let read = client.read_exact(9);
-        let length = u32::from_be_bytes([0, read[0], read[1], read[2]]) as usize;
-        client.read_exact(length);
-        if is_all(&mut client, read[3], read[4], length) {
+        let head = client.read_exact(9);
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        let payload = client.read_exact(length);
+        if is_all(&mut client, &Frame { kind: head[3], flags: head[4], stream, payload }) {
             return client;
         }
     }
@@ -87,8 +97,8 @@ fn got(client: Client, scheme: &str) -> Client {
     // Huffman-coded, as most clients do it: `custom-key: custom-value` (RFC 7541 C.4.3).
     block.extend(b"\x00\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf");
     let get = frame(HEADERS, END_STREAM | END_HEADERS, 1, &block);
-    asked_by_http2(client, &get, |_, kind, flags, _| {
-        matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0
+    asked_by_http2(client, &get, |_, frame| {
+        matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0
     })
 }
 
@@ -184,10 +194,8 @@ fn tunnels_in_which_nothing_is_said_cost_little() {
     measure("WebSocket", TUNNEL, &app.gateway, come);
 }
 
-/// A connection of the client's for each, and one to the service.
-#[test]
-fn tunnels_over_http2_in_which_nothing_is_said_cost_little() {
-    let app = world(silent()).start();
+/// A client with so many tunnels over one connection, each with a connection to the service.
+fn tunnelled(gateway: &Gateway, many: u32) -> Client {
     let fields = [
         (":method", "CONNECT"),
         (":protocol", "websocket"),
@@ -196,21 +204,35 @@ fn tunnels_over_http2_in_which_nothing_is_said_cost_little() {
         (":path", "/ws"),
         ("sec-websocket-version", "13"),
     ];
-    let message = frame(DATA, 0, 1, &[0; MESSAGE_BYTES / 3]).repeat(3);
-    let come = || {
-        let mut heard = 0;
-        asked_by_http2(
-            Client::connect(app.gateway.public),
-            &headers(1, 0, &fields),
-            |client, kind, _, length| {
-                match kind {
-                    HEADERS => client.send(&message),
-                    DATA => heard += length,
-                    _ => {}
-                }
-                heard == MESSAGE_BYTES
-            },
-        )
-    };
-    measure("WebSocket over HTTP/2", TUNNEL, &app.gateway, come);
+    let (mut heard, mut stream) = (0, 1);
+    let wide = frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 24).to_be_bytes());
+    let first = [wide, headers(stream, 0, &fields)].concat();
+    asked_by_http2(Client::connect(gateway.public), &first, |client, came| {
+        match came.kind {
+            HEADERS => client.send(frame(DATA, 0, stream, &[0; MESSAGE_BYTES / 3]).repeat(3)),
+            DATA => heard += came.payload.len(),
+            _ => {}
+        }
+        let whole = heard == MESSAGE_BYTES;
+        if whole && stream < many * 2 - 1 {
+            (heard, stream) = (0, stream + 2);
+            client.send(headers(stream, 0, &fields));
+            return false;
+        }
+        whole
+    })
+}
+
+#[test]
+fn tunnels_over_http2_in_which_nothing_is_said_cost_little() {
+    let app = world(silent()).start();
+    measure("WebSocket over HTTP/2", TUNNEL, &app.gateway, || tunnelled(&app.gateway, 1));
+}
+
+/// As many as one connection may have, which counts as one.
+#[test]
+fn tunnels_that_share_a_connection_cost_less() {
+    let app = world(silent()).start();
+    let come = || tunnelled(&app.gateway, 100);
+    measure_by(100, "WebSocket, a hundred to a connection", SHARED_TUNNEL, &app.gateway, come);
 }

@@ -1,14 +1,14 @@
 //! Bodies that come slowly, or not at all.
 
 use crate::support::h2::{
-    ACK, DATA, END_STREAM, End, H2, HEADERS, PREFACE, SETTINGS, frame, headers, request,
+    ACK, DATA, END_STREAM, End, Frame, H2, HEADERS, PREFACE, SETTINGS, frame, headers, request,
 };
-use crate::support::{Running, Upstream, World, answer_with};
+use crate::support::{Running, Upstream, Wire, World, answer_with};
 use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-fn before(endpoint: &str, limits: &str) -> Running {
+pub(super) fn before(endpoint: &str, limits: &str) -> Running {
     World::with_sessions(&[])
         .limits(limits)
         .table(&format!("[upstreams.app]\nendpoints = [\"{endpoint}\"]"))
@@ -16,27 +16,41 @@ fn before(endpoint: &str, limits: &str) -> Running {
         .start()
 }
 
+/// Tells a service of every frame that comes, in HTTP/2 from the first byte.
+pub(super) fn follow(wire: &mut Wire, mut tell: impl FnMut(&mut Wire, Frame)) {
+    let (mut came, mut at) = (Vec::new(), PREFACE.len());
+    let wait = |wire: &mut Wire, came: &mut Vec<u8>, bytes: usize| {
+        while came.len() < bytes {
+            match wire.read() {
+                more if more.is_empty() => return false,
+                more => came.extend(more),
+            }
+        }
+        true
+    };
+    while wait(wire, &mut came, at + 9) {
+        let length = u32::from_be_bytes([0, came[at], came[at + 1], came[at + 2]]) as usize;
+        if !wait(wire, &mut came, at + 9 + length) {
+            return;
+        }
+        let stream = u32::from_be_bytes([0, came[at + 6], came[at + 7], came[at + 8]]);
+        let payload = came[at + 9..at + 9 + length].to_vec();
+        let frame = Frame { kind: came[at + 3], flags: came[at + 4], stream, payload };
+        at += 9 + length;
+        tell(wire, frame);
+    }
+}
+
 /// An upstream that answers in HTTP/2 once a stream's body has ended.
 fn multiplexing() -> Upstream {
     Upstream::playing(|wire| {
-        let mut came = wire.read();
         wire.say([frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, ACK, 0, &[])].concat());
-        let mut at = PREFACE.len();
-        loop {
-            while came.len() < at + 9 {
-                match wire.read() {
-                    more if more.is_empty() => return,
-                    more => came.extend(more),
-                }
-            }
-            let length = u32::from_be_bytes([0, came[at], came[at + 1], came[at + 2]]) as usize;
-            let stream = u32::from_be_bytes([0, came[at + 6], came[at + 7], came[at + 8]]);
-            if matches!(came[at + 3], DATA | HEADERS) && came[at + 4] & END_STREAM != 0 {
+        follow(wire, |wire, Frame { kind, flags, stream, .. }| {
+            if matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
                 let head = headers(stream, 0, &[(":status", "200")]);
                 wire.say([head, frame(DATA, END_STREAM, stream, b"ok")].concat());
             }
-            at += 9 + length;
-        }
+        });
     })
 }
 

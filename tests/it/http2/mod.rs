@@ -2,6 +2,7 @@
 
 mod bodies;
 mod conformance;
+pub(crate) mod fairness;
 mod upstream;
 
 use crate::support::h2::{

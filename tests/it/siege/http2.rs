@@ -1,13 +1,20 @@
 //! By HTTP/2.
 
-use crate::siege::{HELD, said, siege};
+use crate::http2::fairness::{Sender, choosy};
+use crate::siege::{HELD, before, besiege, said, siege};
+use crate::support::Client;
 use crate::support::h2::{
-    self, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    self, CONTINUATION, DATA, END_HEADERS, END_STREAM, H2, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Connections that one attacker holds at once: each has a hundred streams.
 const FEW: usize = 20;
 const STREAMS: u32 = 100;
+/// Between two parts of what an attacker sends.
+const PAUSE: Duration = Duration::from_millis(40);
 
 /// A hundred streams, behind the hello.
 fn streams(make: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
@@ -44,6 +51,29 @@ fn bodies_of_streams_do_not_eat_the_memory() {
     let body: Vec<u8> = (0..64).flat_map(|at| h2::frame(DATA, 0, at * 2 + 1, &[0; 16_000])).collect();
     let asked = [asked, body].concat();
     siege("bodies of streams", FEW, |gateway| vec![said(gateway, &asked)]);
+}
+
+#[test]
+fn bodies_that_no_service_reads_do_not_eat_the_memory() {
+    let upstream = choosy(u32::MAX, Arc::default());
+    let world = before(&format!("h2c://{}", upstream.address())).start();
+    let good = || Client::connect(world.gateway.public);
+    // All that a connection may have on its way: a window of each stream.
+    let mut asked: Vec<Vec<u8>> =
+        (0..STREAMS).map(|at| h2::headers(at * 2 + 1, 0, &h2::request("POST", "/body"))).collect();
+    let round = (0..STREAMS).flat_map(|at| h2::frame(DATA, 0, at * 2 + 1, &[0; 16_384]));
+    asked.extend(std::iter::repeat_n(round.collect::<Vec<_>>(), 16));
+    besiege(&world, ("bodies unread", FEW), good, |gateway| {
+        let Some(Sender { mut client, .. }) = Sender::new(H2::connect(gateway.public)) else { return vec![] };
+        let socket = client.socket();
+        socket.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        let _ = asked.iter().try_for_each(|part| {
+            // More in less time than this would only show how seldom a busy machine looks at its memory.
+            std::thread::sleep(if part.len() > 16_384 { PAUSE } else { Duration::ZERO });
+            socket.write_all(part)
+        });
+        vec![client]
+    });
 }
 
 #[test]

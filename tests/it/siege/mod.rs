@@ -52,9 +52,13 @@ fn app() -> Upstream {
 }
 
 fn world(upstream: &Upstream) -> World {
+    before(&format!("http://{}", upstream.address()))
+}
+
+fn before(endpoint: &str) -> World {
     World::new()
         .limits("memory = \"192MiB\"\nsession_memory = \"1MiB\"\nconnections = 3000")
-        .recorded("app", upstream)
+        .table(&format!("[upstreams.app]\nendpoints = [\"{endpoint}\"]"))
         .route("path = \"/*\"\nupstream = \"app\"\naccess = \"open\"")
 }
 

@@ -36,7 +36,7 @@ pub(crate) use redis::{READER, Redis, reader_of};
 pub(crate) use relay::Relay;
 pub(crate) use sentinel::Sentinels;
 pub(crate) use token::verify;
-pub(crate) use upstream::{Upstream, answer_with};
+pub(crate) use upstream::{Upstream, Wire, answer_with};
 pub(crate) use watch::{Watch, share, subject};
 pub(crate) use wire::{Parsed, Request, parse_request};
 pub(crate) use wire_fault::{Fault, FaultyWire};
