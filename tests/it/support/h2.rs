@@ -29,6 +29,8 @@ pub(crate) const PRIORITISED: u8 = 0x20;
 pub(crate) struct H2 {
     stream: TcpStream,
     read: Vec<u8>,
+    /// Frames of streams whose end was not asked for yet.
+    aside: Vec<Frame>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +64,7 @@ impl H2 {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, read: Vec::new() }
+        Self { stream, read: Vec::new(), aside: Vec::new() }
     }
 
     /// Sends; a gateway that hung up already shows in what is read.
@@ -97,7 +99,9 @@ impl H2 {
     pub(crate) fn end_of(&mut self, stream: u32) -> End {
         let (mut status, mut body) = (0, Vec::new());
         loop {
-            let Some(frame) = self.next() else { return End::Closed };
+            let kept = self.aside.iter().position(|frame| frame.stream == stream);
+            let frame = kept.map(|at| self.aside.remove(at)).or_else(|| self.next());
+            let Some(frame) = frame else { return End::Closed };
             match frame.kind {
                 SETTINGS if frame.flags & ACK == 0 => self.send(self::frame(SETTINGS, ACK, 0, &[])),
                 PING if frame.flags & ACK == 0 => self.send(self::frame(PING, ACK, 0, &frame.payload)),
@@ -109,6 +113,11 @@ impl H2 {
                 RST_STREAM if frame.stream == stream => return End::Reset(word(&frame.payload, 0)),
                 HEADERS if frame.stream == stream && status == 0 => status = status_of(&frame.payload),
                 DATA if frame.stream == stream => body.extend_from_slice(&frame.payload),
+                // Whose turn comes: answers keep no order.
+                HEADERS | DATA | RST_STREAM if frame.stream != stream => {
+                    self.aside.push(frame);
+                    continue;
+                }
                 _ => {}
             }
             let ends = matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0;
