@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long one waits in a line that never ends: a slot that comes free should find somebody there.
-const MOMENT: Duration = Duration::from_millis(10);
+const MOMENT: Duration = Duration::from_millis(5);
 /// An end of the line that is no longer than this is none.
 const GAP: Duration = Duration::from_millis(100);
 

@@ -81,11 +81,11 @@ pub(crate) struct RawUpstreamLimits {
     /// Most requests that wait for a connection, over all workers; one more is told 503 at once. Default: 1024.
     #[schemars(extend("default" = 1024))]
     pub(crate) queue: Option<Placed<u32>>,
-    /// How long a request waits for a connection before it is told 503; 10 ms where others have waited all this time. Default: 1s.
+    /// How long a request waits for a connection before it is told 503; 5 ms where others have waited all this time. Default: 1s.
     #[schemars(extend("default" = "1s"))]
     pub(crate) wait: Option<Placed<DurationText>>,
     /// How long its answers may take to begin, on average, before it is asked less at once; the rest is told 503. Default: `"none"`,
-    /// however long; three times what they take when it has little to do.
+    /// however long; twice what they take when it has little to do.
     #[schemars(extend("default" = "none"))]
     pub(crate) latency: Option<Placed<DurationText>>,
 }

@@ -51,9 +51,9 @@ fn gateway(upstream: &Upstream) -> Gateway {
     let table = |name: &str, idle: &str| {
         format!(
             "[upstreams.{name}]\nendpoints = [\"http://{}\"]\n\
-             timeouts = {{ connect = \"5s\", first_byte = \"400ms\", idle = \"{idle}\" }}\n\
+             timeouts = {{ connect = \"5s\", first_byte = \"2s\", idle = \"{idle}\" }}\n\
              [[routes]]\npath = \"/{name}/*\"\nupstream = \"{name}\"\naccess = \"open\"\ncsrf = \"off\"\n\
-             limits = {{ total = \"900ms\" }}",
+             limits = {{ total = \"4s\" }}",
             upstream.address()
         )
     };

@@ -159,7 +159,7 @@ fn in_an_overload_of_an_app_everybody_is_served_or_told_to_come_again() {
     let spans = Spans::asked();
     let app = service(if spans.is_long { 16 } else { 2 }, MILLISECOND * 20);
     // In short it is not the machine's own pace that is tried.
-    let latency = if spans.is_long { "60ms" } else { "10s" };
+    let latency = if spans.is_long { "45ms" } else { "10s" };
     let world = start(spans, |world| behind(world, app, &format!("limits = {{ latency = \"{latency}\" }}")));
     overload("the app is too small", &world, 32, spans);
 }
