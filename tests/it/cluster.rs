@@ -91,8 +91,10 @@ fn a_session_is_kept_alive_wherever_its_keys_are() {
         };
         eventually("the touch", || {
             let cookie = format!("SESSION={id}");
-            assert_eq!(Ask::get("/x").cookie(&cookie).at(gateway.public).status, 200);
-            (left(&expires) > 1_700_000 && left(&session.key) > 2_000_000).then_some(())
+            let status = Ask::get("/x").cookie(&cookie).at(gateway.public).status;
+            // Until the gateway has found all primaries.
+            assert!(matches!(status, 200 | 503), "{status}");
+            (status == 200 && left(&expires) > 1_700_000 && left(&session.key) > 2_000_000).then_some(())
         });
     }
     assert!(places.len() > 1, "all keys were at one primary, so this showed nothing");
