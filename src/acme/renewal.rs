@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 use crate::acme::trouble::Trouble;
 use crate::acme::{account, exchange, order};
@@ -13,7 +14,6 @@ use crate::config::Acme;
 use crate::disk;
 use crate::telemetry::{Metrics, chain};
 use crate::tls::{Challenges, validity};
-use zeroize::Zeroizing;
 
 /// How often the folder is looked at; the machine may have slept, or somebody else renewed.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);

@@ -64,7 +64,7 @@ pub use memory::MemoryLimit;
 pub use migration::{Rollout, Share};
 pub use pair::Pair;
 pub use premises::Premises;
-pub use profile::{AttributeSource, Condition, Expected, FormatOptions, Profile, UserRecord};
+pub use profile::{AttributeSource, Condition, Expected, FormatOptions, IN_USER_RECORD, Profile, UserRecord};
 pub use rate::{Rate, Rates, RouteRates};
 pub use report::render;
 pub use schema::schema;

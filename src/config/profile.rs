@@ -47,6 +47,9 @@ impl Profile {
     }
 }
 
+/// How paths begin that lead into the record of the user.
+pub const IN_USER_RECORD: &str = "record.";
+
 /// `user_record`: where the app keeps something of each user.
 #[derive(Clone, Debug)]
 pub struct UserRecord {

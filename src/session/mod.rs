@@ -6,14 +6,14 @@
 //!
 //! What a verified session proves: the app issued this cookie, its record was in the store at `checked_at`, the record
 //! is one the framework writes, it has not ended, and it names this subject. It does not prove that the user still
-//! exists in the app's own database: only the app knows that.
+//! exists in the app's own database: only the app knows that, and says it where it keeps a record of each user (`user`).
 //!
 //! Threats, each with its line of defence: fixation and tossing (two cookies of one name with different values are
 //! refused); guessing (the signature is verified before the store is asked); replay after logout (the record is gone, and
 //! its absence is an answer, not an error); a store outage taken for a logout (it is a [`SessionError`], a type of its
 //! own). Session ids are never logged: a [`Fingerprint`] is.
 //!
-//! A session that is complete in its cookie (`jwt`) has no record, and nothing but its own end ends it.
+//! A session that is complete in its cookie (`jwt`) has no record, and nothing but its own end ends it, or its user's.
 //!
 //! Invariant: only [`Authenticator`] makes a [`VerifiedSession`], from a record that was read for this request or that the cache proves
 //! to be unchanged (`cache` holds the argument), and a decoded session is reused only while its bytes stay the same; and, for

@@ -4,7 +4,7 @@
 //! alone, so what both together make is remembered beside the session for as long as neither changes.
 
 use crate::codec::{Limits, Value, json};
-use crate::config::{AttributeSource, Condition, ConfigError, Expected, StoreId};
+use crate::config::{AttributeSource, Condition, ConfigError, Expected, IN_USER_RECORD, StoreId};
 use crate::format::{Reject, record};
 use crate::session::attribute::{as_standard, claim_of};
 use crate::session::cache::Known;
@@ -14,9 +14,6 @@ use crate::session::verified::{Marks, Session};
 use crate::store::{Record, RecordKind, StoreKey};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-/// Where paths into the record of a user begin.
-const RECORD: &str = "record.";
 
 /// What a profile says of its users.
 #[derive(Debug, Default)]
@@ -109,7 +106,7 @@ impl UserRules {
         let attributes = profile.attributes.iter().filter(|(_, source)| has_record && is_of_record(source));
         let attributes = attributes.filter_map(|(name, source)| match source {
             AttributeSource::Path(path) => {
-                Some((Arc::from(name.as_str()), SubjectPath::parse(path.strip_prefix(RECORD)?)?))
+                Some((Arc::from(name.as_str()), SubjectPath::parse(path.strip_prefix(IN_USER_RECORD)?)?))
             }
             AttributeSource::Const(_) => None,
         });
@@ -216,7 +213,7 @@ impl UserRecord {
 
 impl Rule {
     fn parse(condition: &Condition, has_record: bool) -> Option<Self> {
-        let side = |path: &str| match path.strip_prefix(RECORD).filter(|_| has_record) {
+        let side = |path: &str| match path.strip_prefix(IN_USER_RECORD).filter(|_| has_record) {
             Some(path) => SubjectPath::parse(path).map(Side::Record),
             None => SubjectPath::parse(path).map(Side::Session),
         };
@@ -309,7 +306,7 @@ impl<T> Default for Beside<T> {
 }
 
 fn is_of_record(source: &AttributeSource) -> bool {
-    matches!(source, AttributeSource::Path(path) if path.starts_with(RECORD))
+    matches!(source, AttributeSource::Path(path) if path.starts_with(IN_USER_RECORD))
 }
 
 /// What a record of a user says: a JSON object, or a hash of texts.

@@ -232,12 +232,13 @@ impl Keeper {
             let Opened { ledger, now, leads, is_lost } = &opened;
             let mut ledger = ledger.clone();
             let before = ledger.clone();
-            if *leads && before.entries.is_empty() {
-                // Before there is a key that only the ledger tells from the one that signs.
+            if *leads {
                 self.place.tend(&mut ledger, &self.rules.algorithms, *now)?;
-                if !ledger.entries.is_empty() && !self.place.write(&ledger).await? {
-                    continue;
-                }
+            }
+            // Before there is a key that only the ledger tells from the one that signs.
+            let begins = before.entries.is_empty() && !ledger.entries.is_empty();
+            if begins && !self.place.write(&ledger).await? {
+                continue;
             }
             let steps = if *leads { self.change(&mut ledger, order, *now)? } else { Vec::new() };
             let same = ledger == before && !(*leads && *is_lost);
@@ -265,7 +266,6 @@ impl Keeper {
         now: UnixMillis,
     ) -> Result<Vec<Step>, KeyTrouble> {
         let mut steps = Vec::new();
-        self.place.tend(ledger, &self.rules.algorithms, now)?;
         // Longer than any service was seen to go by what it fetched; not so long that a service which went away holds everything up.
         let longest = self.keys.readers().longest(self.clock.now()).min(self.rules.every / 2);
         let rules = Rules { publish: self.rules.publish.max(longest), ..self.rules.clone() };

@@ -4,8 +4,7 @@
 use crate::support::h2::{
     DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PREFACE, SETTINGS, WINDOW_UPDATE, block, frame, headers,
 };
-use crate::support::{Ask, Authority, Client, Gateway, Running, Upstream, World};
-use crate::websocket::accept_of;
+use crate::support::{Ask, Authority, Client, Gateway, Running, Upstream, World, agreement};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -160,16 +159,10 @@ fn agreed(mut stream: TcpStream) -> TcpStream {
     let lines = reader.by_ref().lines().map_while(Result::ok);
     let fields = lines.take_while(|line| !line.is_empty()).filter_map(|line| {
         let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("sec-websocket-key").then(|| accept_of(value))
+        name.eq_ignore_ascii_case("sec-websocket-key").then(|| agreement(value, ""))
     });
-    let accept = fields.last().unwrap_or_default();
-    let _ = stream.write_all(
-        format!(
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Accept: {accept}\r\n\r\n"
-        )
-        .as_bytes(),
-    );
+    let agreed = fields.last().unwrap_or_default();
+    let _ = stream.write_all(agreed.as_bytes());
     let mut message = vec![0; MESSAGE_BYTES];
     let _ = reader.read_exact(&mut message).and_then(|()| stream.write_all(&message));
     stream

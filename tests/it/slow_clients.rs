@@ -1,6 +1,7 @@
 //! The public port before slowhttptest, in each of its four modes: a good client is answered all the while. Each lasts
 //! `CLOAKROOM_SIEGE` seconds, eight by default; its last line gives the figures.
 
+use crate::siege::lasting;
 use crate::support::{Ask, Client, Process, Upstream, World, answer_with};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -18,11 +19,6 @@ fn app() -> Upstream {
     })
 }
 
-#[allow(clippy::disallowed_methods, reason = "a developer's switch, not configuration")]
-fn lasting() -> String {
-    std::env::var("CLOAKROOM_SIEGE").unwrap_or_else(|_| "8".to_owned())
-}
-
 /// Lets slowhttptest have its way, while a client that stays and one that comes anew ask without a pause.
 fn endure(mode: &[&str], path: &str) {
     let upstream = app();
@@ -33,7 +29,16 @@ fn endure(mode: &[&str], path: &str) {
         .start();
     let public = world.gateway.public;
     let mut tool = Command::new("slowhttptest");
-    tool.args(mode).args(["-c", CONNECTIONS, "-r", CONNECTIONS, "-l", &lasting(), "-p", "60"]);
+    tool.args(mode).args([
+        "-c",
+        CONNECTIONS,
+        "-r",
+        CONNECTIONS,
+        "-l",
+        &lasting(8).as_secs().to_string(),
+        "-p",
+        "60",
+    ]);
     let mut tool = Process::start(tool.arg("-u").arg(format!("http://{public}{path}")));
     let (mut answered, mut slowest) = (0, Duration::ZERO);
     let mut stays = Client::connect(public);

@@ -1,8 +1,6 @@
 //! Streams end with their session, and with no other.
 
-use crate::support::{Ask, Client, Running, Upstream, World, eventually};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::support::{Ask, Client, Running, Upstream, World, agreement, eventually};
 use std::io::{BufRead, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -24,21 +22,8 @@ fn upstream() -> Upstream {
     Upstream::playing(|wire| {
         let Some(request) = wire.request() else { return };
         if let Some(key) = request.one("sec-websocket-key") {
-            let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-            let hash =
-                aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-            wire.say(format!(
-                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                 Sec-WebSocket-Accept: {}\r\n\r\n",
-                STANDARD.encode(hash)
-            ));
-            loop {
-                let bytes = wire.read();
-                if bytes.is_empty() {
-                    return;
-                }
-                wire.say(bytes);
-            }
+            wire.say(agreement(key, ""));
+            return wire.echo();
         }
         let kind = if request.target.contains("events") { "text/event-stream" } else { "application/json" };
         let (socket, _) = wire.socket();

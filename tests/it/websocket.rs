@@ -1,16 +1,9 @@
 //! WebSocket through the gateway: who may open one, and that its bytes are nobody's business.
 
-use crate::support::{Ask, Client, Running, Upstream, World, eventually};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::support::{Ask, Client, Running, Upstream, World, accept_of, agreement, eventually};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ID: &str = "ws-session-3c5f9d";
-
-pub(crate) fn accept_of(key: &str) -> String {
-    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()))
-}
 
 /// Accepts every handshake, then sends back what it gets.
 fn echoing() -> Upstream {
@@ -20,18 +13,8 @@ fn echoing() -> Upstream {
                 wire.say("HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n");
                 continue;
             };
-            wire.say(format!(
-                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                 Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
-                accept_of(key)
-            ));
-            loop {
-                let bytes = wire.read();
-                if bytes.is_empty() {
-                    return;
-                }
-                wire.say(bytes);
-            }
+            wire.say(agreement(key, "Sec-WebSocket-Protocol: chat\r\n"));
+            wire.echo();
         }
     })
 }

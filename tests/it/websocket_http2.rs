@@ -1,10 +1,9 @@
 //! WebSocket over HTTP/2 (RFC 8441), to either side, with Node's own HTTP/2 for client and for server.
 
 use crate::support::h2::{DATA, END_STREAM, End, GOAWAY, H2, HEADERS, RST_STREAM, SETTINGS, frame, headers};
-use crate::support::{Ask, Authority, Client, Process, Running, Upstream, World, answer_with, eventually};
-use crate::websocket::accept_of;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::support::{
+    Ask, Authority, Client, Process, Running, Upstream, World, agreement, answer_with, eventually,
+};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -199,20 +198,8 @@ fn plain(limits: &str) -> (Upstream, Running) {
     let upstream = Upstream::playing(|wire| {
         let Some(request) = wire.request() else { return };
         let Some(key) = request.one("sec-websocket-key") else { return };
-        let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-        wire.say(format!(
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Accept: {}\r\n\r\n",
-            STANDARD.encode(hash)
-        ));
-        loop {
-            let bytes = wire.read();
-            if bytes.is_empty() {
-                return;
-            }
-            wire.say(bytes);
-        }
+        wire.say(agreement(key, ""));
+        wire.echo();
     });
     let running = before(&upstream, limits);
     (upstream, running)
@@ -403,11 +390,7 @@ fn saying_back() -> Upstream {
                 wire.say(answer_with(&request, b"a page"));
                 continue;
             };
-            let accept = accept_of(key);
-            wire.say(format!(
-                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                 Sec-WebSocket-Accept: {accept}\r\n\r\n"
-            ));
+            wire.say(agreement(key, ""));
             let mut frame = wire.read();
             while frame.len() < 6 || frame.len() < 6 + usize::from(frame[1] & 0x7f) {
                 let more = wire.read();

@@ -6,7 +6,8 @@ use crate::config::place::File;
 use crate::config::raw::{IdleTouchWord, Placed, RawAttribute, RawIdleTouch, RawProfile, SecretRef};
 use crate::config::{
     Access, AttributeSource, Condition, Config, ConfigError, CookieAttribute, DuplicateCookie, Expected,
-    FormatOptions, Framework, IdleTouch, Located, Profile, ProfileId, Secret, StoreId, UserRecord,
+    FormatOptions, Framework, IN_USER_RECORD, IdleTouch, Located, Profile, ProfileId, Secret, StoreId,
+    UserRecord,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -76,21 +77,25 @@ fn cookie_repair(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<CookieAttri
     raw.get().clone()
 }
 
-/// The store of the records. A mistake is noted and the first store goes on in its place.
+/// The store of the records, if there are any.
 fn store(table: &mut Table<'_, '_>, raw: &RawProfile, stores: &Names<'_>) -> Option<StoreId> {
-    let carried = *raw.framework.get() == Framework::Jwt;
+    if *raw.framework.get() != Framework::Jwt {
+        return Some(named_store(table, raw, stores));
+    }
+    if let (Some(name), None) = (&raw.store, &raw.user_record) {
+        let found = "framework `jwt` keeps the whole session in the cookie, and no store has a record of it";
+        table.refuse(table.file.at(name), "store", found, "no such key");
+    }
+    None
+}
+
+/// The store that is named, or the only one. A mistake is noted and the first store goes on in its place.
+fn named_store(table: &mut Table<'_, '_>, raw: &RawProfile, stores: &Names<'_>) -> StoreId {
     let store = match &raw.store {
-        Some(name) if carried && raw.user_record.is_none() => {
-            let found =
-                "framework `jwt` keeps the whole session in the cookie, and no store has a record of it";
-            table.refuse(table.file.at(name), "store", found, "no such key");
-            return None;
-        }
-        Some(_) | None if carried => return None,
         Some(name) => stores.resolve(table, table.file.at(name), "store", name.get()),
         None => stores.only(table, "store"),
     };
-    Some(StoreId(store.unwrap_or(0)))
+    StoreId(store.unwrap_or(0))
 }
 
 /// Notes profiles that would call two people by one name: the same audience, the same template of `sub`.
@@ -209,14 +214,8 @@ fn user_record(
     let template = raw.user_record.as_ref()?;
     let accepted = "text with `{subject}` in it once, as \"cloakroom:user:{subject}\"";
     let key = of_subject(table, "user_record", template, accepted);
-    let store = sessions.or_else(|| {
-        let found = match &raw.store {
-            Some(name) => stores.resolve(table, table.file.at(name), "store", name.get()),
-            None => stores.only(table, "store"),
-        };
-        found.map(StoreId)
-    });
-    Some(UserRecord { store: store.unwrap_or(StoreId(0)), key })
+    let store = sessions.unwrap_or_else(|| named_store(table, raw, stores));
+    Some(UserRecord { store, key })
 }
 
 /// What must hold; a path into the record of a user takes one.
@@ -227,43 +226,36 @@ fn valid_if(table: &mut Table<'_, '_>, raw: &RawProfile) -> Vec<Condition> {
     for (path, value) in written {
         let key = format!("valid_if.{}", path.get());
         let at = table.file.at(value);
-        let expected = match value.get() {
-            serde_json::Value::String(text) => {
-                match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-                    Some(other) => Expected::Path(other.to_owned()),
-                    None => Expected::Text(text.clone()),
-                }
-            }
-            serde_json::Value::Bool(truth) => Expected::Text(truth.to_string()),
-            serde_json::Value::Number(number) => Expected::Text(match number.as_f64() {
-                Some(float) if number.is_f64() => float.to_string(),
-                Some(_) | None => number.to_string(),
-            }),
-            serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
-                let accepted = "a string, a number, true or false, or the path of another value in braces";
-                table.refuse(at, &key, "a list or a table", accepted);
-                continue;
-            }
+        let Some(equals) = expected(value.get()) else {
+            let accepted = "a string, a number, true or false, or the path of another value in braces";
+            table.refuse(at, &key, "a list or a table", accepted);
+            continue;
         };
-        let other = match &expected {
-            Expected::Path(other) => Some(other.as_str()),
-            Expected::Text(_) => None,
-        };
-        let into_record = |path: &str| path.starts_with("record.");
-        if raw.user_record.is_none()
-            && [Some(path.get().as_str()), other].into_iter().flatten().any(into_record)
-        {
+        let other = matches!(&equals, Expected::Path(other) if other.starts_with(IN_USER_RECORD));
+        if raw.user_record.is_none() && (other || path.get().starts_with(IN_USER_RECORD)) {
             let found = "a path into the record of the user, and there is no `user_record`";
-            table.refuse(
-                at,
-                &key,
-                found,
-                "`user_record`, as \"cloakroom:user:{subject}\", or a path in the session",
-            );
+            let accepted = "`user_record`, as \"cloakroom:user:{subject}\", or a path in the session";
+            table.refuse(at, &key, found, accepted);
         }
-        conditions.push(Condition { at: table.file.at(path), path: path.get().clone(), equals: expected });
+        conditions.push(Condition { at: table.file.at(path), path: path.get().clone(), equals });
     }
     conditions
+}
+
+/// A path in braces, or a value as text; `None` for what is no single value.
+fn expected(value: &serde_json::Value) -> Option<Expected> {
+    match value {
+        serde_json::Value::String(text) => {
+            let path = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            Some(path.map_or_else(|| Expected::Text(text.clone()), |path| Expected::Path(path.to_owned())))
+        }
+        serde_json::Value::Bool(truth) => Some(Expected::Text(truth.to_string())),
+        serde_json::Value::Number(number) => Some(Expected::Text(match number.as_f64() {
+            Some(float) if number.is_f64() => float.to_string(),
+            Some(_) | None => number.to_string(),
+        })),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+    }
 }
 
 fn idle_touch(table: &mut Table<'_, '_>, raw: &Placed<RawIdleTouch>) -> IdleTouch {

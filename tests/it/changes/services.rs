@@ -1,8 +1,7 @@
 //! What the gateway serves. They keep nothing of what they are asked, which a million requests would fill the memory with, and live as
 //! long as the tests do.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::support::agreement;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -27,13 +26,7 @@ pub(crate) fn handshake() -> String {
 
 /// The answer to [`handshake`].
 pub(crate) fn switch() -> String {
-    let text = format!("{KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    let accept = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
-        STANDARD.encode(accept)
-    )
+    agreement(KEY, "")
 }
 
 /// Says whether requests carry a token, and sends back what comes over a WebSocket.

@@ -1,8 +1,7 @@
 //! By WebSocket.
 
 use crate::siege::{HELD, besiege, said, world};
-use crate::support::{Ask, Client, Upstream, answer_with};
-use crate::websocket::accept_of;
+use crate::support::{Ask, Client, Upstream, agreement, answer_with};
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -14,11 +13,7 @@ fn talkative() -> Upstream {
                 wire.say(answer_with(&request, b"ok"));
                 continue;
             };
-            wire.say(format!(
-                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                 Sec-WebSocket-Accept: {}\r\n\r\n",
-                accept_of(key)
-            ));
+            wire.say(agreement(key, ""));
             let message = [&[0x82, 126, 0xff, 0][..], &[b'x'; 0xff00]].concat();
             let (socket, _) = wire.socket();
             while socket.write_all(&message).is_ok() {}

@@ -156,6 +156,17 @@ impl Wire {
         std::mem::take(&mut self.pending)
     }
 
+    /// Sends back whatever comes, to the end.
+    pub(crate) fn echo(&mut self) {
+        loop {
+            let bytes = self.read();
+            if bytes.is_empty() {
+                return;
+            }
+            self.say(bytes);
+        }
+    }
+
     /// Sends; a gateway that hung up is its own business.
     pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) {
         if let Some(stream) = &mut self.stream {
