@@ -109,3 +109,34 @@ fn a_bound_token_names_its_request_and_is_made_for_it_alone() {
     assert_ne!(first["jti"], second["jti"]);
     assert_ne!(claims(Ask::get("/a"))["jti"], claims(Ask::get("/a"))["jti"], "never used twice");
 }
+
+#[test]
+fn check_says_of_a_route_what_its_tokens_cost_and_who_gets_other_bearers() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let file = dir.path().join("gateway.toml");
+    let config = "[sessions.app]\nframework = \"jwt\"\nsecrets = [{ insecure_literal = \"s\" }]\n\
+                  [issuers.mobile]\nissuer = \"https://login.test\"\naudience = \"shop\"\n\
+                  secret = { insecure_literal = \"0123456789abcdef0123456789abcdef\" }\n\
+                  [upstreams]\napp.endpoints = [\"http://127.0.0.1:1\"]\nold.endpoints = [\"http://127.0.0.1:2\"]\n\
+                  [[routes]]\npath = \"/*\"\nupstream = \"app\"\nbind_request = true\n\
+                  accept = [\"session\", \"bearer\"]\nother_bearers = \"old\"\n";
+    std::fs::write(&file, config).unwrap();
+    let check = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cloakroom"));
+        let output =
+            command.arg("check").args(more).arg("--config").arg(&file).current_dir(dir.path()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = check(&[]);
+    assert!(told.contains("token: for one request each, so one signature each"), "{told}");
+    assert!(told.contains("other bearers: to old, judged by nobody here"), "{told}");
+    let told: Value = serde_json::from_str(&check(&["--json"])).unwrap();
+    let route = &told["routes"][0];
+    assert_eq!(
+        (&route["bound_to_request"], &route["other_bearers"]),
+        (&json!(true), &json!("old")),
+        "{told}"
+    );
+}

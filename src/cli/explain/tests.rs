@@ -306,7 +306,9 @@ fn a_bearer_is_told_with_its_issuer_and_ends_the_look_where_it_is_wrong() {
     let config = "[sessions.shop]\nframework = \"jwt\"\nsecrets = [{ env = \"APP\" }]\n\
                   [issuers.mobile]\nissuer = \"https://login.test\"\nsecret = { env = \"SHARED\" }\naudience = \"shop\"\n\
                   [tokens.keys]\ndirectory = \"no-such-keys\"\n[upstreams.app]\nendpoints = [\"http://h\"]\n\
-                  [[routes]]\npath = \"/*\"\nupstream = \"app\"\naccept = [\"session\", \"bearer\"]\n";
+                  [upstreams.legacy]\nendpoints = [\"http://l\"]\n\
+                  [[routes]]\npath = \"/*\"\nupstream = \"app\"\naccept = [\"session\", \"bearer\"]\n\
+                  bind_request = true\nother_bearers = \"legacy\"\n";
     let environment = |name: &str| Some(name.to_lowercase());
     let (config, _) =
         crate::config::from_text("gateway.toml", config, Path::new("/nonexistent"), &environment).unwrap();
@@ -329,7 +331,20 @@ fn a_bearer_is_told_with_its_issuer_and_ends_the_look_where_it_is_wrong() {
     assert!(text.contains("bearer    issuer mobile: signature and claims are right"), "{text}");
     assert!(text.contains("the cookie is the same user's"), "{text}");
     assert!(text.contains("=> forwarded to `app` with a token"), "{text}");
+    assert!(
+        text.contains("signed      for this request alone") && text.contains("claim       htm: …"),
+        "{text}"
+    );
     assert!(!text.contains("eyJ") && !text.contains("alice"), "{text}");
+    for of_others in ["sk_live_0123456789", &token("theirs", r#"{"iss":"https://elsewhere.test"}"#)] {
+        let text = told(of_others, &alice);
+        assert!(
+            text.contains("none of the route's issuers: it goes on to upstream legacy as it came"),
+            "{text}"
+        );
+        assert!(text.contains("nobody has judged it (`other_bearers`)"), "{text}");
+        assert!(!text.contains("profile shop") && !text.contains(of_others), "{text}");
+    }
     let text = told(&token("shared", &of("bob")), &alice);
     assert!(text.contains("two different users'") && text.contains("401 credentials-disagree"), "{text}");
     let text = told(&token("wrong", &of("alice")), &alice);
