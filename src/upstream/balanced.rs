@@ -16,7 +16,7 @@ use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::{Deadlines, Failure, exchange};
 use crate::upstream::introduction::Introduction;
 use crate::upstream::pool::{Busy, Endpoint, Link, Waiters};
-use crate::upstream::repeat::{Budget, Repeat};
+use crate::upstream::repeat::{Budget, is_repeatable};
 use crate::upstream::room::Room;
 use crate::upstream::standing::Standing;
 use crate::upstream::tls::Tls;
@@ -68,7 +68,6 @@ pub(crate) struct Answer {
 /// A first try that got no answer.
 struct Tried {
     failed: Box<TrySendError<Request<Upload>>>,
-    again: Option<Repeat>,
     link: Link,
     busy: Busy,
     progress: Option<Rc<Progress>>,
@@ -143,8 +142,8 @@ impl Balanced {
                 (link, busy, Instant::now())
             }
         };
-        let again = (link.reused && !errand.upgrades).then(|| Repeat::of(&request, &mut link)).flatten();
-        match exchange(&mut link, request, errand.deadlines, sent).await {
+        let keep = link.reused && !errand.upgrades && is_repeatable(&request);
+        match exchange(&mut link, (request, keep), errand.deadlines, sent).await {
             Ok(response) => {
                 busy.endpoint().answered(sent);
                 if progress.is_none() {
@@ -154,7 +153,7 @@ impl Balanced {
             }
             Err(Failure::Late(error)) => Err(late(error, &busy)),
             Err(Failure::Broken(failed)) => {
-                let tried = Tried { failed, again, link, busy, progress };
+                let tried = Tried { failed, link, busy, progress };
                 Box::pin(self.deliver_again(tried, errand)).await
             }
         }
@@ -169,7 +168,7 @@ impl Balanced {
     /// Sends once more on a new connection, if the first try reached nobody or may be repeated. Boxed by its caller, as
     /// connecting is: a request's future is moved as a whole when it starts, and these are its rare and largest parts.
     async fn deliver_again(&self, tried: Tried, errand: Errand<'_>) -> Result<Answer, UpstreamError> {
-        let Tried { mut failed, again, link, busy, progress } = tried;
+        let Tried { mut failed, link, busy, progress } = tried;
         if let Some(fault) = progress.as_ref().and_then(|progress| progress.fault()) {
             return Err(UpstreamError::ClientBody(fault));
         }
@@ -179,18 +178,17 @@ impl Balanced {
             // What closes a connection that waited is its keep-alive, and no failure.
             busy.endpoint().failed();
         }
-        let repeat = || again.filter(|_| silent && self.budget.spend());
         let request = unsent.or_else(|| {
-            let request = repeat()?.request(&link);
+            let request = link.turn.kept().filter(|_| self.budget.spend())?;
             self.standing.metrics.repeats.inc();
-            Some(request)
+            Some(Box::new(request))
         });
         let Some(request) = request else { return Err(UpstreamError::from_exchange(failed.into_error())) };
         drop((link, busy));
         let at = self.choose(errand.session, Instant::now(), &[]);
         let (mut link, busy) = self.connect(at, errand).await?;
         let sent = Instant::now();
-        match exchange(&mut link, request, errand.deadlines, sent).await {
+        match exchange(&mut link, (request, false), errand.deadlines, sent).await {
             Ok(response) => {
                 busy.endpoint().answered(sent);
                 Ok(Answer { response, link, busy })

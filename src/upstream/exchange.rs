@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use crate::upstream::error::UpstreamError;
 use crate::upstream::pool::Link;
-use crate::upstream::sender::Sender;
 use crate::upstream::upload::{Progress, Upload};
 
 /// How long a response's head may be waited for.
@@ -30,18 +29,16 @@ pub(crate) enum Failure {
     Late(UpstreamError),
 }
 
-/// Sends `request` over `link`, at `sent`, which is now, and waits.
+/// Sends `request` over `link`, at `sent`, which is now, and waits. Its head is kept for a second try where `keep` says so.
 pub(crate) async fn exchange(
     link: &mut Link,
-    request: Box<Request<Upload>>,
+    (request, keep): (Box<Request<Upload>>, bool),
     deadlines: Deadlines,
     sent: Instant,
 ) -> Result<Response<Incoming>, Failure> {
     let progress = request.body().progress();
-    let Link { sender, turn, timer, .. } = link;
-    if matches!(sender, Sender::Http1(_)) {
-        turn.ask();
-    }
+    link.ask(keep);
+    let Link { sender, timer, .. } = link;
     let mut answer = pin!(sender.send(request));
     let first = deadlines.next(sent, progress.as_deref(), sent).map_err(Failure::Late)?;
     if timer.deadline() > first {

@@ -1,43 +1,49 @@
-//! A request's header fields, kept for a second try.
+//! A request's head as it went out, kept for a second try.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Request};
+use httparse::Status;
+
+use crate::upstream::upload::Upload;
 
 /// Largest buffer worth keeping between requests; ordinary heads are well below.
 const KEEP_BYTES_MAX: usize = 8 * 1024;
 
-/// The fields of the request that is on its way, as `name:value\n` lines. hyper consumes a request when it writes it,
-/// and cloning a header map allocates; this buffer stays with its connection, so that copying is all a request pays
-/// for being repeatable. No `Debug`: it holds credentials.
+/// The bytes of the request that is on its way. hyper consumes a request when it writes it, and cloning a header map
+/// allocates; this buffer stays with its connection, so that one copy of a few hundred bytes is all that a request pays
+/// for being repeatable.
 #[derive(Default)]
 pub(crate) struct HeadCopy(Vec<u8>);
 
 impl HeadCopy {
     /// Replaces what was kept.
-    pub(crate) fn keep(&mut self, headers: &HeaderMap) {
+    pub(crate) fn keep(&mut self, head: &[u8]) {
         self.0.clear();
         self.0.shrink_to(KEEP_BYTES_MAX);
-        for (name, value) in headers {
-            self.0.extend_from_slice(name.as_str().as_bytes());
-            self.0.push(b':');
-            self.0.extend_from_slice(value.as_bytes());
-            self.0.push(b'\n');
-        }
+        self.0.extend_from_slice(head);
     }
 
-    /// The same fields again: neither a name nor a value can hold an LF, nor a name a colon.
-    pub(crate) fn restore(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.0.split(|byte| *byte == b'\n').filter_map(field) {
-            headers.append(name, value);
+    /// The same request again, if its head was kept to the end and nothing is behind it.
+    pub(crate) fn restore(&self) -> Option<Request<Upload>> {
+        let mut fields = vec![httparse::EMPTY_HEADER; self.0.iter().filter(|byte| **byte == b'\n').count()];
+        let mut head = httparse::Request::new(&mut fields);
+        let whole = head.parse(&self.0).ok()? == Status::Complete(self.0.len());
+        let mut request = Request::new(Upload::none());
+        *request.method_mut() = head.method?.parse().ok()?;
+        *request.uri_mut() = head.path?.parse().ok()?;
+        for field in head.headers {
+            let (name, value) =
+                (HeaderName::from_bytes(field.name.as_bytes()), HeaderValue::from_bytes(field.value));
+            request.headers_mut().append(name.ok()?, value.ok()?);
         }
-        headers
+        whole.then_some(request)
     }
 }
 
-fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
-    let colon = memchr::memchr(b':', line)?;
-    let name = HeaderName::from_bytes(line.get(..colon)?).ok()?;
-    Some((name, HeaderValue::from_bytes(line.get(colon + 1..)?).ok()?))
+/// It holds credentials: only the length is printed.
+impl std::fmt::Debug for HeadCopy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HeadCopy({} bytes)", self.0.len())
+    }
 }
 
 #[cfg(test)]
@@ -45,15 +51,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_come_back_as_they_were_kept() {
-        let mut headers = HeaderMap::new();
-        headers.append("accept", HeaderValue::from_static(""));
-        headers.append("x-a", HeaderValue::from_bytes(b"a: b,\xff\t:").unwrap());
-        headers.append("x-b", HeaderValue::from_static("1"));
-        headers.append("x-a", HeaderValue::from_static("second"));
+    fn a_head_comes_back_as_it_was_kept() {
         let mut copy = HeadCopy::default();
-        copy.keep(&HeaderMap::from_iter([(HeaderName::from_static("old"), HeaderValue::from_static("x"))]));
-        copy.keep(&headers);
-        assert_eq!(copy.restore(), headers);
+        copy.keep(b"PUT /old HTTP/1.1\r\nold: x\r\n\r\n");
+        copy.keep(b"GET /p%2f?q HTTP/1.1\r\naccept: \r\nx-a: a: b,\xff\t:\r\nx-b: 1\r\nx-a: second\r\n\r\n");
+        let request = copy.restore().unwrap();
+        assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("GET", "/p%2f?q"));
+        let fields = [("accept", &b""[..]), ("x-a", b"a: b,\xff\t:"), ("x-a", b"second"), ("x-b", b"1")];
+        let found: Vec<_> =
+            request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(found, fields);
+    }
+
+    #[test]
+    fn what_is_not_one_whole_head_is_no_request() {
+        for bytes in ["", "GET / HTTP/1.1\r\na: b\r\n", "GET / HTTP/1.1\r\na: b\r\n\r\nbody"] {
+            let mut copy = HeadCopy::default();
+            copy.keep(bytes.as_bytes());
+            assert!(copy.restore().is_none(), "{bytes:?}");
+        }
     }
 }

@@ -115,7 +115,7 @@ impl Check {
         let now = Instant::now();
         let deadlines = Deadlines { first_byte: self.health.timeout, total: None };
         let response =
-            exchange(&mut link, request, deadlines, now).await.map_err(|failure| match failure {
+            exchange(&mut link, (request, false), deadlines, now).await.map_err(|failure| match failure {
                 Failure::Late(error) => chain(&error),
                 Failure::Broken(failed) => chain(&UpstreamError::from_exchange(failed.into_error())),
             })?;

@@ -13,7 +13,6 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use crate::upstream::balance::number_of;
 use crate::upstream::connect::{Connector, Wanted};
 use crate::upstream::error::UpstreamError;
-use crate::upstream::head_copy::HeadCopy;
 use crate::upstream::introduction::Introduction;
 use crate::upstream::sender::{Multiplexed, Sender};
 use crate::upstream::slots::{Line, Slot};
@@ -30,8 +29,6 @@ pub(crate) struct Link {
     pub(crate) sender: Sender,
     /// Whether an answer has begun.
     pub(crate) turn: Arc<Turn>,
-    /// The fields of the request on its way, where it may be repeated.
-    pub(crate) copy: HeadCopy,
     /// Whether it has served before: only then may silence mean that the upstream had already hung up.
     pub(crate) reused: bool,
     /// The deadline of an exchange. It stays in the timer wheel from one to the next and fires too early rather than being
@@ -59,7 +56,14 @@ impl Link {
     fn of(sender: Sender, turn: Arc<Turn>, introduction: Option<Rc<Introduction>>) -> Self {
         let born = Instant::now();
         let timer = Box::pin(sleep_until(born));
-        Self { sender, turn, copy: HeadCopy::default(), reused: false, timer, introduction, born }
+        Self { sender, turn, reused: false, timer, introduction, born }
+    }
+
+    /// A request is about to be sent; with `keep` its head is kept for a second try. A stream of HTTP/2 has no turn.
+    pub(crate) fn ask(&self, keep: bool) {
+        if matches!(self.sender, Sender::Http1(_)) {
+            self.turn.ask(keep);
+        }
     }
 }
 

@@ -7,10 +7,9 @@
 
 use std::cell::Cell;
 
-use http::{Method, Request, Uri};
+use http::Request;
 use http_body::Body;
 
-use crate::upstream::pool::Link;
 use crate::upstream::upload::Upload;
 
 /// Requests that earn one repetition.
@@ -38,30 +37,9 @@ impl Budget {
     }
 }
 
-/// A request that may be sent again although it was sent.
-pub(crate) struct Repeat {
-    method: Method,
-    uri: Uri,
-}
-
-impl Repeat {
-    /// Keeps what of `request` is needed, if it may be repeated; its fields stay with the link.
-    pub(crate) fn of(request: &Request<Upload>, link: &mut Link) -> Option<Self> {
-        if !request.method().is_idempotent() || !request.body().is_end_stream() {
-            return None;
-        }
-        link.copy.keep(request.headers());
-        Some(Self { method: request.method().clone(), uri: request.uri().clone() })
-    }
-
-    /// The same request again.
-    pub(crate) fn request(self, link: &Link) -> Box<Request<Upload>> {
-        let mut request = Box::new(Request::new(Upload::none()));
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = link.copy.restore();
-        request
-    }
+/// Whether a request may be sent again although it was sent.
+pub(crate) fn is_repeatable(request: &Request<Upload>) -> bool {
+    request.method().is_idempotent() && request.body().is_end_stream()
 }
 
 #[cfg(test)]

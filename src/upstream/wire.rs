@@ -7,17 +7,20 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use futures_util::task::AtomicWaker;
+use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use crate::upstream::head_copy::HeadCopy;
 use crate::upstream::interim::Interim;
 use crate::upstream::slots::Slot;
+use crate::upstream::upload::Upload;
 
 /// Interim responses (103 and the like) before the final one. Servers send one or two.
 pub(crate) const INFORMATIONAL_MAX: u8 = 8;
@@ -28,16 +31,22 @@ const START_BYTES: usize = 20;
 const FRAMING: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 
 const ASKED: u8 = 1;
-const IN_HEAD: u8 = 2;
-const PASSING: u8 = 3;
+/// The same, and the next bytes written are kept.
+const KEEPING: u8 = 2;
+/// The same, and they were.
+const KEPT: u8 = 3;
+const IN_HEAD: u8 = 4;
+const PASSING: u8 = 5;
 /// Of HTTP/2: the upstream has said its settings.
-const SETTLED: u8 = 4;
+const SETTLED: u8 = 6;
 
 /// How far the current exchange on a connection is; the forwarder holds one end, the connection's driver the other.
 /// Both live on one thread, but hyper wants streams that could move.
 #[derive(Debug)]
 pub(crate) struct Turn {
     state: AtomicU8,
+    /// The head of the request on its way, where it may be repeated.
+    sent: Mutex<HeadCopy>,
     /// Whoever reads an HTTP/2 connection's settings from hyper, which has them behind the bytes and wakes nobody.
     reader: AtomicWaker,
 }
@@ -45,17 +54,37 @@ pub(crate) struct Turn {
 impl Turn {
     /// A connection that has carried nothing yet.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: AtomicU8::new(PASSING), reader: AtomicWaker::new() })
+        let (state, sent, reader) = (AtomicU8::new(PASSING), Mutex::default(), AtomicWaker::new());
+        Arc::new(Self { state, sent, reader })
     }
 
-    /// A request is about to be sent: the next byte read begins a response.
-    pub(crate) fn ask(&self) {
-        self.state.store(ASKED, Ordering::Relaxed);
+    /// A request is about to be sent: the next byte read begins a response. With `keep` its head is kept.
+    pub(crate) fn ask(&self, keep: bool) {
+        self.state.store(if keep { KEEPING } else { ASKED }, Ordering::Relaxed);
     }
 
     /// Whether the upstream is still silent since [`Turn::ask`].
     pub(crate) fn is_silent(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == ASKED
+        matches!(self.state.load(Ordering::Relaxed), ASKED | KEEPING | KEPT)
+    }
+
+    /// The request on its way again, if it was to be kept and the upstream is still silent.
+    pub(crate) fn kept(&self) -> Option<Request<Upload>> {
+        let kept = self.state.load(Ordering::Relaxed) == KEPT;
+        kept.then(|| self.copy().restore()).flatten()
+    }
+
+    /// Bytes are about to be written. hyper writes a head without a body at once, and says the rest again if the socket
+    /// does not take it all.
+    fn keep(&self, bytes: &[u8]) {
+        if self.state.load(Ordering::Relaxed) == KEEPING {
+            self.copy().keep(bytes);
+            self.state.store(KEPT, Ordering::Relaxed);
+        }
+    }
+
+    fn copy(&self) -> MutexGuard<'_, HeadCopy> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the settings of an HTTP/2 connection are there; this task is woken when they come.
@@ -140,7 +169,7 @@ impl Wire {
             }
         };
         match self.turn.state.load(Ordering::Relaxed) {
-            ASKED if !bytes.is_empty() => {
+            ASKED | KEEPING | KEPT if !bytes.is_empty() => {
                 *heads = HeadWatch::default();
                 self.turn.state.store(IN_HEAD, Ordering::Relaxed);
             }
@@ -298,7 +327,9 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        this.turn.keep(bytes);
+        match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -359,6 +390,18 @@ mod tests {
             }
         }
         Ok(false)
+    }
+
+    #[test]
+    fn a_request_is_kept_only_where_that_was_asked_for() {
+        let (turn, head) = (Turn::new(), b"GET /a HTTP/1.1\r\nhost: b\r\n\r\n");
+        for keep in [true, false, true] {
+            turn.ask(keep);
+            assert!(turn.kept().is_none());
+            turn.keep(head);
+            turn.keep(b"/a HTTP/1.1");
+            assert_eq!(turn.kept().map(|request| request.uri().to_string()), keep.then(|| "/a".to_owned()));
+        }
     }
 
     #[test]
