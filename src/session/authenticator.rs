@@ -114,6 +114,10 @@ impl<T: Default + Send + Sync + 'static> Authenticator<T> {
             return Some(best);
         }
         for profile in profiles.iter().filter_map(|id| self.profiles.get(id.0)) {
+            // Its store is asked in any case, and its cookie is read there.
+            if profile.store.is_some_and(|store| self.records.is_strict(store, policy)) {
+                return None;
+            }
             let found = match profile.format.present(cookies) {
                 Presented::Absent => continue,
                 Presented::Rejected(reject) => Authenticated::refused(profile.id, reject),

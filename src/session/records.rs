@@ -70,6 +70,13 @@ pub(super) struct Place<'a> {
     rules: StoreRules,
 }
 
+impl StoreRules {
+    /// Whether to ask on every request, by the route's word before the store's own.
+    fn is_strict(self, policy: Policy) -> bool {
+        policy.freshness.unwrap_or(self.freshness) == Freshness::Strict
+    }
+}
+
 /// What there is under one key, as of now.
 pub(super) enum Seen<T> {
     Absent,
@@ -98,6 +105,11 @@ impl<T: Send + Sync + 'static> Records<T> {
         Some(Place { id, store: self.store(id)?, rules: *self.rules.get(id.0)? })
     }
 
+    /// Whether memory is never enough there.
+    pub(super) fn is_strict(&self, id: StoreId, policy: Policy) -> bool {
+        self.rules.get(id.0).is_some_and(|rules| rules.is_strict(policy))
+    }
+
     /// What there is, if memory is enough to say it.
     pub(super) fn recall(
         &self,
@@ -106,7 +118,7 @@ impl<T: Send + Sync + 'static> Records<T> {
         kind: RecordKind,
         policy: Policy,
     ) -> Option<Seen<T>> {
-        if policy.freshness.unwrap_or(rules.freshness) == Freshness::Strict {
+        if rules.is_strict(policy) {
             return None;
         }
         let metrics = store.metrics()?;
@@ -174,7 +186,7 @@ impl<T: Send + Sync + 'static> Records<T> {
         policy: Policy,
     ) -> Result<Seen<T>, StoreError> {
         let tracked = store.tracked(key);
-        let leased = policy.freshness.unwrap_or(rules.freshness) == Freshness::Lease;
+        let leased = !rules.is_strict(policy);
         if let Some(tracked) = tracked.as_ref().filter(|_| leased) {
             tracked.metrics().misses.inc();
         }

@@ -93,9 +93,9 @@ impl Reader {
                 // It holds for one command.
                 pipeline.cmd("ASKING");
             }
-            pipeline.cmd(command).arg(key.expose());
+            pipeline.add_command(told(command, key.expose()));
         }
-        pipeline.cmd("ECHO").arg(&nonce);
+        pipeline.add_command(told("ECHO", &nonce));
         let count = if asking { 5 } else { 3 };
         let replies = connection.send_packed_commands(&pipeline, 0, count).await.map_err(classify)?;
         let (value, ttl, echo) = three(replies, asking).ok_or(StoreError::UnexpectedReply)?;
@@ -119,6 +119,13 @@ impl Reader {
         self.nonce.set(nonce);
         nonce.to_be_bytes()
     }
+}
+
+/// A command of one argument, in one allocation each for its bytes and their ends.
+fn told(command: &str, about: &[u8]) -> redis::Cmd {
+    let mut told = redis::Cmd::with_capacity(2, command.len() + about.len());
+    told.arg(command).arg(about);
+    told
 }
 
 /// The replies without those to ASKING.

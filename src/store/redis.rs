@@ -22,7 +22,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// First delay before a reconnect; doubled up to [`RECONNECT_DELAY_MAX`].
 pub(crate) const RECONNECT_DELAY: Duration = Duration::from_millis(20);
@@ -161,11 +161,15 @@ impl RedisStore {
         ask: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let timeout = self.0.options.timeout;
-        let place = tokio::time::timeout(timeout / QUEUE_SHARE, self.0.places.acquire()).await;
-        let Ok(Ok(_place)) = place else { return Err(StoreError::Overloaded) };
-        let connection = tokio::time::timeout(timeout, self.connection()).await;
-        let connection = connection.unwrap_or(Err(StoreError::TimedOut { after: timeout }));
-        let (mut connection, standing) = connection?;
+        let _place = self.take_place().await?;
+        let connected = self.0.connection.borrow().clone();
+        let (mut connection, standing) = match connected {
+            Some(connected) => connected,
+            None => {
+                let connection = tokio::time::timeout(timeout, self.connection()).await;
+                connection.unwrap_or(Err(StoreError::TimedOut { after: timeout }))?
+            }
+        };
         let answer = ask(&mut connection).await;
         // Asked after the answer came: a server that was made a replica meanwhile may have answered as one.
         let answer = if self.is_demoted() { Err(StoreError::NotPrimary) } else { answer };
@@ -187,6 +191,15 @@ impl RedisStore {
             }
         }
         answer
+    }
+
+    /// A place among those who ask; mostly one is free, and then no clock is read.
+    async fn take_place(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        if let Ok(place) = self.0.places.try_acquire() {
+            return Ok(place);
+        }
+        let place = tokio::time::timeout(self.0.options.timeout / QUEUE_SHARE, self.0.places.acquire()).await;
+        place.ok().and_then(Result::ok).ok_or(StoreError::Overloaded)
     }
 
     /// Keeps a record alive.
