@@ -12,8 +12,11 @@ use crate::session::{Authenticated, Fingerprint, Source, Verdict};
 use crate::token::{Target, Tokens};
 use http::header::WWW_AUTHENTICATE;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use std::net::IpAddr;
+
+/// What a client, or a proxy before us, calls it.
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The facts.
 #[derive(Debug)]
@@ -108,7 +111,7 @@ impl Record {
 
     pub(super) fn read(&mut self, inbound: &Inbound) {
         self.client = Some(inbound.origin().client);
-        self.client_request_id = inbound.headers().get("x-request-id").cloned();
+        self.client_request_id = inbound.headers().get(&X_REQUEST_ID).cloned();
         self.method = Some(inbound.method().clone());
         self.host = Some(inbound.host().raw().clone());
         self.target = Some(inbound.path().raw().clone());

@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::upstream::body::TRAILERS;
 use crate::upstream::error::UpstreamError;
 
-/// RFC 9110 §7.6.1 and the older names that servers still send. `Trailer` is handled apart.
-static HOP_BY_HOP: [HeaderName; 7] = [
+/// RFC 9110 §7.6.1 and the older names that servers still send. The last one is handled apart.
+static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     PROXY_AUTHENTICATE,
@@ -15,6 +15,7 @@ static HOP_BY_HOP: [HeaderName; 7] = [
     TE,
     TRANSFER_ENCODING,
     UPGRADE,
+    TRAILER,
 ];
 
 /// Refuses a response whose end two readers could see in two places. hyper lets Transfer-Encoding win over
@@ -34,18 +35,17 @@ pub(crate) fn check_length(headers: &HeaderMap) -> Result<(), UpstreamError> {
 
 /// Takes out what belongs to the hop between the upstream and us.
 pub(crate) fn clean(headers: &mut HeaderMap) {
+    // Most responses have none of them, and looking through a few names costs less than eight lookups.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     for name in nominated(headers) {
         headers.remove(name);
     }
-    // Most responses have none of them, and looking through a few names costs less than seven lookups.
-    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        for name in &HOP_BY_HOP {
-            headers.remove(name);
-        }
+    for name in HOP_BY_HOP.iter().filter(|name| **name != TRAILER) {
+        headers.remove(name);
     }
-    if headers.contains_key(TRAILER) {
-        announce_allowed(headers);
-    }
+    announce_allowed(headers);
 }
 
 /// Whether a comma-separated header holds `token`.
