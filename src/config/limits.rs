@@ -36,3 +36,26 @@ pub struct Limits {
     /// How long a drain waits for requests and tunnels before it cuts them.
     pub drain_timeout: Duration,
 }
+
+#[cfg(any(test, fuzzing))]
+impl Limits {
+    /// For tests: as documented, but few connections and requests.
+    pub(crate) fn few() -> Self {
+        Self {
+            header_bytes: 32 * 1024,
+            headers: 100,
+            header_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(60),
+            body_rate: None,
+            requests: 1000,
+            body_timeout: Duration::from_secs(30),
+            body: None,
+            connections: 8,
+            session_memory: 1024 * 1024,
+            memory: MemoryLimit::None,
+            delay: None,
+            drain_timeout: Duration::from_secs(20),
+        }
+    }
+}

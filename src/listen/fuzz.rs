@@ -46,7 +46,7 @@ pub const HEADERS: usize = 8;
 /// Shows `stream` to a sieve, in pieces of as many bytes as `cut` says (0 is taken for 1), and answers every upgrade
 /// with a tunnel or not.
 pub fn sift(stream: &[u8], mut cut: impl FnMut() -> usize, tunnel: bool) -> Vec<Piece> {
-    let mut sieve = Sieve::new(&limits());
+    let mut sieve = Sieve::new(&Limits { header_bytes: HEADER_BYTES, headers: HEADERS, ..Limits::few() });
     let (mut pieces, mut from, mut to) = (Vec::new(), 0, 0);
     loop {
         if sieve.awaits() == Awaits::Settlement {
@@ -82,24 +82,5 @@ pub fn sift(stream: &[u8], mut cut: impl FnMut() -> usize, tunnel: bool) -> Vec<
             }
             Step::More => to = stream.len().min(to + cut().max(1)),
         }
-    }
-}
-
-fn limits() -> Limits {
-    let second = Duration::from_secs(1);
-    Limits {
-        header_bytes: HEADER_BYTES,
-        headers: HEADERS,
-        header_timeout: second,
-        handshake_timeout: Duration::from_secs(5),
-        idle_timeout: second,
-        body_rate: None,
-        requests: 1000,
-        body_timeout: second,
-        body: None,
-        connections: 1,
-        session_memory: 1024 * 1024,
-        memory: crate::config::MemoryLimit::None,
-        drain_timeout: second,
     }
 }

@@ -14,25 +14,6 @@ use crate::listen::{Listener, spawn_worker};
 mod deadlines;
 mod smuggling;
 
-fn limits() -> Limits {
-    Limits {
-        header_bytes: 32 * 1024,
-        headers: 100,
-        header_timeout: Duration::from_secs(10),
-        handshake_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(60),
-        body_rate: None,
-        requests: 1000,
-        body_timeout: Duration::from_secs(30),
-        body: None,
-        connections: 8,
-        session_memory: 1024 * 1024,
-        memory: crate::config::MemoryLimit::None,
-        delay: None,
-        drain_timeout: Duration::from_secs(20),
-    }
-}
-
 /// Writes down what reached it, whole bodies only, and answers according to the path.
 #[derive(Clone)]
 struct Recorder {
@@ -214,7 +195,7 @@ fn get(path: &str) -> String {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut client = world.client();
     client.send(get("/1") + &get("/2") + "POST /3 HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi" + &get("/4"));
     let answers = client.until("<GET /4>");
@@ -225,7 +206,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn a_refused_request_leaves_the_one_before_it_answered_and_the_one_behind_it_unread() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut client = world.client();
     let answers = client.send(get("/1") + &get("bad") + &get("/3")).rest();
     assert!(answers.find("<GET /1>").unwrap() < answers.find("<BadTarget>").unwrap());
@@ -235,7 +216,7 @@ fn a_refused_request_leaves_the_one_before_it_answered_and_the_one_behind_it_unr
 
 #[test]
 fn bytes_behind_an_upgrade_are_withheld_until_the_101_and_then_belong_to_the_tunnel() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut client = world.client();
     let upgrade = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     client.send(upgrade.to_owned() + &get("/smuggled"));
@@ -250,7 +231,7 @@ fn bytes_behind_an_upgrade_are_withheld_until_the_101_and_then_belong_to_the_tun
 
 #[test]
 fn bytes_behind_an_upgrade_that_is_refused_are_judged_as_a_request() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut client = world.client();
     let upgrade = "GET /ws-refused HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
     client.send(upgrade.to_owned() + &get("/next") + "\x01");
@@ -262,7 +243,7 @@ fn bytes_behind_an_upgrade_that_is_refused_are_judged_as_a_request() {
 
 #[test]
 fn an_upgrade_that_the_head_did_not_allow_closes_the_connection() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     world.release.send(true).unwrap();
     let answer = world.client().send(get("/ws-unasked")).rest();
     assert_eq!(answer, "");
@@ -270,7 +251,7 @@ fn an_upgrade_that_the_head_did_not_allow_closes_the_connection() {
 
 #[test]
 fn an_end_inside_a_head_reaches_nobody() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut client = world.client();
     client.send("GET /half HTTP/1.1\r\nHost:");
     client.stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -280,7 +261,7 @@ fn an_end_inside_a_head_reaches_nobody() {
 
 #[test]
 fn an_end_inside_a_body_is_never_a_whole_body() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     for head in ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"] {
         let mut client = world.client();
         client.send(format!("POST /p HTTP/1.1\r\nHost: a\r\n{head}"));
@@ -292,7 +273,7 @@ fn an_end_inside_a_body_is_never_a_whole_body() {
 
 #[test]
 fn an_early_answer_arrives_although_a_body_was_on_its_way() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut client = world.client();
     client.send("POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
     client.send("x".repeat(40_000)).send(get("/smuggled"));
@@ -302,7 +283,7 @@ fn an_early_answer_arrives_although_a_body_was_on_its_way() {
 
 #[test]
 fn a_connection_above_the_cap_is_closed_at_once_and_counted() {
-    let world = World::new(Limits { connections: 1, ..limits() });
+    let world = World::new(Limits { connections: 1, ..Limits::few() });
     let mut first = world.client();
     first.send(get("/1")).until("<GET /1>");
     assert_eq!(world.client().rest(), "");
@@ -313,7 +294,7 @@ fn a_connection_above_the_cap_is_closed_at_once_and_counted() {
 
 #[test]
 fn a_panic_costs_its_connection_and_nothing_else() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut bystander = world.client();
     bystander.send(get("/1")).until("<GET /1>");
     let answer = world.client().send(get("/panic") + &get("/behind")).rest();
@@ -324,7 +305,7 @@ fn a_panic_costs_its_connection_and_nothing_else() {
 
 #[test]
 fn a_drain_lets_running_requests_end_and_closes_idle_connections() {
-    let mut world = World::new(limits());
+    let mut world = World::new(Limits::few());
     let (mut idle, mut running, mut begun) = (world.client(), world.client(), world.client());
     idle.send(get("/1")).until("<GET /1>");
     running.send(get("/2")).until("<GET /2>");
@@ -345,7 +326,7 @@ fn a_drain_lets_running_requests_end_and_closes_idle_connections() {
 
 #[test]
 fn a_drain_does_not_close_an_upgrade_that_is_being_answered() {
-    let mut world = World::new(limits());
+    let mut world = World::new(Limits::few());
     let mut client = world.client();
     client.send("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n");
     let mut idle = world.client();
@@ -362,7 +343,7 @@ fn a_drain_does_not_close_an_upgrade_that_is_being_answered() {
 
 #[test]
 fn a_drain_waits_for_tunnels() {
-    let mut world = World::new(limits());
+    let mut world = World::new(Limits::few());
     let mut client = world.client();
     world.release.send(true).unwrap();
     client.send("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n").until("\r\n\r\n");
@@ -378,7 +359,7 @@ fn a_drain_waits_for_tunnels() {
 
 #[test]
 fn a_head_and_a_body_longer_than_hypers_buffers_come_through() {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut client = world.client();
     let (filler, body) = ("f".repeat(30_000), "b".repeat(300_000));
     client.send(format!("POST /p HTTP/1.1\r\nA: {filler}\r\nContent-Length: 300000\r\n\r\n{body}"));

@@ -59,7 +59,7 @@ fn about(elapsed: Duration, seconds: u64) {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_client_that_sends_nothing_is_closed_after_the_header_timeout_without_an_answer() {
-    let world = Memory::new(limits());
+    let world = Memory::new(Limits::few());
     let (answers, elapsed) = to_end(&mut world.client()).await;
     about(elapsed, 10);
     assert_eq!((answers.as_str(), world.seen()), ("", vec![]));
@@ -67,7 +67,7 @@ async fn a_client_that_sends_nothing_is_closed_after_the_header_timeout_without_
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_head_that_trickles_is_refused_after_the_header_timeout_however_often_a_byte_comes() {
-    let world = Memory::new(limits());
+    let world = Memory::new(Limits::few());
     let (mut read, mut write) = tokio::io::split(world.client());
     spawn_local(async move {
         write.write_all(b"GET / HTTP/1.1\r\nA: ").await.unwrap();
@@ -89,7 +89,7 @@ async fn an_idle_connection_is_closed_after_the_idle_timeout() {
         let times = Limits {
             idle_timeout: Duration::from_secs(idle),
             header_timeout: Duration::from_secs(header),
-            ..limits()
+            ..Limits::few()
         };
         let mut client = Memory::new(times).client();
         for wait in [1, 3] {
@@ -105,7 +105,7 @@ async fn an_idle_connection_is_closed_after_the_idle_timeout() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_running_exchange_has_no_deadline_and_the_idle_time_begins_behind_it() {
-    let world = Memory::new(limits());
+    let world = Memory::new(Limits::few());
     let mut client = world.client();
     client.write_all(get("/slow").as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1000)).await;
@@ -117,7 +117,7 @@ async fn a_running_exchange_has_no_deadline_and_the_idle_time_begins_behind_it()
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_body_may_be_slow_but_not_stand_still() {
-    let world = Memory::new(limits());
+    let world = Memory::new(Limits::few());
     let mut client = world.client();
     client.write_all(b"POST /p HTTP/1.1\r\nContent-Length: 10\r\n\r\n").await.unwrap();
     for _ in 0..5 {
@@ -132,7 +132,7 @@ async fn a_body_may_be_slow_but_not_stand_still() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_broken_chunk_tells_its_reason_and_closes() {
-    let world = Memory::new(limits());
+    let world = Memory::new(Limits::few());
     let mut client = world.client();
     client.write_all(b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\n").await.unwrap();
     let (answers, elapsed) = to_end(&mut client).await;
@@ -143,7 +143,7 @@ async fn a_broken_chunk_tells_its_reason_and_closes() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn what_was_on_its_way_behind_an_early_answer_is_thrown_away_for_a_second() {
-    let world = Memory::new(limits());
+    let world = Memory::new(Limits::few());
     let mut client = world.client();
     client.write_all(b"POST /early HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
     let (answers, _) = to_end(&mut client).await;
@@ -155,7 +155,7 @@ async fn what_was_on_its_way_behind_an_early_answer_is_thrown_away_for_a_second(
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_client_that_takes_nothing_is_cut_after_a_minute() {
-    let world = Memory::new(Limits { idle_timeout: Duration::from_secs(1000), ..limits() });
+    let world = Memory::new(Limits { idle_timeout: Duration::from_secs(1000), ..Limits::few() });
     let mut client = world.client();
     let path = format!("/{}", "x".repeat(12_000));
     let writer = async {
@@ -173,7 +173,7 @@ async fn a_client_that_takes_nothing_is_cut_after_a_minute() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_tunnel_has_no_deadline() {
-    let world = Memory::new(limits());
+    let world = Memory::new(Limits::few());
     let mut client = world.client();
     world.release.send(true).unwrap();
     client.write_all(b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n").await.unwrap();

@@ -42,7 +42,7 @@ fn cases() -> Vec<Case> {
 /// Sends a case in pieces of that size and returns how many whole requests were made of it. A case that may pass is
 /// followed by bytes that no request begins with, so that every case ends with a close.
 fn requests_made_of(case: &Case, piece: usize) -> usize {
-    let world = World::new(limits());
+    let world = World::new(Limits::few());
     let mut client = world.client();
     let mut stream = bytes(case.raw.as_str().unwrap());
     if case.expect != "reject" {
@@ -92,7 +92,7 @@ fn serve_in_memory(stream: &[u8]) -> (Vec<String>, String) {
         .build_local(tokio::runtime::LocalOptions::default())
         .unwrap();
     runtime.block_on(async {
-        let world = deadlines::Memory::new(limits());
+        let world = deadlines::Memory::new(Limits::few());
         let mut client = world.client();
         client.write_all(stream).await.unwrap();
         let mut answers = Vec::new();
