@@ -18,6 +18,7 @@ mod desk;
 mod generation;
 mod health;
 mod inside;
+mod kept_ring;
 mod keys;
 mod listeners;
 mod memory;
@@ -33,6 +34,7 @@ mod upstreams;
 mod worker;
 
 pub use check::{Bound, Checked, CheckedIssuer, CheckedRoute, check};
+pub use kept_ring::kept_ring;
 pub use rehearsal::{Rehearsal, Stage};
 pub use reload::Reload;
 pub use succession::{Lineage, SuccessionError};

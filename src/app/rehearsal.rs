@@ -86,7 +86,7 @@ impl Rehearsal {
 }
 
 /// As `serve` does, on the worker itself, and without leases.
-fn find_primaries(plans: &mut [StorePlan], metrics: &Arc<Metrics>) {
+pub(super) fn find_primaries(plans: &mut [StorePlan], metrics: &Arc<Metrics>) {
     for plan in plans {
         match plan {
             StorePlan::Memory(_) => {}

@@ -9,7 +9,7 @@ use crate::telemetry::chain;
 use crate::token::Key;
 use crate::web::Web;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 /// Where the tokens go.
@@ -78,7 +78,7 @@ impl Attack<'_> {
         let request = request
             .ok_or_else(|| AttackError::System(std::io::Error::other("a request that cannot be written")))?;
         Ok(match service.web.status(request).await {
-            Ok(status) => Outcome::Status(StatusCode::as_u16(&status)),
+            Ok(status) => Outcome::Status(status),
             Err(error) => Outcome::Nothing(chain(&error)),
         })
     }

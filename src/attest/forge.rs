@@ -36,7 +36,7 @@ impl Forge<'_> {
     /// The token of a kind.
     pub(super) fn token(&self, kind: &Kind) -> Option<String> {
         let header = self.part(self.header(kind), kind.header);
-        let claims = self.part(self.claims("attest"), kind.claims);
+        let claims = self.part(self.claims(), kind.claims);
         let signed = format!("{header}.{claims}");
         let signature = self.signature(kind.sign, &signed)?;
         Some(match kind.shape {
@@ -45,7 +45,8 @@ impl Forge<'_> {
                 _ => format!("{signed}.{signature}"),
             },
             Shape::ClaimsSwapped => {
-                format!("{header}.{}.{signature}", self.part(self.claims("somebody-else"), &[]))
+                let other = self.part(self.claims(), &[Edit::Put("sub", "\"somebody-else\"")]);
+                format!("{header}.{other}.{signature}")
             }
             Shape::HeaderSwapped => {
                 let other = self.part(self.header(kind), &[Edit::Put("x-swapped", "true")]);
@@ -71,20 +72,22 @@ impl Forge<'_> {
         vec![("alg".into(), text(alg)), ("typ".into(), text(self.target.typ)), ("kid".into(), text(&kid))]
     }
 
-    fn claims(&self, subject: &str) -> Members {
+    fn claims(&self) -> Members {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let now = self.now.as_secs();
         let mut claims: Members = vec![
             ("iss".into(), text(&self.target.issuer)),
             ("aud".into(), text(&self.target.audience)),
-            ("sub".into(), text(subject)),
+            ("sub".into(), text("attest")),
             ("exp".into(), (now + 300).to_string()),
             ("iat".into(), now.saturating_sub(5).to_string()),
             ("jti".into(), text("attest")),
             ("client_id".into(), text("attest")),
             ("sid".into(), text("attest")),
         ];
-        claims.extend(self.target.claims.iter().cloned());
+        for (name, value) in &self.target.claims {
+            put(&mut claims, name, value.clone());
+        }
         claims
     }
 
@@ -94,10 +97,7 @@ impl Forge<'_> {
             match edit {
                 Edit::Drop(name) => members.retain(|(known, _)| known != name),
                 Edit::Twice(name, value) => members.push(((*name).to_owned(), self.filled(value))),
-                Edit::Put(name, value) => match members.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, old)) => *old = self.filled(value),
-                    None => members.push(((*name).to_owned(), self.filled(value))),
-                },
+                Edit::Put(name, value) => put(&mut members, name, self.filled(value)),
             }
         }
         let text =
@@ -190,5 +190,13 @@ impl Forge<'_> {
             Guess::Empty => Vec::new(),
             Guess::Word => b"secret".to_vec(),
         }
+    }
+}
+
+/// This value for this name, whether or not it had one.
+fn put(members: &mut Members, name: &str, value: String) {
+    match members.iter_mut().find(|(known, _)| known == name) {
+        Some((_, old)) => *old = value,
+        None => members.push((name.to_owned(), value)),
     }
 }

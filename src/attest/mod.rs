@@ -9,7 +9,7 @@
 //! gateway's own keys, since half of all flaws are about genuine tokens in the wrong place; so whoever can run this could
 //! as well mint tokens.
 //!
-//! What counts as let in is any status below 400. A 5xx keeps the token out, but by an exception that nobody caught: it is told
+//! What counts as let in is what the migration report calls served: 2xx, 304 and 101. A redirect keeps the token out. A 5xx keeps the token out, but by an exception that nobody caught: it is told
 //! as a flaw of its own. If the plain good token does not get in, nothing is said of the others: they prove nothing.
 //!
 //! The folder is a *roof*.

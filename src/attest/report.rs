@@ -1,12 +1,14 @@
 //! What was found, as data, and for machines that run tests.
 
 use crate::attest::kinds::{Kind, Severity, Wanted};
+use crate::migration::serves;
+use http::StatusCode;
 
 /// What a service did with a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It answered with this status.
-    Status(u16),
+    Status(StatusCode),
     /// It gave no answer; the text says why.
     Nothing(String),
 }
@@ -33,11 +35,11 @@ impl Outcome {
     /// What is wrong with it for a token of this kind.
     pub fn flaw(&self, kind: &Kind) -> Option<Flaw> {
         match (kind.wanted, self) {
-            (Wanted::Accept, Self::Status(200..400))
-            | (Wanted::Refuse, Self::Status(400..500) | Self::Nothing(_)) => None,
+            (Wanted::Accept, Self::Status(status)) if serves(*status) => None,
             (Wanted::Accept, _) => Some(Flaw::Refused),
-            (Wanted::Refuse, Self::Status(500..)) => Some(Flaw::Broke),
-            (Wanted::Refuse, Self::Status(_)) => Some(Flaw::Accepted),
+            (Wanted::Refuse, Self::Status(status)) if serves(*status) => Some(Flaw::Accepted),
+            (Wanted::Refuse, Self::Status(status)) if status.is_server_error() => Some(Flaw::Broke),
+            (Wanted::Refuse, Self::Status(_) | Self::Nothing(_)) => None,
         }
     }
 }
@@ -64,7 +66,7 @@ impl Flaw {
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Status(status) => status.fmt(f),
+            Self::Status(status) => status.as_u16().fmt(f),
             Self::Nothing(why) => f.write_str(why),
         }
     }

@@ -1,14 +1,19 @@
 //! `cloakroom attest`
 
+mod expected;
+
+use crate::app::kept_ring;
 use crate::attest::{Attack, AttackError, Flaw, KINDS, Report, Service, Severity, Target, attack, junit};
 use crate::cli::printer::Printer;
 use crate::cli::{ConfigFile, Outcome};
 use crate::clock::Clock;
-use crate::config::{At, Config, TokenProfile, WebAddress};
+use crate::config::{Algorithm, At, Config, KeySource, WebAddress};
 use crate::listen::spawn_worker;
+use crate::telemetry::chain;
 use crate::token::{Key, KeyRing};
 use crate::web::Web;
-use http::{HeaderName, Method};
+use expected::{Expected, expected};
+use http::Method;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,7 +32,10 @@ pub(super) struct Attest {
     /// The method.
     #[arg(long, default_value = "GET")]
     method: Method,
-    /// One more claim for a service that asks for it, as `roles=["admin"]`; may be given several times.
+    /// The route that leads to the service, as `check` writes it, where several routes have the audience and their tokens differ.
+    #[arg(long, value_name = "ROUTE")]
+    route: Option<String>,
+    /// A claim that the service asks for, as `roles=["admin"]`, or another value of one; may be given several times.
     #[arg(long, value_name = "NAME=JSON")]
     claim: Vec<String>,
     /// PEM file with the certificate authorities to trust for an https:// URL; default: the system's.
@@ -61,9 +69,9 @@ impl Attest {
         };
         let plan = match self.plan(config) {
             Ok(plan) => plan,
-            Err(wrong) => {
-                printer.note(wrong);
-                return Outcome::BadInput;
+            Err((outcome, why)) => {
+                printer.note(why);
+                return outcome;
             }
         };
         match run(plan) {
@@ -75,49 +83,42 @@ impl Attest {
         }
     }
 
-    fn plan(&self, mut config: Config) -> Result<Plan, String> {
-        // Nothing is written, and a key that stands in is one that no service knows.
-        config.tokens.stand_in = true;
-        let ring = KeyRing::load(&config.tokens).map_err(|errors| {
-            errors.iter().map(|error| error.found.clone()).collect::<Vec<_>>().join("\n")
-        })?;
-        let (stands_in, ring) = (ring.stands_in(), ring.now());
-        let Some(key) = ring.signer(config.tokens.algorithm.value).filter(|_| !stands_in) else {
-            return Err(
-                "there are no keys yet: `cloakroom serve` makes them, and services must know them".into()
-            );
-        };
+    fn plan(&self, mut config: Config) -> Result<Plan, (Outcome, String)> {
+        let bad = |why: String| (Outcome::BadInput, why);
+        let Expected { algorithm, typ, header, scope } =
+            expected(&config, &self.audience, self.route.as_deref()).map_err(bad)?;
+        if algorithm == Algorithm::HS256 {
+            return Err(bad(format!(
+                "`{}` shares a secret with the gateway (HS256): what is tried here is about public keys",
+                self.audience
+            )));
+        }
         let ca = self.ca.as_ref().map(std::fs::read).transpose();
-        let ca = ca.map_err(|error| format!("cannot read the certificates: {error}"))?;
+        let ca = ca.map_err(|error| bad(format!("cannot read the certificates: {error}")))?;
         let nowhere = At { file: 0, start: 0, end: 0 };
         let address = WebAddress::parse(&self.url, nowhere, ca)
-            .ok_or_else(|| format!("`{}` is no URL with http:// or https:// and a host", self.url))?;
-        let web = Web::new(&address, "url").map_err(|error| format!("{}: {}", error.key, error.found))?;
+            .ok_or_else(|| bad(format!("`{}` is no URL with http:// or https:// and a host", self.url)))?;
+        let web =
+            Web::new(&address, "url").map_err(|error| bad(format!("{}: {}", error.key, error.found)))?;
+        let scope = scope.map(|scope| ("scope".to_owned(), serde_json::Value::from(scope).to_string()));
         let claims = self.claim.iter().map(|claim| {
             let (name, value) = claim.split_once('=').ok_or("a claim is NAME=JSON")?;
             let value: serde_json::Value =
                 serde_json::from_str(value).map_err(|_| "the value of a claim is JSON: text has quotes")?;
             Ok((name.to_owned(), value.to_string()))
         });
-        let claims = claims.collect::<Result<_, &str>>().map_err(str::to_owned)?;
-        let options = &config.tokens.defaults;
-        let own = options.header.clone();
-        let (typ, header) = match options.profiles.first() {
-            // What services that only introspect make of JWTs is worth knowing all the same.
-            Some(TokenProfile::AtJwt | TokenProfile::Reference) | None => ("at+jwt", own),
-            Some(TokenProfile::Jwt) => ("JWT", own),
-            Some(TokenProfile::Txn) => ("txntoken+jwt", HeaderName::from_static("txn-token")),
+        let claims = scope.into_iter().map(Ok).chain(claims).collect::<Result<_, &str>>();
+        // Nothing is written, and a key that stands in is one that no service knows.
+        config.tokens.stand_in = true;
+        let config = Arc::new(config);
+        let target = Target {
+            issuer: self.issuer.clone().unwrap_or_else(|| config.tokens.issuer.clone()),
+            audience: self.audience.clone(),
+            typ,
+            claims: claims.map_err(|why| bad(why.to_owned()))?,
         };
-        Ok(Plan {
-            service: Service { web, target: address.target, method: self.method.clone(), header },
-            target: Target {
-                issuer: self.issuer.clone().unwrap_or(config.tokens.issuer),
-                audience: self.audience.clone(),
-                typ,
-                claims,
-            },
-            key: Arc::clone(key),
-        })
+        let service = Service { web, target: address.target, method: self.method.clone(), header };
+        Ok(Plan { service, target, key: signer(&config, algorithm)? })
     }
 
     fn tell(&self, report: &Report, printer: &Printer) -> Outcome {
@@ -134,6 +135,29 @@ impl Attest {
         }
         if report.flaws().is_empty() { Outcome::Fine } else { Outcome::CouldNot }
     }
+}
+
+/// The key that signs now, where the ring is kept.
+fn signer(config: &Arc<Config>, algorithm: Algorithm) -> Result<Arc<Key>, (Outcome, String)> {
+    let could_not = |why: String| (Outcome::CouldNot, why);
+    let key = match &config.tokens.keys {
+        KeySource::State { .. } => {
+            let ring =
+                kept_ring(config).map_err(|error| could_not(format!("cannot look at the keys: {error}")))?;
+            let ring =
+                ring.map_err(|trouble| could_not(format!("cannot read the key ring: {}", chain(&trouble))))?;
+            ring.signer(algorithm).cloned()
+        }
+        KeySource::Directory(_) | KeySource::Files(_) => {
+            let ring = KeyRing::load(&config.tokens).map_err(|errors| {
+                let found: Vec<_> = errors.iter().map(|error| error.found.as_str()).collect();
+                (Outcome::BadInput, found.join("\n"))
+            })?;
+            ring.now().signer(algorithm).filter(|_| !ring.stands_in()).cloned()
+        }
+    };
+    let none = "there are no keys yet: `cloakroom serve` makes them, and services must know them";
+    key.ok_or_else(|| (Outcome::BadInput, none.to_owned()))
 }
 
 fn run(plan: Plan) -> Result<Report, String> {

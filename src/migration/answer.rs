@@ -84,8 +84,7 @@ impl Answer {
     pub fn of(status: StatusCode, headers: &HeaderMap, login: Option<&str>) -> Self {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::TurnedAway,
-            StatusCode::NOT_MODIFIED | StatusCode::SWITCHING_PROTOCOLS => Self::Served,
-            status if status.is_success() => Self::Served,
+            status if serves(status) => Self::Served,
             status if status.is_redirection() => {
                 let to = headers.get(LOCATION).and_then(|to| to.to_str().ok());
                 if to.is_some_and(|to| leads_to_login(to, login)) { Self::TurnedAway } else { Self::Unclear }
@@ -93,6 +92,11 @@ impl Answer {
             _ => Self::Unclear,
         }
     }
+}
+
+/// Whether a status says by itself that somebody was let in. No redirect does: where it leads says whether it turns somebody away.
+pub fn serves(status: StatusCode) -> bool {
+    status.is_success() || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::SWITCHING_PROTOCOLS)
 }
 
 impl Agreement {

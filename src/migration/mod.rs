@@ -26,7 +26,7 @@ mod rollout;
 mod routes;
 mod sides;
 
-pub use answer::{Agreement, Answer, Would};
+pub use answer::{Agreement, Answer, Would, serves};
 pub use comparisons::{Comparisons, Example};
 pub use report::{Compared, Moving, Report, RouteReport, UpstreamReport};
 pub use rollout::{Outcome, Rollout};

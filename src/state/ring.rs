@@ -11,6 +11,7 @@ use std::time::Duration;
 const LEAD: &str = include_str!("ring_lead.lua");
 const WRITE: &str = include_str!("ring_write.lua");
 const ANNOUNCE: &str = include_str!("ring_announce.lua");
+const READ: &str = "local ring = redis.call('HGET', KEYS[1], 'ring') return ring and { ring } or {}";
 
 /// How long a leader that says nothing more goes on leading: some of its looks.
 const LEADS_FOR: Duration = Duration::from_secs(5);
@@ -43,6 +44,15 @@ impl State {
         let args = [me.as_bytes(), known.as_bytes(), ttl.as_bytes(), take.as_bytes()];
         let answer = self.store.run(LEAD, &self.ring_key(), &args).await?;
         kept(answer).ok_or(StoreError::UnexpectedReply)
+    }
+
+    /// Only reads the ring, and leaves who leads as it is; `None` before there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn read_ring(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let answer = self.store.run(READ, &self.ring_key(), &[]).await?;
+        Ok(answer.into_iter().next())
     }
 
     /// Writes the ring, if it is still the one of this version and we lead by this number; the new version if it did.

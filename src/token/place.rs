@@ -9,11 +9,13 @@ use crate::token::file;
 use crate::token::key::Key;
 use crate::token::ledger::{Entry, Ledger};
 use crate::token::pair::Pair;
+use crate::token::ring::Ring;
 use crate::token::seal::Seals;
 use crate::token::trouble::KeyTrouble;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -75,6 +77,22 @@ impl Place {
     pub fn state(state: State, seals: &[Secret], me: String) -> Self {
         let seals = Seals::new(seals);
         Self::State(Box::new(Shared { state, seals, me, known: Ledger::default(), version: 0, fence: 0 }))
+    }
+
+    /// The keys that are kept in a Redis, for who only looks: nothing is made, written or led.
+    ///
+    /// # Errors
+    /// [`KeyTrouble`]
+    pub async fn look(&self) -> Result<Ring, KeyTrouble> {
+        let Some(state) = self.shared() else { return Err(KeyTrouble::NotKept) };
+        let text = state.read_ring().await.map_err(KeyTrouble::Store)?;
+        let ledger = match text {
+            Some(text) => Ledger::read(&text).ok_or(KeyTrouble::Unreadable)?,
+            None => Ledger::default(),
+        };
+        let phased = ledger.entries.iter().filter_map(|entry| Some((entry, entry.phase()?)));
+        let keys = phased.map(|(entry, phase)| Ok((Arc::new(self.fetch(entry)?), phase)));
+        keys.collect::<Result<Vec<_>, KeyTrouble>>().map(Ring::new)
     }
 
     /// Reads the ledger. In a Redis, only who leads may change it; with `take` we do from now on.

@@ -1,6 +1,6 @@
 //! `attest` against services that validate tokens, most of them wrongly, each in its own way.
 
-use crate::support::{Gateway, Request, Upstream, answer_with, now};
+use crate::support::{Gateway, Redis, Request, Upstream, World, answer_with, eventually, now};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,6 +9,8 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Output};
+
+const SEAL: &str = "0123456789abcdef0123456789abcdef";
 
 /// What a service does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,7 @@ enum Planted {
     JwkBelieved,
     NobodyLetIn,
     OneAudienceOnly,
+    RefusesWithALogin,
     SecretFromPublicKey,
     SignatureIgnored,
     TypeIgnored,
@@ -52,6 +55,7 @@ fn judge(planted: Planted, own: &[Value], request: &Request) -> u16 {
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && taken(token) => 200,
         Some((_, token)) if planted == Planted::BreaksOnGarbage && token.split('.').count() != 3 => 500,
+        _ if planted == Planted::RefusesWithALogin => 302,
         _ => 401,
     }
 }
@@ -130,7 +134,10 @@ fn service(gateway: &Gateway, planted: Planted) -> Upstream {
 fn attest(gateway: &Gateway, service: &Upstream, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
     command.arg("attest").arg(format!("http://{}/orders", service.address()));
-    command.args(["--audience", "orders", "--config"]).arg(gateway.dir().join("gateway.toml"));
+    command.arg("--config").arg(gateway.dir().join("gateway.toml")).env("SEAL", SEAL);
+    if !more.contains(&"--audience") {
+        command.args(["--audience", "orders"]);
+    }
     command.args(more).output().unwrap()
 }
 
@@ -175,6 +182,7 @@ fn each_planted_flaw_is_found_by_its_name() {
 fn nothing_is_found_in_a_service_that_does_it_right() {
     let gateway = gateway();
     assert_eq!(found(&gateway, Planted::Nothing), (Some(0), vec![]));
+    assert_eq!(found(&gateway, Planted::RefusesWithALogin), (Some(0), vec![]), "a redirect lets nobody in");
 }
 
 #[test]
@@ -185,6 +193,10 @@ fn a_service_that_takes_no_good_token_is_not_called_fine() {
     let output = attest(&gateway, &shut, &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("does not take a good token (401)"));
+    let login = "HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let output = attest(&gateway, &Upstream::answering(login), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("does not take a good token (302)"));
     let no_keys = Command::new(env!("CARGO_BIN_EXE_cloakroom"))
         .args(["attest", "http://127.0.0.1:9/", "--audience", "orders", "--config", "/nonexistent.toml"])
         .output()
@@ -204,4 +216,66 @@ fn people_get_a_table_with_fixes_and_ci_a_junit_file() {
     let xml = std::fs::read_to_string(file).unwrap();
     assert!(xml.contains("<testcase classname=\"attest\" name=\"plain\"/>"), "{xml}");
     assert!(xml.contains("name=\"iss-wrong\">\n    <failure type=\"high\""), "{xml}");
+}
+
+/// The default once there is a `[state]`.
+#[test]
+fn the_sealed_ring_of_all_gateways_is_read_and_left_as_it_is() {
+    let mut redis = Redis::start();
+    let world = World::without_redis().environment("SEAL", SEAL);
+    let world = world.table("[state]\nstore = \"app\"\n[tokens.keys]\nseal = [{ env = \"SEAL\" }]");
+    let gateway = world.start_beside(&redis);
+    let published = || gateway.internal("/.well-known/jwks.json").json();
+    eventually("a ring", || published()["keys"].as_array().filter(|keys| keys.len() > 1).map(|_| ()));
+    let before: Vec<String> = redis.command(&["HMGET", "cloakroom:ring:keys", "leader", "fence", "ring"]);
+    assert_eq!(found(&gateway, Planted::Nothing), (Some(0), vec![]));
+    let after: Vec<String> = redis.command(&["HMGET", "cloakroom:ring:keys", "leader", "fence", "ring"]);
+    assert_eq!(before, after);
+    redis.kill();
+    let output = attest(&gateway, &service(&gateway, Planted::Nothing), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("cannot read the key ring: the store of `[state]` cannot be asked"), "{said}");
+}
+
+/// The token that a service sees first, by the routes of the gateway; header and claims as text.
+fn first(gateway: &Gateway, more: &[&str], header: &str) -> (String, String) {
+    let shut =
+        Upstream::answering("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let output = attest(gateway, &shut, more);
+    let requests = shut.requests();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let token = requests.first().and_then(|request| request.one(header)).expect(&said);
+    let mut parts = token.trim_start_matches("Bearer ").split('.');
+    let mut text = || String::from_utf8(URL_SAFE_NO_PAD.decode(parts.next().unwrap()).unwrap()).unwrap();
+    (text(), text())
+}
+
+#[test]
+fn a_service_gets_tokens_as_its_route_makes_them_and_claims_of_ones_own_once() {
+    let nowhere = "127.0.0.1:1";
+    let world = World::with_sessions(&[]).upstream("orders", nowhere);
+    let world = world
+        .route("path = \"/ed/*\"\nupstream = \"orders\"\naudience = \"ed\"\nalgorithm = \"EdDSA\"")
+        .route("path = \"/own/*\"\nupstream = \"orders\"\nprofile = \"jwt\"\nheader = \"x-tok\"")
+        .route("path = \"/other/*\"\nupstream = \"orders\"\nscope = \"read\"")
+        .start();
+    let gateway = &world.gateway;
+    let (header, _) = first(gateway, &["--audience", "ed"], "authorization");
+    assert!(header.contains("\"alg\":\"EdDSA\",\"typ\":\"at+jwt\""), "{header}");
+    let claims = ["--route", "/own/*", "--claim", "sub=\"u1\"", "--claim", "more=1"];
+    let (header, claims) = first(gateway, &claims, "x-tok");
+    assert!(header.contains("\"alg\":\"ES256\",\"typ\":\"JWT\""), "{header}");
+    assert_eq!(
+        (claims.matches("\"sub\":").count(), claims.contains("\"sub\":\"u1\"")),
+        (1, true),
+        "{claims}"
+    );
+    assert!(claims.contains("\"more\":1"), "{claims}");
+    let (_, claims) = first(gateway, &["--route", "/other/*"], "authorization");
+    assert!(claims.contains("\"scope\":\"read\""), "{claims}");
+    let unsaid = attest(gateway, &Upstream::echoing(), &[]);
+    let said = String::from_utf8_lossy(&unsaid.stderr).into_owned();
+    assert_eq!(unsaid.status.code(), Some(2));
+    assert!(said.contains("--route") && said.contains("/own/*") && said.contains("/other/*"), "{said}");
 }
