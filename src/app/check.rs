@@ -8,8 +8,8 @@ pub use issuer::CheckedIssuer;
 use crate::app::generation::both;
 use crate::clock::Clock;
 use crate::config::{
-    Access, Backend, Config, ConfigError, Freshness, IdleTouch, Outage, Profile, Route, Store, SubjectType,
-    Topology,
+    Access, Backend, Config, ConfigError, Freshness, IdleTouch, Issuer, Outage, Profile, Route, Store,
+    SubjectType, Topology,
 };
 use crate::pipeline::Shared;
 use crate::request::Path;
@@ -163,7 +163,11 @@ fn lone_rollouts(config: &Config) -> Option<String> {
 }
 
 fn bound(route: &Route, config: &Config) -> Bound {
-    let stores = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
+    let issuers = || route.issuers.iter().filter_map(|id| config.issuers.get(id.0));
+    // A token of ours is judged by its session, which may be of any profile.
+    let asked = |issuer: &&Issuer| issuer.keys.are_own() && config.notes_sessions();
+    let of_own = config.profiles.iter().filter(|_| issuers().any(|issuer| asked(&issuer)));
+    let stores = route.sessions.iter().filter_map(|id| config.profiles.get(id.0)).chain(of_own);
     let stores = stores.flat_map(Profile::stores).filter_map(|id| config.stores.get(id.0));
     let bounds = stores.map(|store| {
         let is_memory = matches!(store.backend, Backend::Memory);
@@ -186,8 +190,8 @@ fn bound(route: &Route, config: &Config) -> Bound {
     let (ttl, skew) = (route.token.ttl, config.server.skew);
     let profiles = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
     let carried = profiles.filter(|profile| profile.store.is_none()).map(|profile| profile.name.clone());
-    let issuers = route.issuers.iter().filter_map(|id| config.issuers.get(id.0));
-    let carried = carried.chain(issuers.map(|issuer| issuer.name.clone()));
+    let others = issuers().filter(|issuer| !asked(issuer)).map(|issuer| issuer.name.clone());
+    let carried = carried.chain(others);
     Bound {
         revocation,
         serve_known,
@@ -369,6 +373,14 @@ mod tests {
         assert_eq!(bound_of("revocation_bound = \"5s\"", ""), (secs(5), secs(0)));
         assert_eq!(bound_of("", "outage = { serve_known = \"30s\" }"), (secs(2), secs(30)));
         assert_eq!(bound_of("outage = { serve_known = \"30s\" }", "outage = \"deny\""), (secs(2), secs(0)));
+    }
+
+    #[test]
+    fn a_token_of_ours_ends_with_its_session_where_that_is_kept() {
+        let own =
+            "accept = [\"bearer\"]\nissuers = [\"own\"]\n[issuers.own]\njwks = \"own\"\naudience = \"app\"";
+        assert_eq!(bound_of("", own), (Duration::ZERO, Duration::ZERO), "nobody is asked");
+        assert_eq!(bound_of("", &format!("{own}\n[state]")), (Duration::from_secs(2), Duration::ZERO));
     }
 
     #[test]

@@ -2,13 +2,12 @@
 
 use crate::clients::answer::{Answer, Refused};
 use crate::clients::caller::{Failures, authenticate};
-use crate::clients::own_token::OwnKeys;
 use crate::clock::UnixMillis;
 use crate::config::{Client, Issuer};
 use crate::door::Fields;
 use crate::revocation::Revoker;
 use crate::session::Authenticator;
-use crate::token::{Minter, Slots};
+use crate::token::{Minter, OwnKeys, Slots};
 use http::HeaderMap;
 use std::cell::RefCell;
 use std::net::IpAddr;

@@ -1,13 +1,13 @@
 //! A token for another service, in the name of who called this one (RFC 8693).
 
 use crate::clients::answer::{Answer, Refused};
+use crate::clients::behind::Behind;
 use crate::clients::desk::{Desk, Tools};
-use crate::clients::own_token::{Behind, OwnToken};
 use crate::clock::UnixMillis;
 use crate::config::{Client, TokenProfile};
 use crate::door::Fields;
 use crate::telemetry::chain;
-use crate::token::TokenError;
+use crate::token::{OwnToken, TokenError};
 use serde_json::{Value, json};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -35,9 +35,9 @@ impl Desk {
         let template = tools.minter.templates().for_exchange(target).ok_or(Refused::InvalidTarget)?;
         let bad = Refused::InvalidRequest("the subject token does not count");
         let read = (shown.as_bytes(), self.issuer.as_str());
-        let token = OwnToken::read(&self.keys, tools, read, &client.audience, now).ok_or(bad)?;
+        let token = OwnToken::read(&self.keys, tools.minter, read, &client.audience, now).ok_or(bad)?;
         let scope = scope(&token, fields)?;
-        let live = match token.behind(tools, now).await {
+        let live = match Behind::of(&token, tools, now).await {
             Ok(Behind::Session(live)) => live,
             Ok(Behind::Nothing) => return Err(bad),
             Ok(Behind::Bearer) => {

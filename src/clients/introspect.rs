@@ -1,12 +1,13 @@
 //! Whether a token counts (RFC 7662).
 
 use crate::clients::answer::{Answer, Refused};
+use crate::clients::behind::Behind;
 use crate::clients::desk::{Desk, Tools};
-use crate::clients::own_token::{Behind, OwnToken};
 use crate::clock::UnixMillis;
 use crate::config::{Client, TokenProfile};
 use crate::door::Fields;
 use crate::telemetry::chain;
+use crate::token::OwnToken;
 use serde_json::{Value, json};
 
 impl Desk {
@@ -20,10 +21,10 @@ impl Desk {
     ) -> Result<Answer, Refused> {
         let shown = fields.get("token").ok_or(Refused::InvalidRequest("there is no `token`"))?;
         let read = (shown.as_bytes(), self.issuer.as_str());
-        let Some(token) = OwnToken::read(&self.keys, tools, read, &client.audience, now) else {
+        let Some(token) = OwnToken::read(&self.keys, tools.minter, read, &client.audience, now) else {
             return Ok(inactive("none-of-theirs"));
         };
-        let behind = token.behind(tools, now).await.map_err(|error| {
+        let behind = Behind::of(&token, tools, now).await.map_err(|error| {
             tracing::warn!(client = %client.name, error = %chain(&error), "a token could not be introspected");
             Refused::Unavailable
         })?;
@@ -31,7 +32,7 @@ impl Desk {
             Behind::Nothing => inactive("session-over"),
             Behind::Session(_) | Behind::Bearer => {
                 let kind = (token.profile != TokenProfile::Txn).then_some("Bearer");
-                let mut said = token.claims;
+                let mut said = token.claims.into_owned();
                 said.insert("active".into(), true.into());
                 if let Some(kind) = kind {
                     said.insert("token_type".into(), kind.into());

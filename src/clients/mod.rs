@@ -19,11 +19,11 @@
 //! The folder is a *roof*.
 
 mod answer;
+mod behind;
 mod caller;
 mod desk;
 mod exchange;
 mod introspect;
-mod own_token;
 mod revoke;
 
 pub use answer::Answer;

@@ -2,11 +2,11 @@
 
 use crate::clients::answer::{Answer, Refused};
 use crate::clients::desk::{Desk, Tools};
-use crate::clients::own_token::OwnToken;
 use crate::clock::UnixMillis;
 use crate::config::Client;
 use crate::door::Fields;
 use crate::telemetry::chain;
+use crate::token::OwnToken;
 use serde_json::{Value, json};
 
 impl Desk {
@@ -21,7 +21,7 @@ impl Desk {
     ) -> Result<Answer, Refused> {
         let shown = fields.get("token").ok_or(Refused::InvalidRequest("there is no `token`"))?;
         let read = (shown.as_bytes(), self.issuer.as_str());
-        let token = OwnToken::read(&self.keys, tools, read, &client.audience, now);
+        let token = OwnToken::read(&self.keys, tools.minter, read, &client.audience, now);
         let ended = token.as_ref().and_then(|token| {
             let ends = token.claims.get("exp").and_then(Value::as_u64)?;
             Some((token.text("jti")?, UnixMillis::from_secs(ends)))

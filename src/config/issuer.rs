@@ -45,6 +45,13 @@ pub enum IssuerKeys {
     Introspection(Introspection),
 }
 
+impl IssuerKeys {
+    /// Whether they are our own.
+    pub const fn are_own(&self) -> bool {
+        matches!(self, Self::Own)
+    }
+}
+
 /// `introspection`: where an issuer is asked about tokens that only it can read (RFC 7662).
 #[derive(Debug)]
 pub struct Introspection {

@@ -117,8 +117,9 @@ pub struct Config {
 
 impl Config {
     /// Whether it is kept which sessions there are: somebody may ask for one, or end it.
-    pub const fn notes_sessions(&self) -> bool {
-        self.state.is_some() && (self.logout.is_some() || !self.clients.is_empty())
+    pub fn notes_sessions(&self) -> bool {
+        let asked = !self.clients.is_empty() || self.issuers.iter().any(|issuer| issuer.keys.are_own());
+        self.state.is_some() && (self.logout.is_some() || self.pair.is_some() || asked)
     }
 }
 

@@ -38,7 +38,11 @@ pub(super) async fn look(shared: &Shared, inbound: &Inbound<()>, route: &Route, 
     match judged.verdict {
         Ok(session) => {
             let step = Step::passed("bearer", format!("{named}signature and claims are right"));
-            Looked::Verified(facts(step, &session, shared.now(), mask), session)
+            let ends = match (&judged.own, shared.endings()) {
+                (Some(_), Some(_)) => "by its `exp`; before that with its session, which is asked each time",
+                (_, None) | (None, _) => "by its `exp`; nothing ends it before",
+            };
+            Looked::Verified(facts(step, &session, (shared.now(), ends), mask), session)
         }
         Err(BearerError::Rejected(BearerReject::UnknownIssuer | BearerReject::Opaque))
             if let Some(name) = elsewhere(shared, route) =>
@@ -69,7 +73,12 @@ fn elsewhere<'s>(shared: &'s Shared, route: &Route) -> Option<&'s str> {
     Some(&upstream.name)
 }
 
-fn facts(mut step: Step, session: &VerifiedSession<Slots>, now: UnixMillis, mask: Mask) -> Step {
+fn facts(
+    mut step: Step,
+    session: &VerifiedSession<Slots>,
+    (now, ends): (UnixMillis, &str),
+    mask: Mask,
+) -> Step {
     let found = session.session();
     step.fact("sid", found.sid.as_str());
     if let Some(subject) = &found.subject {
@@ -79,7 +88,7 @@ fn facts(mut step: Step, session: &VerifiedSession<Slots>, now: UnixMillis, mask
         step.fact("attribute", format!("{}: {}", clip(name), mask.json(name, value)));
     }
     if let Some(end) = session.ends_at() {
-        step.fact("ends", format!("in {}, by its `exp`; nothing ends it before", in_words(now.until(end))));
+        step.fact("ends", format!("in {}, {ends}", in_words(now.until(end))));
     }
     step
 }

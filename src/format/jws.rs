@@ -116,6 +116,8 @@ pub enum Typ {
     /// `JWT`, `at+jwt` or nothing: a token of some other kind (a logout token, a proof of possession) may well be signed by
     /// the same key.
     Usual,
+    /// `JWT` or nothing: what a kind of token said before it had a `typ` of its own.
+    Bare,
     /// This, in any case.
     Exactly(String),
 }
@@ -193,7 +195,8 @@ impl<'t> Unverified<'t> {
     /// [`Reject::ClaimRefused`] if it is not.
     pub fn check_typ(&self, wanted: &Typ) -> Result<(), Reject> {
         let fits = match (wanted, self.typ.as_deref()) {
-            (Typ::Usual, None) => true,
+            (Typ::Usual | Typ::Bare, None) => true,
+            (Typ::Bare, Some(found)) => found == "jwt",
             (Typ::Usual, Some(found)) => matches!(found, "jwt" | "at+jwt"),
             (Typ::Exactly(wanted), Some(found)) => bare_typ(wanted) == found,
             (Typ::Exactly(_), None) => false,

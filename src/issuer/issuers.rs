@@ -8,6 +8,7 @@ use crate::format::jws::Unverified;
 use crate::issuer::bearer::Bearer;
 use crate::issuer::introspection::Introspection;
 use crate::issuer::keys::Keys;
+use crate::issuer::own::OwnBearer;
 use crate::issuer::reject::{BearerError, BearerReject};
 use crate::issuer::verifier::{CLAIMS, Presentation, Proofs, Sound, Verifier};
 use crate::session::{BearerIdentity, FingerprintKey, VerifiedSession};
@@ -40,6 +41,8 @@ struct Known<T> {
 pub struct Judged<T> {
     /// Whose it says it is, if that is an issuer of the route.
     pub issuer: Option<IssuerId>,
+    /// What it says, where it is one of ours.
+    pub own: Option<Arc<OwnBearer<T>>>,
     /// Whether it verified before.
     pub from_memory: bool,
     /// The session that it is, or why it is none.
@@ -113,13 +116,15 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
         }
         verifier.metrics.count("remembered");
         let verdict = proof(&known.sound, at).map_err(BearerError::Rejected);
-        Some(Judged { issuer: Some(known.issuer), from_memory: true, verdict })
+        let own = known.sound.own.clone();
+        Some(Judged { issuer: Some(known.issuer), own, from_memory: true, verdict })
     }
 
     /// Judges a bearer by the issuer that it names, if that is one of `among`.
     pub async fn judge(&self, bearer: Bearer<'_>, among: &[IssuerId], at: Presentation<'_>) -> Judged<T> {
         let rejected = |reject: BearerReject| Judged {
             issuer: None,
+            own: None,
             from_memory: false,
             verdict: Err(BearerError::Rejected(reject)),
         };
@@ -145,8 +150,9 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
             };
             let Proofs::Keys(keys) = &verifier.proofs else { continue };
             let verified = verifier.verify(keys, &token, &self.fingerprints).await;
+            let own = verified.as_ref().ok().and_then(|sound| sound.own.clone());
             let verdict = self.conclude((id, verifier), bearer, verified, at);
-            let judged = Judged { issuer: Some(id), from_memory: false, verdict };
+            let judged = Judged { issuer: Some(id), own, from_memory: false, verdict };
             if judged.verdict.is_ok() {
                 return judged;
             }
@@ -181,7 +187,7 @@ impl<T: Default + Send + Sync + 'static> Issuers<T> {
         let verdict = self.conclude((id, verifier), bearer, verified, at);
         // Who waits for it finds what was made of it.
         drop(flight);
-        Some(Judged { issuer: Some(id), from_memory: false, verdict })
+        Some(Judged { issuer: Some(id), own: None, from_memory: false, verdict })
     }
 
     /// What the issuer says of a token, now or a moment ago.

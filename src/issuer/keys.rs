@@ -119,6 +119,11 @@ impl Keys {
         }
     }
 
+    /// Whether they are our own.
+    pub(super) const fn are_own(&self) -> bool {
+        self.is_own
+    }
+
     /// Keys that [`Keys::watch`] will fetch.
     pub(super) fn fetched(issuer: IssuerId, name: &str, web: Web, metrics: IssuerMetrics) -> Self {
         let remote = Remote {

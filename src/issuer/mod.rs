@@ -19,6 +19,8 @@
 //!
 //! An issuer whose tokens only it can read is asked about each (`introspection`), and what it says counts for seconds.
 //!
+//! Tokens of our own come back as bearers too (`own`). They say of which session they were made, and who takes them asks that.
+//!
 //! Tokens that verified are remembered by their hash, so that a second request costs neither a signature nor a parse; entries
 //! count only for the key set that verified them. What changes with time, begin and end, is judged on every request.
 //!
@@ -29,11 +31,13 @@ mod introspection;
 mod issuers;
 mod keys;
 mod logout_token;
+mod own;
 mod reject;
 mod verifier;
 
 pub use bearer::{Bearer, Presented};
 pub use issuers::{Issuers, Judged};
 pub use logout_token::{LogoutRule, LogoutToken};
+pub use own::OwnBearer;
 pub use reject::{BearerError, BearerReject, Unavailable};
 pub use verifier::Presentation;

@@ -10,6 +10,7 @@ use crate::format::jws::{JwsKey, Typ, Unverified};
 use crate::issuer::introspection::Introspection;
 use crate::issuer::keys::{KeySet, Keys};
 use crate::issuer::logout_token::is_logout;
+use crate::issuer::own::OwnBearer;
 use crate::issuer::reject::{BearerError, BearerReject};
 use crate::session::{BearerIdentity, FingerprintKey, Identity, IdentityRules, Session};
 use crate::telemetry::{IssuerMetrics, Metrics};
@@ -47,6 +48,8 @@ pub(super) enum Proofs {
 #[derive(Debug)]
 pub(super) struct Sound<T> {
     pub(super) session: Arc<Session<T>>,
+    /// What it says, where it is one of ours.
+    pub(super) own: Option<Arc<OwnBearer<T>>>,
     pub(super) generation: u64,
     pub(super) begins_at: Option<UnixMillis>,
     pub(super) ends_at: Option<UnixMillis>,
@@ -133,10 +136,15 @@ impl Verifier {
         if is_logout(&data) {
             return Err(refused(Reject::ClaimRefused("it is a logout token")));
         }
-        let session = self.identity.session(&data, token.signed, fingerprints).map_err(refused)?;
+        let own = if keys.are_own() { OwnBearer::read(&payload).map(Arc::new) } else { None };
+        let session = match &own {
+            Some(own) => self.identity.session_of_ours((&data, &own.claims), token.signed, fingerprints),
+            None => self.identity.session(&data, token.signed, fingerprints),
+        };
+        let session = session.map(Arc::new).map_err(refused)?;
         let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
         let bound_to = Bound::of(&data);
-        Ok(Sound { session, generation, begins_at, ends_at, counts_until: None, bound_to })
+        Ok(Sound { session, own, generation, begins_at, ends_at, counts_until: None, bound_to })
     }
 
     /// The payload of a token that one of the issuer's keys signed, and the state of the keys.
@@ -172,10 +180,10 @@ impl Verifier {
         counts_until: UnixMillis,
     ) -> Result<Sound<T>, Reject> {
         let Claims { data, ends_at, begins_at } = self.claims.read(answer, CLAIMS)?;
-        let session = self.identity.session(&data, token, fingerprints)?;
+        let session = Arc::new(self.identity.session(&data, token, fingerprints)?);
         let ends_at = ends_at.map(|end| end.plus(self.claims.skew));
         let (bound_to, counts_until) = (Bound::of(&data), Some(counts_until));
-        Ok(Sound { session, generation: 0, begins_at, ends_at, counts_until, bound_to })
+        Ok(Sound { session, own: None, generation: 0, begins_at, ends_at, counts_until, bound_to })
     }
 
     /// Which state of its keys a token is good for.

@@ -1,5 +1,7 @@
 //! Requests that bring a bearer: it goes before the cookie, and a wrong one is an end.
 
+mod own;
+
 use crate::guard::Admitted;
 use crate::issuer::{BearerError, BearerReject, Judged, Presentation, Presented};
 use crate::pipeline::gateway::Gateway;
@@ -75,12 +77,14 @@ impl Gateway {
             },
             Presented::Malformed | Presented::Absent => Judged {
                 issuer: None,
+                own: None,
                 from_memory: false,
                 verdict: Err(BearerError::Rejected(BearerReject::MalformedBearer)),
             },
         };
         record.bearer(&judged);
-        match judged.verdict {
+        let judged = self.stand(way, judged, record).await?;
+        match judged {
             Ok(session) => {
                 let ambient = self.agree(way, inbound, &session, record).await?;
                 Ok(Judgement { admitted: Admitted::Known(session), ambient })

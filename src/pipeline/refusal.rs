@@ -8,6 +8,7 @@ use crate::listen::Scarce;
 use crate::pipeline::rehearsed::Rehearsed;
 use crate::request::ParseError;
 use crate::respond::{LoginRedirect, Reason};
+use crate::revocation::RevocationError;
 use crate::session::SessionError;
 use crate::telemetry::chain;
 use crate::token::TokenError;
@@ -27,6 +28,8 @@ pub(super) struct Refusal {
 /// What happened, in the words of the stage where it did.
 #[derive(Debug)]
 pub(super) enum Cause {
+    /// What is behind a token of ours could not be asked.
+    Behind(RevocationError),
     /// The bearer was not accepted.
     Bearer(BearerReject),
     /// An attribute that `require` names has none of its values.
@@ -102,7 +105,8 @@ impl Cause {
     pub(super) const fn exceeded(&self) -> Option<Exceeded> {
         match self {
             Self::Limit(exceeded) => Some(*exceeded),
-            Self::Bearer(_)
+            Self::Behind(_)
+            | Self::Bearer(_)
             | Self::Condition(_)
             | Self::Guarded(_)
             | Self::Issuer(_)
@@ -118,6 +122,7 @@ impl Cause {
     /// The access line's `reason`: a code where there is one, else the chain of causes.
     pub(super) fn text(&self) -> String {
         match self {
+            Self::Behind(error) => chain(error),
             Self::Bearer(reject) => reject.code().to_owned(),
             Self::Issuer(error) => chain(error),
             Self::Condition(attribute) => format!("require: {attribute}"),
@@ -136,7 +141,8 @@ impl Cause {
     pub(super) const fn outcome(&self) -> &'static str {
         match self {
             Self::Turned(turned) => turned.outcome(),
-            Self::Bearer(_)
+            Self::Behind(_)
+            | Self::Bearer(_)
             | Self::Condition(_)
             | Self::Guarded(_)
             | Self::Issuer(_)

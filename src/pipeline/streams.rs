@@ -11,12 +11,13 @@
 //! ends, and a lease that holds at t proves that the session was not revoked before t − L ([`crate::session`]). Where the store itself was
 //! asked, at g, the next check is made by g + L/2 and ends by g + 3L/4; the revocation came after g.
 //!
-//! A stream that a bearer began ends with the bearer: its issuer tells of nothing before.
+//! A stream that a bearer began ends with the bearer: its issuer tells of nothing before. One that a token of ours began ends also with
+//! what is behind that token: it is held to the cookies of the session that the token was made of.
 //!
 //! Where the policy is `serve_known`, its time is added as for requests; where it is `deny` or `anonymous`, a store that cannot be
 //! asked ends the stream: it went out in a user's name, and nobody can say any more that it is theirs.
 
-use crate::config::{Freshness, Outage, RouteId, StoreId};
+use crate::config::{Freshness, Outage, ProfileId, RouteId, StoreId};
 use crate::format::Reject;
 use crate::guard::meets_conditions;
 use crate::pipeline::gateway::Gateway;
@@ -25,6 +26,7 @@ use crate::request::{Cookies, RequestId};
 use crate::respond::Stream;
 use crate::route::Route;
 use crate::session::{Authenticated, Bell, Policy, Source, Verdict, VerifiedSession, Voucher, Watch};
+use crate::state::Endings;
 use crate::telemetry::AccessLine;
 use crate::token::Slots;
 use crate::upstream::Goodbye;
@@ -117,6 +119,16 @@ impl Asked {
     }
 }
 
+impl Begun {
+    /// What it is held to: the cookies it came with and the route's profiles, or what is behind a token of ours.
+    fn asks<'a>(&'a self, route: &'a Route) -> (&'a Cookies, &'a [ProfileId]) {
+        match self.session.behind() {
+            Some(behind) => (&behind.cookies, std::slice::from_ref(&behind.profile)),
+            None => (&self.cookies, &route.rules.sessions),
+        }
+    }
+}
+
 impl Streams {
     /// Whether there is none to look after.
     pub(super) fn is_empty(&self) -> bool {
@@ -186,9 +198,9 @@ impl Gateway {
             let Some(route) = self.routes().routes().get(begun.route.0) else { continue };
             let number = self.streams.numbers.get();
             self.streams.numbers.set(number + 1);
-            let watch =
-                self.authenticator.watch(&begun.cookies, &route.rules.sessions, number, &self.streams.bell);
-            let limits = self.limits(route);
+            let (cookies, profiles) = begun.asks(route);
+            let watch = self.authenticator.watch(cookies, profiles, number, &self.streams.bell);
+            let limits = self.limits(profiles, route);
             table.put(number, Held { begun, _watch: watch, limits, due: now });
             self.metrics().streams_open.inc();
         }
@@ -227,16 +239,19 @@ impl Gateway {
     fn check(&self, held: &Held) -> Option<Result<Passed, Why>> {
         let route = self.routes().routes().get(held.begun.route.0)?;
         if matches!(held.begun.session.session().by, Voucher::Issuer(_)) {
-            return Some(self.judge_end(held));
+            let over = self.judge_end(held);
+            if over.is_err() || held.begun.session.behind().is_none() {
+                return Some(over);
+            }
         }
-        let (cookies, profiles) = (&held.begun.cookies, &route.rules.sessions);
+        let (cookies, profiles) = held.begun.asks(route);
         let judged = self.authenticator.recall(cookies, profiles, self.policy(held), self.now())?;
         Some(self.judge(held, route, judged))
     }
 
     async fn ask(&self, held: &Held) -> Result<Passed, Why> {
         let route = self.routes().routes().get(held.begun.route.0).ok_or(Why::Changed)?;
-        let (cookies, profiles) = (&held.begun.cookies, &route.rules.sessions);
+        let (cookies, profiles) = held.begun.asks(route);
         let asking = self.authenticator.authenticate(cookies, profiles, self.policy(held), self.now());
         // Boxed: hundreds of these may wait, and most streams need none.
         match tokio::time::timeout(held.limits.wait, Box::pin(asking)).await {
@@ -251,10 +266,16 @@ impl Gateway {
         match judged.verdict {
             Verdict::Verified(session) => {
                 let (then, is) = (was.session(), session.session());
-                let same = then.by == is.by && then.sub == is.sub && then.subject == is.subject;
+                let behind = was.behind();
+                let by = behind.map_or(then.by, |behind| Voucher::Profile(behind.profile));
+                let same = by == is.by && then.sub == is.sub && then.subject == is.subject;
                 if !same || meets_conditions(&route.rules, is).is_err() {
                     return Err(Why::Changed);
                 }
+                let session = match behind {
+                    Some(behind) => session.shown_by(was, Some(was.kept()), Arc::clone(behind)),
+                    None => session,
+                };
                 Ok(Passed { session, source: judged.source })
             }
             Verdict::Rejected(Reject::Expired) => Err(Why::Expired),
@@ -267,9 +288,14 @@ impl Gateway {
         }
     }
 
-    /// A bearer was verified once and for all; only its end is ahead.
+    /// A bearer was verified once and for all; only its end is ahead, and that of a token of ours may be told of.
     fn judge_end(&self, held: &Held) -> Result<Passed, Why> {
         let session = held.begun.session.clone();
+        let jti = session.behind().and_then(|behind| behind.jti.as_deref());
+        let has_ended = |endings: &Arc<Endings>| jti.is_some_and(|jti| endings.has_token(jti, self.now()));
+        if self.shared().endings().is_some_and(has_ended) {
+            return Err(Why::Revoked);
+        }
         match session.ends_at().is_some_and(|end| end <= self.now()) {
             true => Err(Why::Expired),
             false => Ok(Passed { session, source: Source::Cookie }),
@@ -316,9 +342,9 @@ impl Gateway {
         Policy { freshness: Some(Freshness::Lease), outage: policy.and_then(|policy| policy.outage), ahead }
     }
 
-    fn limits(&self, route: &Route) -> Limits {
+    fn limits(&self, profiles: &[ProfileId], route: &Route) -> Limits {
         let config = &self.shared().config;
-        let profiles = route.rules.sessions.iter().filter_map(|id| config.profiles.get(id.0));
+        let profiles = profiles.iter().filter_map(|id| config.profiles.get(id.0));
         let ids: Vec<StoreId> = profiles.flat_map(crate::config::Profile::stores).collect();
         let stores = || ids.iter().filter_map(|id| config.stores.get(id.0));
         let bound = stores().map(|store| store.revocation_bound).min().unwrap_or(UNSTORED);

@@ -5,7 +5,7 @@ use crate::config::{Freshness, Outage, ProfileId};
 use crate::request::Cookies;
 use crate::revocation::RevocationError;
 use crate::revocation::seal::Seal;
-use crate::session::{Authenticator, FingerprintKey, Policy, Verdict, VerifiedSession, Voucher};
+use crate::session::{Authenticator, Behind, FingerprintKey, Policy, Verdict, VerifiedSession, Voucher};
 use crate::state::{Ended, Endings, Noted, State};
 use crate::telemetry::chain;
 use std::sync::Arc;
@@ -101,6 +101,30 @@ impl Revoker {
         }
     }
 
+    /// What leads to the session of a fingerprint, as it was noted; whether it lives is another question.
+    ///
+    /// # Errors
+    /// [`RevocationError`] if that could not be asked.
+    pub async fn behind<T: Default + Send + Sync + 'static>(
+        &self,
+        authenticator: &Authenticator<T>,
+        sid: &str,
+    ) -> Result<Option<Behind>, RevocationError> {
+        let noted = self.state.noted(sid).await.map_err(RevocationError::State)?;
+        Ok(noted.and_then(|sealed| self.unseal(authenticator, sid, sealed)))
+    }
+
+    fn unseal<T: Default + Send + Sync + 'static>(
+        &self,
+        authenticator: &Authenticator<T>,
+        sid: &str,
+        sealed: Vec<u8>,
+    ) -> Option<Behind> {
+        let (name, cookies) = self.seal.open(sid, sealed)?;
+        let profile = authenticator.profiles().iter().find(|profile| *profile.name == *name)?.id;
+        Some(Behind { profile, cookies, jti: None })
+    }
+
     /// What was noted, if it leads to a session that lives and has this fingerprint.
     pub(super) async fn open<T: Default + Send + Sync + 'static>(
         &self,
@@ -109,9 +133,9 @@ impl Revoker {
         sealed: Vec<u8>,
         now: UnixMillis,
     ) -> Result<Option<Live<T>>, RevocationError> {
-        let Some((name, cookies)) = self.seal.open(sid, sealed) else { return Ok(None) };
-        let profile = authenticator.profiles().iter().find(|profile| *profile.name == *name);
-        let Some(profile) = profile.map(|profile| profile.id) else { return Ok(None) };
+        let Some(Behind { profile, cookies, .. }) = self.unseal(authenticator, sid, sealed) else {
+            return Ok(None);
+        };
         let asked = authenticator.authenticate(&cookies, &[profile], ASK, now).await;
         Ok(match asked.map_err(RevocationError::Session)?.verdict {
             Verdict::Verified(session) if session.session().sid.as_str() == sid => {

@@ -4,7 +4,7 @@ use crate::clock::UnixMillis;
 use crate::codec::Value;
 use crate::config::IssuerId;
 use crate::format::Reject;
-use crate::session::fingerprint::FingerprintKey;
+use crate::session::fingerprint::{Fingerprint, FingerprintKey};
 use crate::session::identity::Identity;
 use crate::session::verified::{Session, VerifiedSession, Voucher};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl BearerIdentity {
         claims: &Value,
         signed: &[u8],
         fingerprints: &FingerprintKey,
-    ) -> Result<Arc<Session<T>>, Reject> {
+    ) -> Result<Session<T>, Reject> {
         let sid = fingerprints.fingerprint(&self.client_id, signed);
         let subject = self.identity.subject_value(claims).flatten();
         let by = (Voucher::Issuer(self.id), &self.client_id);
@@ -41,7 +41,29 @@ impl BearerIdentity {
         if session.subject.is_none() {
             return Err(Reject::ClaimRefused("it names no subject"));
         }
-        Ok(Arc::new(session))
+        Ok(session)
+    }
+
+    /// The same of a token of ours, which says of what session, whose and by whom it was made.
+    ///
+    /// # Errors
+    /// As [`BearerIdentity::session`].
+    pub fn session_of_ours<T: Default>(
+        &self,
+        (claims, own): (&Value, &serde_json::Map<String, serde_json::Value>),
+        signed: &[u8],
+        fingerprints: &FingerprintKey,
+    ) -> Result<Session<T>, Reject> {
+        let text = |name: &str| own.get(name).and_then(serde_json::Value::as_str);
+        let mut session = self.session(claims, signed, fingerprints)?;
+        if let Some(sid) = text("sid") {
+            session.sid = Fingerprint::named(sid);
+        }
+        if let Some(client_id) = text("client_id") {
+            session.client_id = client_id.into();
+        }
+        session.act = own.get("act").filter(|act| act.is_object()).cloned();
+        Ok(session)
     }
 
     /// The proof that a token was verified, and is good at `now` until `ends_at`.

@@ -22,6 +22,11 @@ impl Fingerprint {
         Self(text.into())
     }
 
+    /// One that a token of ours names.
+    pub(super) fn named(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The text; it identifies a session but does not open it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -9,6 +9,7 @@ use crate::session::subject::{SubjectPath, user_id};
 use crate::session::template::SubjectTemplate;
 use crate::session::user::Beside;
 use crate::session::verified::{Marks, Session, Voucher};
+use serde_json::json;
 use std::sync::Arc;
 
 /// How a table of the configuration reads a person out of decoded data.
@@ -115,8 +116,8 @@ impl Identity {
             Some(subject) => self.sub.fill(subject),
             None => format!("guest:{}", sid.as_str()),
         };
-        let actor = match self.act.as_ref().and_then(|path| path.find(data)) {
-            Some(value) => user_id(value)?.map(|actor| self.sub.fill(&actor)),
+        let act = match self.act.as_ref().and_then(|path| path.find(data)) {
+            Some(value) => user_id(value)?.map(|actor| json!({ "sub": self.sub.fill(&actor) })),
             None => None,
         };
         let attributes = self.attributes.iter().filter_map(|(name, source)| {
@@ -133,7 +134,7 @@ impl Identity {
             client_id,
             subject,
             sub,
-            actor,
+            act,
             sid,
             attributes,
             attached: T::default(),

@@ -51,4 +51,4 @@ pub use records::{Policy, Source, StoreRules};
 pub use subject::{SubjectPath, user_id};
 pub use touch::DueTouch;
 pub use user::Beside;
-pub use verified::{Marks, Session, VerifiedSession, Voucher};
+pub use verified::{Behind, Marks, Session, VerifiedSession, Voucher};

@@ -174,7 +174,7 @@ impl UserRules {
             client_id: Arc::clone(&session.client_id),
             subject: session.subject.clone(),
             sub: session.sub.clone(),
-            actor: session.actor.clone(),
+            act: session.act.clone(),
             sid: session.sid.clone(),
             attributes: session.attributes.iter().cloned().chain(of_record).collect(),
             attached: T::default(),

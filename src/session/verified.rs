@@ -2,6 +2,7 @@
 
 use crate::clock::UnixMillis;
 use crate::config::{IssuerId, ProfileId};
+use crate::request::Cookies;
 use crate::session::fingerprint::Fingerprint;
 use crate::session::touch::DueTouch;
 use crate::session::user::Beside;
@@ -29,8 +30,8 @@ pub struct Session<T> {
     pub subject: Option<String>,
     /// The `sub` claim: the profile's template with the subject in it, or `guest:{sid}`.
     pub sub: String,
-    /// Who really acts, as support staff does in a user's name: the `sub` of the `act` claim.
-    pub actor: Option<String>,
+    /// Who really acts, as support staff does in a user's name, and services that call one another: the `act` claim.
+    pub act: Option<serde_json::Value>,
     /// The `sid` claim.
     pub sid: Fingerprint,
     /// Attributes by the profile's names; a name without a value is not here.
@@ -90,10 +91,32 @@ impl<T> Session<T> {
         self.by == other.by
             && self.subject == other.subject
             && self.sub == other.sub
-            && self.actor == other.actor
+            && self.act == other.act
             && self.sid == other.sid
             && self.attributes == other.attributes
             && self.beside.wants_the_same(&other.beside)
+    }
+
+    /// What a bearer of ours that was made of it stands for: what the app says of it now, by the issuer's word. Attributes that the issuer's
+    /// table has alone are the bearer's.
+    fn shown_by(&self, bearer: &Self) -> Self
+    where
+        T: Default,
+    {
+        let known = |name: &Arc<str>| self.attributes.iter().any(|(known, _)| known == name);
+        let more = bearer.attributes.iter().filter(|(name, _)| !known(name));
+        Self {
+            by: bearer.by,
+            client_id: Arc::clone(&self.client_id),
+            subject: self.subject.clone(),
+            sub: self.sub.clone(),
+            act: bearer.act.clone(),
+            sid: self.sid.clone(),
+            attributes: self.attributes.iter().chain(more).cloned().collect(),
+            attached: T::default(),
+            marks: Marks::default(),
+            beside: Beside::default(),
+        }
     }
 
     /// What is served for it: it, or what it was last with the record of its user.
@@ -110,12 +133,25 @@ pub struct VerifiedSession<T> {
     ends_at: Option<UnixMillis>,
     checked_at: UnixMillis,
     touch: Option<Box<DueTouch>>,
+    behind: Option<Arc<Behind>>,
+}
+
+/// What leads to the session that a token of ours was made of: it is judged by that like any other.
+#[derive(Debug)]
+pub struct Behind {
+    /// Whose it is.
+    pub profile: ProfileId,
+    /// Its cookies.
+    pub cookies: Cookies,
+    /// The `jti` of the token.
+    pub jti: Option<String>,
 }
 
 impl<T> Clone for VerifiedSession<T> {
     fn clone(&self) -> Self {
         let (ends_at, checked_at) = (self.ends_at, self.checked_at);
-        Self { session: Arc::clone(&self.session), ends_at, checked_at, touch: self.touch.clone() }
+        let (touch, behind) = (self.touch.clone(), self.behind.clone());
+        Self { session: Arc::clone(&self.session), ends_at, checked_at, touch, behind }
     }
 }
 
@@ -125,13 +161,13 @@ impl<T> VerifiedSession<T> {
         ends_at: Option<UnixMillis>,
         checked_at: UnixMillis,
     ) -> Self {
-        Self { session, ends_at, checked_at, touch: None }
+        Self { session, ends_at, checked_at, touch: None, behind: None }
     }
 
     /// For tests of the rooms above: a proof of nothing, which does not exist outside them.
     #[cfg(test)]
     pub(crate) const fn pretend(session: Arc<Session<T>>, ends_at: Option<UnixMillis>) -> Self {
-        Self { session, ends_at, checked_at: UnixMillis::new(0), touch: None }
+        Self { session, ends_at, checked_at: UnixMillis::new(0), touch: None, behind: None }
     }
 
     /// For tests of the rooms above: the same session with another end.
@@ -148,6 +184,35 @@ impl<T> VerifiedSession<T> {
     pub(super) fn beside(self, session: Arc<Session<T>>, ends_at: Option<UnixMillis>) -> Self {
         let ends_at = [self.ends_at, ends_at].into_iter().flatten().min();
         Self { session, ends_at, ..self }
+    }
+
+    /// The same session as who shows a `bearer` of ours has it, which says who acts and ends with that. `kept` is what was made of both
+    /// before: where the app says the same, it and its tokens go on.
+    #[must_use]
+    pub fn shown_by(&self, bearer: &Self, kept: Option<Arc<Session<T>>>, behind: Arc<Behind>) -> Self
+    where
+        T: Default,
+    {
+        let shown = self.session.shown_by(&bearer.session);
+        let session = kept.filter(|kept| kept.says_the_same(&shown)).unwrap_or_else(|| Arc::new(shown));
+        let ends_at = [self.ends_at, bearer.ends_at].into_iter().flatten().min();
+        Self {
+            session,
+            ends_at,
+            checked_at: self.checked_at,
+            touch: self.touch.clone(),
+            behind: Some(behind),
+        }
+    }
+
+    /// What leads to the session behind a token of ours.
+    pub const fn behind(&self) -> Option<&Arc<Behind>> {
+        self.behind.as_ref()
+    }
+
+    /// The session itself, to be kept.
+    pub fn kept(&self) -> Arc<Session<T>> {
+        Arc::clone(&self.session)
     }
 
     /// The touch that is due, if we keep it alive.

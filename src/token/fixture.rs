@@ -203,7 +203,7 @@ pub(super) fn session_of<T: Default>(
         client_id: "shop".into(),
         subject: subject.map(str::to_owned),
         sub: subject.unwrap_or("guest:abcdefghijklmnopqrstuv").to_owned(),
-        actor: None,
+        act: None,
         sid: Fingerprint::pretend("abcdefghijklmnopqrstuv"),
         attributes: attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
         attached: T::default(),

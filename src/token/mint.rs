@@ -19,6 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -240,9 +241,8 @@ impl Minter {
         let of_service = exchanged.and_then(|(_, certificate)| certificate);
         let bound_to = transaction.and_then(|transaction| bound(template, transaction)).or(of_service);
         push_confirmation(&mut claims, bound_to);
-        let actor = session.actor.as_ref().map(|actor| self.known_as(template, actor)).transpose()?;
-        let actor = actor.map(|actor| serde_json::json!({ "sub": actor }));
-        close(&mut claims, session, exchanged.map(|(act, _)| act).or(actor.as_ref()));
+        let act = session.act.as_ref().map(|act| self.acting(template, act)).transpose()?;
+        close(&mut claims, session, exchanged.map(|(act, _)| act).or(act.as_deref()));
         let ring = self.ring.now();
         let key = signer(&ring, template)?;
         let text = match template.profile {
@@ -301,6 +301,22 @@ impl Minter {
             return Ok(Cow::Borrowed(sub));
         }
         Ok(Cow::Owned(self.ring.own()?.pairwise.sub(&template.audience, sub)))
+    }
+
+    /// The same of all who act.
+    fn acting<'s>(&self, template: &Template, act: &'s Value) -> Result<Cow<'s, Value>, TokenError> {
+        if !template.is_pairwise {
+            return Ok(Cow::Borrowed(act));
+        }
+        let mut known = act.clone();
+        let mut next = Some(&mut known);
+        while let Some(actor) = next {
+            if let Some(Value::String(sub)) = actor.get_mut("sub") {
+                *sub = self.known_as(template, sub)?.into_owned();
+            }
+            next = actor.get_mut("act");
+        }
+        Ok(Cow::Owned(known))
     }
 }
 

@@ -39,6 +39,7 @@ mod logout;
 mod migration;
 mod outage;
 mod overload;
+mod own_bearer;
 mod pair;
 mod plain_http;
 mod premises;

@@ -77,6 +77,8 @@ fn one_name_for_two(config: &Config) -> Vec<String> {
         let profiles = route.sessions.iter().filter_map(|id| config.profiles.get(id.0));
         let profiles = profiles.map(|profile| (profile.name.as_str(), profile.sub.value.as_str()));
         let issuers = route.issuers.iter().filter_map(|id| config.issuers.get(id.0));
+        // Tokens of our own have the `sub` of their session.
+        let issuers = issuers.filter(|issuer| !issuer.keys.are_own());
         let issuers = issuers.map(|issuer| (issuer.name.as_str(), issuer.sub.value.as_str()));
         profiles.chain(issuers).map(|(name, sub)| (name.to_owned(), sub.to_owned())).collect::<Vec<_>>()
     };
@@ -85,7 +87,8 @@ fn one_name_for_two(config: &Config) -> Vec<String> {
     for route in config.routes.iter().filter(|route| route.access != Access::Open) {
         let names = names(route);
         for id in &route.issuers {
-            let Some(issuer) = config.issuers.get(id.0) else { continue };
+            let issuer = config.issuers.get(id.0).filter(|issuer| !issuer.keys.are_own());
+            let Some(issuer) = issuer else { continue };
             let same = names.iter().filter(|(name, sub)| *name != issuer.name && *sub == issuer.sub.value);
             for (other, sub) in same {
                 let pair = (issuer.name.clone(), other.clone());

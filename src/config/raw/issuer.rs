@@ -15,8 +15,8 @@ use crate::config::raw::value::{DurationText, OneOrMany, Placed, SecretRef};
 pub(crate) struct RawIssuer {
     /// The `iss` of its tokens, character for character. Required with keys but for `jwks = "own"`.
     pub(crate) issuer: Option<Placed<String>>,
-    /// Its keys: the URL of a JWKS, the path of a file with one, or `own` for the tokens that we sign ourselves. One of
-    /// `jwks`, `secret` and `introspection` is required.
+    /// Its keys: the URL of a JWKS, the path of a file with one, or `own` for the tokens that we sign ourselves, which
+    /// end with their session where there is `[state]`. One of `jwks`, `secret` and `introspection` is required.
     pub(crate) jwks: Option<Placed<String>>,
     /// The secret that it shares with us, as a reference, for an issuer that signs with HS256. Default: none.
     pub(crate) secret: Option<Placed<SecretRef>>,

@@ -1,14 +1,16 @@
-//! A token of ours that somebody shows, and whether its session lives.
+//! A token of ours that somebody shows, and what it stands for.
 
-use crate::clients::desk::Tools;
 use crate::clock::UnixMillis;
-use crate::config::TokenProfile;
+use crate::config::{Issuer, TokenProfile};
 use crate::format::jwk::JwkSet;
 use crate::format::jws::{Typ, Unverified};
-use crate::revocation::{Live, RevocationError};
-use crate::token::{Minter, Ring, Slots};
+use crate::session::Session;
+use crate::state::Endings;
+use crate::token::mint::Minter;
+use crate::token::ring::Ring;
 use http::HeaderValue;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 /// The `typ` of transaction tokens.
@@ -18,20 +20,22 @@ const TOKEN_BYTES_MAX: usize = 64 * 1024;
 
 /// Our keys as who verifies needs them, read again when they change.
 #[derive(Debug, Default)]
-pub(super) struct OwnKeys(RefCell<Option<(HeaderValue, JwkSet)>>);
+pub struct OwnKeys(RefCell<Option<(HeaderValue, JwkSet)>>);
 
 /// A token that we made, whose time has come and not gone.
 #[derive(Debug)]
-pub(super) struct OwnToken {
-    pub(super) claims: Map<String, Value>,
-    pub(super) profile: TokenProfile,
+pub struct OwnToken<'c> {
+    /// What it says.
+    pub claims: Cow<'c, Map<String, Value>>,
+    /// What kind it is.
+    pub profile: TokenProfile,
 }
 
-/// What is behind it.
-#[derive(Debug)]
-pub(super) enum Behind {
-    /// A session that lives.
-    Session(Box<Live<Slots>>),
+/// What a token of ours stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum StandsFor {
+    /// A session with this fingerprint, if it lives.
+    Session(String),
     /// A bearer of some issuer's, which ends with the token or before.
     Bearer,
     /// Nothing any more.
@@ -73,11 +77,11 @@ impl OwnKeys {
     }
 }
 
-impl OwnToken {
+impl<'c> OwnToken<'c> {
     /// Reads a token for one of these audiences; `None` if it is no such token, whatever is wrong with it.
-    pub(super) fn read(
+    pub fn read(
         keys: &OwnKeys,
-        tools: &Tools<'_>,
+        minter: &Minter,
         (token, issuer): (&[u8], &str),
         audience: &[String],
         now: UnixMillis,
@@ -85,12 +89,12 @@ impl OwnToken {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
-        let (claims, profile, of) = match tools.minter.opened(token) {
+        let (claims, profile, of) = match minter.opened(token) {
             Some(claims) => (claims, TokenProfile::Reference, None),
-            None => keys.claims(tools.minter, token)?,
+            None => keys.claims(minter, token)?,
         };
         let Ok(Value::Object(claims)) = serde_json::from_slice(&claims) else { return None };
-        let token = Self { claims, profile };
+        let token = Self { claims: Cow::Owned(claims), profile };
         let ours = token.text("iss") == Some(issuer);
         let ends = token.claims.get("exp").and_then(Value::as_u64)?;
         let for_them = token.audience().iter().any(|named| audience.iter().any(|known| known == named));
@@ -99,36 +103,46 @@ impl OwnToken {
         (ours && ends > now.as_secs() && for_them && in_its_right).then_some(token)
     }
 
-    /// What is behind it, asked at its store.
-    pub(super) async fn behind(&self, tools: &Tools<'_>, now: UnixMillis) -> Result<Behind, RevocationError> {
-        if self.text("jti").is_some_and(|jti| tools.revoker.endings().has_token(jti, now)) {
-            return Ok(Behind::Nothing);
+    /// One that verified already, as a bearer does.
+    pub fn proven(claims: &'c Map<String, Value>) -> Self {
+        let profile = if claims.contains_key("client_id") { TokenProfile::AtJwt } else { TokenProfile::Txn };
+        Self { claims: Cow::Borrowed(claims), profile }
+    }
+
+    /// What it stands for, as far as that can be said without asking: whoever takes it asks the rest.
+    pub fn stands_for(
+        &self,
+        minter: &Minter,
+        issuers: &[Issuer],
+        endings: Option<&Endings>,
+        now: UnixMillis,
+    ) -> StandsFor {
+        let has_ended = |jti| endings.is_some_and(|endings| endings.has_token(jti, now));
+        if self.text("jti").is_some_and(has_ended) {
+            return StandsFor::Nothing;
         }
-        let Some(client_id) = self.circumstance("client_id") else { return Ok(Behind::Nothing) };
-        if tools.issuers.iter().any(|issuer| issuer.name == client_id) {
-            return Ok(Behind::Bearer);
+        let Some(client_id) = self.circumstance("client_id") else { return StandsFor::Nothing };
+        if issuers.iter().any(|issuer| issuer.name == client_id) {
+            return StandsFor::Bearer;
         }
-        let veiled = || tools.minter.unveiled(self.text("jti")?);
-        let sid = self.circumstance("sid").map(str::to_owned).or_else(veiled);
-        let Some(sid) = sid else { return Ok(Behind::Nothing) };
-        let found = tools.revoker.find(tools.authenticator, &sid, now).await?;
-        Ok(match found.filter(|live| self.is_of(tools, live, client_id)) {
-            Some(live) => Behind::Session(Box::new(live)),
-            None => Behind::Nothing,
-        })
+        let veiled = || minter.unveiled(self.text("jti")?);
+        match self.circumstance("sid").map(str::to_owned).or_else(veiled) {
+            Some(sid) => StandsFor::Session(sid),
+            None => StandsFor::Nothing,
+        }
     }
 
     /// Whether a session is the one that it was made for: an id may have become another user's.
-    fn is_of(&self, tools: &Tools<'_>, live: &Live<Slots>, client_id: &str) -> bool {
-        let session = live.session.session();
+    pub fn is_of<T>(&self, minter: &Minter, session: &Session<T>) -> bool {
         let audience: Vec<String> = self.audience().into_iter().map(str::to_owned).collect();
         let sub = self.text("sub");
-        let known_as = || tools.minter.pairwise(&audience, &session.sub);
-        *session.client_id == *client_id
+        let known_as = || minter.pairwise(&audience, &session.sub);
+        self.circumstance("client_id") == Some(&*session.client_id)
             && (sub == Some(&session.sub) || (sub.is_some() && sub == known_as().as_deref()))
     }
 
-    pub(super) fn text(&self, claim: &str) -> Option<&str> {
+    /// A claim that is text.
+    pub fn text(&self, claim: &str) -> Option<&str> {
         self.claims.get(claim).and_then(Value::as_str)
     }
 
