@@ -1,5 +1,7 @@
 //! Names that only the gateway may say, and names that end at each hop.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName};
 
 /// Names reserved besides the fixed list: `server.reserved_headers` and the headers that tokens travel in.
@@ -14,7 +16,11 @@ impl Reserved {
     /// Compiles patterns; a final `*` matches any rest.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
         let mut reserved = Self::default();
-        RESERVED_BEGINNINGS.iter().for_each(|name| reserved.beginnings.add(name));
+        RESERVED_BEGINNINGS
+            .iter()
+            .chain(&HOP_BY_HOP)
+            .chain(&OURS_TO_WRITE)
+            .for_each(|name| reserved.beginnings.add(name));
         for pattern in patterns {
             match pattern.strip_suffix('*') {
                 Some(prefix) => reserved
@@ -31,11 +37,13 @@ impl Reserved {
     /// Whether a client may not set `name`: judged after folding everything that is not alphanumeric to `-`, since
     /// CGI-like servers cannot tell `X_User`, `X.User` and `X-User` apart.
     pub fn contains(&self, name: &HeaderName) -> bool {
+        self.folded(name).is_some_and(|folded| self.matches(&folded))
+    }
+
+    /// The name as a CGI-like server reads it; `None` for nearly all names, which begin like none that is of interest here.
+    fn folded<'n>(&self, name: &'n HeaderName) -> Option<Cow<'n, str>> {
         let raw = name.as_str();
-        if !self.beginnings.may_begin(raw.as_bytes()) {
-            return false;
-        }
-        if is_folded(raw.as_bytes()) { self.matches(raw) } else { self.matches(&fold(raw.as_bytes())) }
+        self.beginnings.may_begin(raw.as_bytes()).then(|| folded(raw))
     }
 
     fn matches(&self, folded: &str) -> bool {
@@ -94,6 +102,11 @@ fn is_folded(name: &[u8]) -> bool {
         previous = *byte;
     }
     previous != b'-'
+}
+
+/// A name that is in lower case, folded.
+fn folded(name: &str) -> Cow<'_, str> {
+    if is_folded(name.as_bytes()) { Cow::Borrowed(name) } else { Cow::Owned(fold(name.as_bytes())) }
 }
 
 /// Lower case; every run of other than alphanumerics one `-`; none at the ends.
@@ -167,27 +180,33 @@ fn is_certificate(name: &str) -> bool {
 }
 
 /// Fields of one hop (RFC 9110 §7.6.1), and those of an upgrade or expectation that is not ours to pass on.
-fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "http2-settings"
-            | "expect"
-    )
-}
+const HOP_BY_HOP: [&str; 8] =
+    ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "expect"];
+
+/// Fields that we write as we have read them. In another spelling they are nobody's but who wants them read twice.
+const OURS_TO_WRITE: [&str; 3] = ["content-length", "cookie", "host"];
 
 /// Fields that a Connection nomination cannot take away: without them the message has no meaning.
 const NEVER_NOMINATED: [&str; 4] = ["host", "content-length", "content-type", "content-encoding"];
 
-/// Fields that override the method, read by Rails, Express and others: with one an app sees another method than the one
-/// judged.
-pub(super) fn is_method_override(name: &str) -> bool {
-    matches!(name, "x-http-method-override" | "x-http-method" | "x-method-override")
+/// Whether a folded name overrides the method, as Rails, Express and others read it: with one an app sees another method than the
+/// one judged.
+fn is_method_override(folded: &str) -> bool {
+    matches!(folded, "x-http-method-override" | "x-http-method" | "x-method-override")
+}
+
+/// Why no rule may set or remove `name` although it is not reserved.
+pub(super) fn why_no_rule(name: &HeaderName) -> Option<&'static str> {
+    match &*folded(name.as_str()) {
+        folded if is_method_override(folded) => Some("would make another method of the one that was judged"),
+        folded if is_disguised(name, folded) => Some("would be read as a field of the message's frame"),
+        _ => None,
+    }
+}
+
+/// Whether `name` is not, and folds to, a field of one hop or one that is ours to write.
+fn is_disguised(name: &HeaderName, folded: &str) -> bool {
+    folded != name.as_str() && (HOP_BY_HOP.contains(&folded) || OURS_TO_WRITE.contains(&folded))
 }
 
 /// What a route lets through beyond the default.
@@ -204,10 +223,11 @@ pub(super) fn remove_foreign(headers: &mut HeaderMap, reserved: &Reserved, kept:
         headers.remove(nominated);
     }
     let goes = |name: &HeaderName| {
-        let text = name.as_str();
-        is_hop_by_hop(text)
-            || (!kept.method_overrides && is_method_override(text))
-            || (reserved.contains(name) && !(kept.authorization && *name == http::header::AUTHORIZATION))
+        let Some(folded) = reserved.folded(name) else { return false };
+        HOP_BY_HOP.contains(&&*folded)
+            || is_disguised(name, &folded)
+            || (!kept.method_overrides && is_method_override(&folded))
+            || (reserved.matches(&folded) && !(kept.authorization && *name == http::header::AUTHORIZATION))
     };
     let removed: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
     for name in removed {
@@ -325,6 +345,38 @@ mod tests {
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "host"]);
+    }
+
+    #[test]
+    fn a_name_that_a_server_could_read_as_of_the_frame_or_as_an_override_goes() {
+        let gone = [
+            "transfer_encoding",
+            "transfer.encoding",
+            "te_",
+            "connection_",
+            "keep_alive",
+            "http2_settings",
+            "content_length",
+            "host_",
+            "-cookie",
+            "x_http_method_override",
+            "x-http-method_override",
+            "x.method.override",
+            "x_http_method",
+        ];
+        let stay = ["content-length", "content_type", "cookie", "host", "x_method"];
+        let mut headers = HeaderMap::new();
+        for name in gone.iter().chain(&stay) {
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), "v".parse().unwrap());
+        }
+        let kept = Kept { authorization: false, method_overrides: false };
+        remove_foreign(&mut headers, &Reserved::new([]), kept);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, stay);
+        for name in gone {
+            assert!(why_no_rule(&HeaderName::from_bytes(name.as_bytes()).unwrap()).is_some(), "{name}");
+        }
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Headers that the configuration sets and removes.
 
 use crate::config::{self, ConfigError, HeaderChange, Located};
-use crate::request::header::{Reserved, fold, is_method_override};
+use crate::request::header::{Reserved, fold, why_no_rule};
 use http::{HeaderMap, HeaderName};
 
 /// Rules for one direction, compiled. They touch neither what only the gateway may say nor what frames a message: that is
@@ -76,8 +76,8 @@ pub fn refuse_reserved(
     rules.0.iter().filter_map(move |(Located { value: name, at }, _)| {
         let found = if reserved.contains(name) {
             format!("`{name}` is reserved: only the gateway says it")
-        } else if is_method_override(name.as_str()) {
-            format!("`{name}` would make another method of the one that was judged")
+        } else if let Some(reason) = why_no_rule(name) {
+            format!("`{name}` {reason}")
         } else {
             return None;
         };
