@@ -243,7 +243,7 @@ fn whoever_hangs_up_and_whatever_changes_nobody_gets_anothers_identity() {
     });
     let answered = answered.into_inner();
     println!("{requests} requests, {answered} answered in the right name and none in another's");
-    assert!(answered > requests as u64 / 4, "{answered} of {requests}: too few to show anything");
+    assert!(answered > requests as u64 / 20, "{answered} of {requests}: too few to show anything");
 }
 
 fn metric(gateway: &Gateway, start: &str) -> u64 {
