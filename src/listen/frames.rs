@@ -42,6 +42,16 @@ pub(crate) struct Frames {
     count: u64,
 }
 
+/// What some bytes are of.
+pub(crate) enum Part {
+    /// A frame's head; with its last byte, what it says.
+    Head(Option<Frame>),
+    /// The payload of HEADERS or CONTINUATION.
+    Block,
+    /// Another payload, or the preface.
+    Other,
+}
+
 /// What a frame's head says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -71,6 +81,15 @@ impl Frame {
     /// Whether it begins a head that is not the end of its message.
     pub(crate) const fn opens(self) -> bool {
         self.kind == HEADERS && self.flags & END_STREAM == 0
+    }
+
+    /// Of one that holds a piece of a header block: whether it is the first, its flags, and its length.
+    pub(crate) const fn of_block(self) -> Option<(bool, u8, u32)> {
+        match self.kind {
+            HEADERS => Some((true, self.flags, self.length)),
+            CONTINUATION => Some((false, self.flags, self.length)),
+            _ => None,
+        }
     }
 
     /// Its stream.
@@ -111,24 +130,35 @@ impl Frames {
     /// Follows the next bytes and tells of every frame that begins in them.
     pub(crate) fn follow(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Frame)) {
         while !bytes.is_empty() {
-            if self.left > 0 {
-                let part = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-                self.left -= u32::try_from(part).unwrap_or(self.left);
-                bytes = bytes.get(part..).unwrap_or_default();
-                continue;
+            let (count, part) = self.step(bytes);
+            if let Part::Head(Some(frame)) = part {
+                tell(frame);
             }
-            let wanted = HEAD_BYTES - self.have;
-            let part = bytes.get(..wanted.min(bytes.len())).unwrap_or_default();
-            for (to, from) in self.head.iter_mut().skip(self.have).zip(part) {
-                *to = *from;
-            }
-            self.have += part.len();
-            bytes = bytes.get(part.len()..).unwrap_or_default();
-            if self.have == HEAD_BYTES {
-                self.have = 0;
-                tell(self.begin());
-            }
+            bytes = bytes.get(count..).unwrap_or_default();
         }
+    }
+
+    /// How many of the next bytes are of one frame's head or payload.
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> (usize, Part) {
+        if self.left > 0 {
+            let part = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.left -= u32::try_from(part).unwrap_or(self.left);
+            return (
+                part,
+                if matches!(self.kind, HEADERS | CONTINUATION) { Part::Block } else { Part::Other },
+            );
+        }
+        let wanted = HEAD_BYTES - self.have;
+        let part = bytes.get(..wanted.min(bytes.len())).unwrap_or_default();
+        for (to, from) in self.head.iter_mut().skip(self.have).zip(part) {
+            *to = *from;
+        }
+        self.have += part.len();
+        if self.have < HEAD_BYTES {
+            return (part.len(), Part::Head(None));
+        }
+        self.have = 0;
+        (part.len(), Part::Head(Some(self.begin())))
     }
 
     fn begin(&mut self) -> Frame {

@@ -10,7 +10,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::listen::frames::{Budget, Frames};
+use crate::listen::blocks::Blocks;
+use crate::listen::frames::{Budget, Frame, Frames, Part};
 use crate::listen::tasks::Tasks;
 
 /// The head of a GOAWAY (RFC 9113 §6.8), and two codes for it (§7).
@@ -18,7 +19,7 @@ const GOAWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
 const PROTOCOL_ERROR: u32 = 1;
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 
-/// A client's stream whose frames are counted. `tenant` lives as long as the stream does.
+/// A client's stream whose frames are counted, and whose header blocks are looked at (`blocks`). `tenant` lives as long as the stream does.
 pub(crate) struct Metered<I, T> {
     io: I,
     /// Read before the protocol was known.
@@ -32,6 +33,7 @@ pub(crate) struct Metered<I, T> {
 /// What can be seen of the connection from outside of hyper. Belongs to the worker.
 pub(crate) struct Pulse {
     read: RefCell<Frames>,
+    blocks: RefCell<Blocks>,
     budget: RefCell<Budget>,
     /// Since when the rest of what is no body is awaited.
     unfinished_since: Cell<Option<Instant>>,
@@ -46,6 +48,7 @@ impl Pulse {
     pub(crate) fn new(since: Instant) -> Rc<Self> {
         Rc::new(Self {
             read: RefCell::new(Frames::from_client()),
+            blocks: RefCell::default(),
             budget: RefCell::new(Budget::new()),
             unfinished_since: Cell::new(Some(since)),
             stalled_since: Cell::new(None),
@@ -68,17 +71,33 @@ impl Pulse {
         self.condemned.set(Some(ENHANCE_YOUR_CALM));
     }
 
-    fn came(&self, bytes: &[u8]) {
-        let mut frames = self.read.borrow_mut();
-        frames.follow(bytes, |frame| {
-            if frame.begins_wrongly() {
-                self.condemned.set(Some(PROTOCOL_ERROR));
-            } else if frame.is_idle() && !self.budget.borrow_mut().spend() {
-                self.condemn();
+    fn came(&self, mut bytes: &mut [u8]) {
+        let (mut frames, mut blocks) = (self.read.borrow_mut(), self.blocks.borrow_mut());
+        while !bytes.is_empty() {
+            let (count, part) = frames.step(bytes);
+            let (these, rest) = bytes.split_at_mut(count);
+            match part {
+                Part::Head(Some(frame)) => {
+                    self.judge(frame);
+                    if let Some((first, flags, length)) = frame.of_block() {
+                        blocks.begin(first, flags, length);
+                    }
+                }
+                Part::Block => blocks.pass(these),
+                Part::Head(None) | Part::Other => {}
             }
-        });
+            bytes = rest;
+        }
         let since = frames.unfinished().then(|| self.unfinished_since.get().unwrap_or_else(Instant::now));
         self.unfinished_since.set(since);
+    }
+
+    fn judge(&self, frame: Frame) {
+        if frame.begins_wrongly() {
+            self.condemned.set(Some(PROTOCOL_ERROR));
+        } else if frame.is_idle() && !self.budget.borrow_mut().spend() {
+            self.condemn();
+        }
     }
 }
 
@@ -135,7 +154,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> AsyncRead for Metered<I, T> {
                 this.first = BytesMut::new();
             }
         }
-        this.pulse.came(into.filled().get(before..).unwrap_or_default());
+        this.pulse.came(into.filled_mut().get_mut(before..).unwrap_or_default());
         if let Some(code) = this.pulse.condemned.get() {
             this.say_goodbye(cx, code);
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));

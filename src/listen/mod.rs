@@ -37,6 +37,7 @@
 //! The folder is a *roof*: only this file names the children to the outside.
 
 mod bind;
+mod blocks;
 mod chunks;
 mod connections;
 mod frames;

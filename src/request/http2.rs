@@ -62,12 +62,13 @@ fn shake_hands(head: &mut Parts, protocol: &Protocol, id: RequestId) -> Result<(
     Ok(())
 }
 
-/// The bytes that a target may have in HTTP/1.1: those beyond ASCII, the delimiters `http::Uri` takes and the guard does not.
+/// The bytes that a target may have in HTTP/1.1: those beyond ASCII, the delimiters `http::Uri` takes and the guard does not. A `#`
+/// came as a `>` (`blocks` of `listen`).
 fn has_target_bytes(target: &PathAndQuery) -> bool {
     let bytes = target.as_str().as_bytes();
     // `http` reads a slash before a query that has none.
     let rooted = bytes.first() == Some(&b'/');
-    let visible = bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'<' | b'>'));
+    let visible = bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'<' | b'>'));
     rooted
         && visible
         && !target.path().contains('`')

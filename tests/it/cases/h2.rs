@@ -9,16 +9,11 @@ use crate::support::h2::{
 };
 use std::net::SocketAddr;
 
-/// `http` cuts a target at `#` before anything of ours sees it: what is judged and forwarded is the same, but it is not refused.
-const CUT_BY_HTTP: &str = "h2-pseudo-4";
-
 /// Every case that can be said in HTTP/2.
 pub(super) fn cases() -> Vec<Case> {
     let all = Case::all();
     let own = all.iter().filter(|case| matches!(case.proto.as_str(), "h2" | "url")).cloned();
-    let cases: Vec<Case> = own.chain(all.iter().filter_map(translated)).collect();
-    let cut = |case: &Case| case.id == CUT_BY_HTTP || case.text().contains('#');
-    cases.into_iter().filter(|case| !cut(case)).collect()
+    own.chain(all.iter().filter_map(translated)).collect()
 }
 
 /// Sends a case, and before it another request if it is to be the second; the answers to both.

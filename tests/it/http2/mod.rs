@@ -272,3 +272,48 @@ fn curl_and_http1_share_the_listener() {
     assert!(out.starts_with("GET /open/curl\n") && out.ends_with('2'), "{out}");
     assert_eq!(app.get("/open/one").status, 200);
 }
+
+/// Asks for each path on one connection, with the same text in a field, and says what came: the status and what the app saw.
+const NODE: &str = r#"
+const session = require("node:http2").connect(process.argv[1]);
+const ask = (path) => new Promise((done) => {
+  const stream = session.request({ ":path": path, "x-place": path });
+  let status, body = "";
+  stream.on("response", (headers) => (status = headers[":status"]));
+  stream.on("data", (part) => (body += part)).on("error", () => done([0, "", ""]));
+  stream.on("end", () => done([status, body.split("\n")[0], /^x-place: (.*)$/m.exec(body)?.[1] ?? ""]));
+});
+(async () => {
+  const answers = [];
+  for (const path of JSON.parse(process.argv[2])) answers.push(await ask(path));
+  console.log(JSON.stringify(answers));
+  session.close();
+})();
+"#;
+
+/// Node writes in Huffman's code and keeps fields in the table.
+#[test]
+fn a_fragment_is_refused_on_its_stream_and_a_number_sign_elsewhere_is_nobodys_business() {
+    let (upstream, app) = echoing("");
+    let paths = ["/open/a", "/open/a#b", "/open/a#b", "/open/c?d#e", "/open/f?g=%23", "/open/a", "#"];
+    let asked = serde_json::to_string(&paths).unwrap();
+    let address = format!("http://{}", app.gateway.public);
+    let out = Command::new("node").args(["-e", NODE, &address, &asked]).output().unwrap();
+    let answers: Vec<(u16, String, String)> =
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{out:?}"));
+    let told: Vec<_> = answers.iter().map(|(status, line, _)| (*status, line.as_str())).collect();
+    for at in [0, 5] {
+        assert_eq!(told[at], (200, "GET /open/a"), "{told:?}");
+    }
+    assert_eq!(told[4], (200, "GET /open/f?g=%23"), "{told:?}");
+    // Malformed (RFC 9113 §8.1.1): the stream is reset.
+    for at in [1, 2, 3, 6] {
+        assert_eq!(told[at], (0, ""), "{told:?}");
+    }
+    assert_eq!(upstream.requests().len(), 3);
+    let mut client = H2::connect(app.gateway.public);
+    let mut fields = request("GET", "/open/a");
+    fields.push(("x-place", "/open/a#b"));
+    client.send(headers(1, END_STREAM, &fields));
+    assert!(text(client.end_of(1)).contains("/open/a#b"));
+}
