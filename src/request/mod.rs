@@ -18,6 +18,7 @@ mod address;
 mod conn;
 mod cookie;
 mod error;
+mod forwarded;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod header;

@@ -1,8 +1,10 @@
 //! Which address, scheme and host a request came with, and whom we believe about it.
 
 use crate::request::address::push_address;
+use crate::request::forwarded::{self, address, scheme};
 use crate::request::{Conn, Host};
 use bytes::Bytes;
+use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -31,21 +33,23 @@ pub struct Origin {
 
 impl Origin {
     /// Reads the forwarding fields of a request that came over `conn`; those of a peer outside `trusted` are ignored.
+    ///
+    /// A proxy writes one kind of them and passes on the other as its client sent it. Nearly all write `X-Forwarded-*`, so with any of
+    /// those there `Forwarded` is not looked at: who could choose which kind counts could choose who they are.
     pub fn read(conn: &Conn, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let peer = conn.peer.ip().to_canonical();
         let plain =
             Self { client: peer, https: conn.tls, chain: Vec::new(), host: None, ignored_proto: false };
-        if conn.stranger || !trusted.iter().any(|net| net.contains(&peer)) {
+        if conn.stranger || !is_trusted(&peer, trusted) {
             return Self { ignored_proto: headers.contains_key(&X_FORWARDED_PROTO), ..plain };
         }
-        let chain = believed_chain(headers, trusted);
-        let https = match headers.get(&X_FORWARDED_PROTO).map(HeaderValue::as_bytes) {
-            Some(b"https") => true,
-            Some(b"http") => false,
-            _ => conn.tls,
+        let kind = [&X_FORWARDED_FOR, &X_FORWARDED_PROTO, &X_FORWARDED_HOST];
+        let told = match kind.into_iter().any(|name| headers.contains_key(name)) {
+            true => Told::by_x_forwarded(headers, trusted),
+            false => Told::by_forwarded(headers, trusted),
         };
-        let host = headers.get(&X_FORWARDED_HOST).filter(|value| Host::parse(value).is_ok()).cloned();
-        Self { client: chain.first().copied().unwrap_or(peer), https, chain, host, ignored_proto: false }
+        let client = told.chain.first().copied().unwrap_or(peer);
+        Self { client, https: told.https.unwrap_or(conn.tls), chain: told.chain, host: told.host, ..plain }
     }
 
     /// Sets our own X-Forwarded-For, -Proto and -Host, and Forwarded (RFC 7239). Both lists of hops are written into one
@@ -75,7 +79,7 @@ impl Origin {
         text.extend_from_slice(proto.as_bytes());
         let text = Bytes::from(text);
         insert(headers, &X_FORWARDED_FOR, text.slice(..hops_end));
-        insert(headers, &http::header::FORWARDED, text.slice(hops_end..));
+        insert(headers, &FORWARDED, text.slice(hops_end..));
         headers.insert(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(proto));
         headers.insert(X_FORWARDED_HOST.clone(), seen.clone());
     }
@@ -88,25 +92,69 @@ fn insert(headers: &mut HeaderMap, name: &HeaderName, value: Bytes) {
     }
 }
 
-/// The addresses to the right of, and including, the first untrusted one; leftmost first.
-fn believed_chain(headers: &HeaderMap, trusted: &[IpNet]) -> Vec<IpAddr> {
-    let claimed: Vec<&str> = headers
-        .get_all(&X_FORWARDED_FOR)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .collect();
-    let mut chain = Vec::new();
-    for hop in claimed.iter().rev().take(HOPS_MAX) {
-        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
-        let address = address.to_canonical();
-        chain.push(address);
-        if !trusted.iter().any(|net| net.contains(&address)) {
-            break;
+/// What trusted proxies say.
+#[derive(Default)]
+struct Told {
+    /// The addresses to the right of, and including, the first untrusted one; leftmost first.
+    chain: Vec<IpAddr>,
+    https: Option<bool>,
+    host: Option<HeaderValue>,
+}
+
+impl Told {
+    /// The scheme and the host are those that the nearest proxy names, the last: lists of them need not be as long as that of the
+    /// addresses, and what stands before may be the client's own.
+    fn by_x_forwarded(headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
+        let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+        let addresses = hops.map(|hop| str::from_utf8(hop).ok().and_then(|hop| address(hop.trim())));
+        let mut told = Self::default();
+        for hop in addresses.take(HOPS_MAX) {
+            if !told.goes_on(hop, trusted) {
+                break;
+            }
         }
+        told.chain.reverse();
+        told.https = last(headers, &X_FORWARDED_PROTO).and_then(scheme);
+        told.host = last(headers, &X_FORWARDED_HOST).and_then(valid_host);
+        told
     }
-    chain.reverse();
-    chain
+
+    /// The scheme and the host are those of the hop farthest from us that a trusted proxy speaks of and names them for.
+    fn by_forwarded(headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        let lines = headers.get_all(FORWARDED).iter().rev();
+        let elements = lines.map_while(forwarded::parse).flat_map(|line| line.into_iter().rev());
+        let mut told = Self::default();
+        for element in elements.take(HOPS_MAX) {
+            told.https = element.https.or(told.https);
+            told.host = element.host.as_deref().and_then(valid_host).or(told.host);
+            if !told.goes_on(element.address, trusted) {
+                break;
+            }
+        }
+        told.chain.reverse();
+        told
+    }
+
+    /// Takes one hop more, and says whether what stands before it is believed too.
+    fn goes_on(&mut self, hop: Option<IpAddr>, trusted: &[IpNet]) -> bool {
+        self.chain.extend(hop);
+        hop.is_some_and(|hop| is_trusted(&hop, trusted))
+    }
+}
+
+/// The last member of a list that may go over several lines.
+fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let line = headers.get_all(name).iter().next_back()?.as_bytes();
+    line.rsplit(|byte| *byte == b',').next().map(<[u8]>::trim_ascii)
+}
+
+fn valid_host(host: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(host).ok().filter(|value| Host::parse(value).is_ok())
+}
+
+fn is_trusted(address: &IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(address))
 }
 
 #[cfg(test)]
@@ -145,6 +193,97 @@ mod tests {
         let (origin, _) =
             read("10.0.0.1", &["10.0.0.0/8"], &[("x-forwarded-for", "192.0.2.7, unknown, 10.2.2.2")]);
         assert_eq!(origin.client.to_string(), "10.2.2.2");
+    }
+
+    const PROXIES: &[&str] = &["10.0.0.0/8"];
+
+    /// The client, whether it spoke TLS, and the host, as a proxy in 10.0.0.0/8 tells of them.
+    fn told(fields: &[(&'static str, &'static str)]) -> (String, bool, Option<String>) {
+        let (origin, _) = read("10.0.0.1", PROXIES, fields);
+        let host = origin.host.map(|host| host.to_str().unwrap().to_owned());
+        (origin.client.to_string(), origin.https, host)
+    }
+
+    #[test]
+    fn forwarded_is_walked_like_the_other_chain() {
+        for (lines, client) in [
+            (&["for=127.0.0.1, for=192.0.2.7", "for=\"10.1.1.1:4711\""][..], "192.0.2.7"),
+            (&["for=\"[2001:db8::1]:4711\""], "2001:db8::1"),
+            (&["for=192.0.2.7, for=unknown, for=10.2.2.2"], "10.2.2.2"),
+            (&["for=192.0.2.7, for=_hidden"], "10.0.0.1"),
+            (&["for=192.0.2.7, proto=http"], "10.0.0.1"),
+            (&["for=\"192.0.2.7", "for=10.2.2.2"], "10.2.2.2"),
+            (&["for=192.0.2.7", "for=10.2.2.2;"], "192.0.2.7"),
+            (&["for=\"_, for=192.0.2.7"], "10.0.0.1"),
+            (&[""], "10.0.0.1"),
+        ] {
+            let fields: Vec<_> = lines.iter().map(|line| ("forwarded", *line)).collect();
+            assert_eq!(told(&fields).0, client, "{lines:?}");
+        }
+        let (origin, _) = read("192.0.2.7", PROXIES, &[("forwarded", "for=127.0.0.1;proto=https")]);
+        assert_eq!((origin.client.to_string().as_str(), origin.https), ("192.0.2.7", false));
+    }
+
+    #[test]
+    fn forwarded_tells_scheme_and_host_of_the_farthest_hop_that_is_believed() {
+        for (line, https, host) in [
+            ("for=192.0.2.7;proto=https;host=\"a.test:8443\"", true, Some("a.test:8443")),
+            (
+                "for=192.0.2.7;proto=https;host=a.test, for=10.1.1.1;proto=http;host=b.test",
+                true,
+                Some("a.test"),
+            ),
+            ("for=_hidden;proto=https, for=10.1.1.1;proto=http;host=b.test", true, Some("b.test")),
+            ("for=127.0.0.1;proto=https;host=evil.test, for=192.0.2.7", false, None),
+            ("for=192.0.2.7;proto=gopher;host=\"a b\"", false, None),
+        ] {
+            let (_, is_https, named) = told(&[("forwarded", line)]);
+            assert_eq!((is_https, named.as_deref()), (https, host), "{line}");
+        }
+    }
+
+    #[test]
+    fn beside_the_other_kind_forwarded_is_what_a_client_wrote() {
+        let forged = ("forwarded", "for=127.0.0.1;proto=https;host=evil.test");
+        assert_eq!(told(&[forged, ("x-forwarded-for", "192.0.2.7")]), ("192.0.2.7".to_owned(), false, None));
+        assert_eq!(told(&[forged, ("x-forwarded-proto", "http")]), ("10.0.0.1".to_owned(), false, None));
+        assert_eq!(told(&[forged, ("x-forwarded-host", "a.test")]).2.as_deref(), Some("a.test"));
+    }
+
+    #[test]
+    fn of_several_schemes_and_hosts_the_nearest_proxys_counts() {
+        let scheme = |fields: &[&'static str]| {
+            let fields: Vec<_> = fields.iter().map(|value| ("x-forwarded-proto", *value)).collect();
+            told(&fields).1
+        };
+        assert!(!scheme(&["https", "http"]), "the first line may be the client's own");
+        assert!(scheme(&["http", "https"]));
+        assert!(!scheme(&["https, http"]));
+        assert!(scheme(&["http , HTTPS "]));
+        assert!(!scheme(&["https,"]));
+        let hosts = [("x-forwarded-host", "evil.test"), ("x-forwarded-host", "evil.test, a.test")];
+        assert_eq!(told(&hosts).2.as_deref(), Some("a.test"));
+    }
+
+    #[test]
+    fn a_port_does_not_end_the_chain() {
+        for (line, client) in [
+            ("192.0.2.7:5555", "192.0.2.7"),
+            ("[2001:db8::1]:5555, 10.1.1.1:9", "2001:db8::1"),
+            ("192.0.2.7, 10.1.1.1:99999", "10.0.0.1"),
+        ] {
+            assert_eq!(told(&[("x-forwarded-for", line)]).0, client, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_ends_the_chain() {
+        let conn = Conn::new("10.0.0.1:9".parse().unwrap(), "127.0.0.1:80".parse().unwrap(), false);
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+        headers.append("x-forwarded-for", HeaderValue::from_bytes(b"\xff").unwrap());
+        let origin = Origin::read(&conn, &headers, &["10.0.0.0/8".parse().unwrap()]);
+        assert_eq!(origin.client.to_string(), "10.0.0.1");
     }
 
     #[test]

@@ -50,6 +50,20 @@ fn a_trusted_proxy_is_believed_about_the_client_but_not_about_the_host() {
 }
 
 #[test]
+fn a_trusted_proxy_that_writes_forwarded_is_believed_as_one_that_writes_x_forwarded() {
+    let upstream = Upstream::echoing();
+    let world = world(&upstream, "trusted_proxies = [\"127.0.0.0/8\"]");
+    let field = "for=6.6.6.6, for=\"[2001:db8::7]:4711\";proto=https;host=shop.test";
+    let seen = world.ask(&Ask::get("/x").header("Forwarded", field));
+    assert_eq!(seen.echoed("x-forwarded-for").as_deref(), Some("2001:db8::7, 127.0.0.1"));
+    assert_eq!(seen.echoed("x-forwarded-proto").as_deref(), Some("https"));
+    assert_eq!(seen.echoed("x-forwarded-host").as_deref(), Some("shop.test"));
+    let ours = "for=\"[2001:db8::7]\", for=127.0.0.1;host=\"shop.test\";proto=https";
+    assert_eq!(seen.echoed("forwarded").as_deref(), Some(ours));
+    assert_eq!(world.gateway.line(|line| line["path"] == "/x")["client"], "2001:db8::7");
+}
+
+#[test]
 fn names_that_the_configuration_reserves_are_removed_in_every_spelling() {
     let upstream = Upstream::echoing();
     let world = world(&upstream, "reserved_headers = [\"x-tenant\", \"x-shop-*\"]");

@@ -17,8 +17,9 @@ pub(crate) struct RawServer {
     /// shares its machine.
     #[schemars(extend("default" = 0))]
     pub(crate) workers: Option<Placed<u32>>,
-    /// Networks whose `Forwarded` and `X-Forwarded-*` are believed, as `10.0.0.0/8`. Default: none; name the load
-    /// balancer in front of the gateway, and nothing wider.
+    /// Networks whose `Forwarded` and `X-Forwarded-*` are believed, as `10.0.0.0/8`. `Forwarded` only counts where none
+    /// of the others is there: a proxy that writes it must remove a client's own `X-Forwarded-*`. Default: none; name
+    /// the load balancer in front of the gateway, and nothing wider.
     #[schemars(extend("default" = []))]
     pub(crate) trusted_proxies: Option<Vec<Placed<String>>>,
     /// Whether every connection begins with a PROXY protocol header, version 1 or 2, that says who the client is. It is
