@@ -55,7 +55,7 @@ pub(super) fn transit(shared: &Shared, route: &Route) -> Option<Step> {
 }
 
 pub(super) fn route(shared: &Shared, inbound: &Inbound<()>, method: &Method, found: &Found<'_>) -> Step {
-    let (sent, lax) = shared.routes().fitting(inbound.host().name(), inbound.path());
+    let (sent, lax) = shared.routes().fitting(inbound.host().name(), inbound.path(), method);
     let patterns = |routes: &[&Route]| {
         list(&routes.iter().map(|route| format!("`{}`", pattern(route))).collect::<Vec<_>>())
     };
@@ -200,7 +200,8 @@ pub(super) fn csrf(shared: &Shared, route: &Route, inbound: &Inbound<()>, ambien
     }
     let fields: Vec<String> = ["sec-fetch-site", "origin"]
         .into_iter()
-        .filter_map(|name| Some(format!("{name}: {}", text(inbound.headers().get(name)?.as_bytes()))))
+        .flat_map(|name| inbound.headers().get_all(name).into_iter().map(move |value| (name, value)))
+        .map(|(name, value)| format!("{name}: {}", text(value.as_bytes())))
         .collect();
     let from =
         if fields.is_empty() { "neither Sec-Fetch-Site nor Origin".to_owned() } else { fields.join(", ") };

@@ -89,10 +89,16 @@ impl Route {
         }
     }
 
-    /// Whether `self` lets fewer pass than `other`, or others.
+    /// Whether `self` lets fewer pass than `other`, or others. A shadow lets everybody pass; so does a rollout those who are not moved,
+    /// which says nothing against a route with a rollout of its own.
     fn is_stricter_than(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.rules.access, other.rules.access);
-        let takes_more = self.rules.client_certificate && !other.rules.client_certificate;
+        if self.rules.shadow {
+            return false;
+        }
+        let lapses = other.rules.shadow || (other.rules.rollout.is_some() && self.rules.rollout.is_none());
+        let mine = self.rules.access;
+        let theirs = if lapses { Access::Open } else { other.rules.access };
+        let takes_more = self.rules.client_certificate && (lapses || !other.rules.client_certificate);
         takes_more
             || mine > theirs
             || (mine == theirs && !self.rules.require.is_empty() && !self.same_conditions(other))

@@ -112,7 +112,8 @@ impl RouteTable {
 
     /// The route of a request. `method` is the one a preflight asks for.
     pub fn find(&self, host: &str, path: &Path, method: &Method) -> Found<'_> {
-        let Some(node) = self.tables(host).find_map(|table| table.raw.find(path.as_str())) else {
+        let takes = |node: &[RouteId]| self.counts_for(node, method);
+        let Some(node) = self.tables(host).find_map(|table| table.raw.find(path.as_str(), &takes)) else {
             return Found::Nothing;
         };
         let Some(route) = self.by_method(node, method) else { return Found::OtherMethods(self.allow(node)) };
@@ -128,8 +129,10 @@ impl RouteTable {
     /// under its own name.
     pub fn is_guarded_more(&self, host: &str, path: &Path, method: &Method, taken: &Route) -> bool {
         let folded = path.folded().unwrap_or_else(|| path.as_str());
-        let nodes =
-            self.tables(host).flat_map(|table| [table.raw.find(path.as_str()), table.folded.find(folded)]);
+        let takes = |node: &[RouteId]| self.counts_for(node, method);
+        let nodes = self
+            .tables(host)
+            .flat_map(|table| [table.raw.find(path.as_str(), &takes), table.folded.find(folded, &takes)]);
         nodes.flatten().flatten().filter_map(|id| self.route(*id)).any(|other| {
             other.rules.upstream == taken.rules.upstream
                 && other.rules.rewrite.is_none()
@@ -138,12 +141,13 @@ impl RouteTable {
         })
     }
 
-    /// The routes whose pattern fits, whatever the method: of the bytes as sent, and in the lax reading. For `explain`.
-    pub fn fitting(&self, host: &str, path: &Path) -> (Vec<&Route>, Vec<&Route>) {
+    /// The routes whose pattern fits, also those for other methods: of the bytes as sent, and in the lax reading. For `explain`.
+    pub fn fitting(&self, host: &str, path: &Path, method: &Method) -> (Vec<&Route>, Vec<&Route>) {
+        let takes = |node: &[RouteId]| self.counts_for(node, method);
         let routes = |node: &[RouteId]| node.iter().filter_map(|id| self.route(*id)).collect();
         let folded = path.folded().unwrap_or_else(|| path.as_str());
-        let sent = self.tables(host).find_map(|table| table.raw.find(path.as_str()));
-        let lax = self.tables(host).find_map(|table| table.folded.find(folded));
+        let sent = self.tables(host).find_map(|table| table.raw.find(path.as_str(), &takes));
+        let lax = self.tables(host).find_map(|table| table.folded.find(folded, &takes));
         (sent.map(routes).unwrap_or_default(), lax.map(routes).unwrap_or_default())
     }
 
@@ -151,7 +155,8 @@ impl RouteTable {
     /// rules, or none for this method.
     fn lax_reading_is_stricter(&self, host: &str, path: &Path, method: &Method, route: &Route) -> bool {
         let folded = path.folded().unwrap_or_else(|| path.as_str());
-        self.tables(host).filter_map(|table| table.folded.find(folded)).any(|node| {
+        let takes = |node: &[RouteId]| self.counts_for(node, method);
+        self.tables(host).filter_map(|table| table.folded.find(folded, &takes)).any(|node| {
             let mut takers = node
                 .iter()
                 .filter_map(|id| self.route(*id))
@@ -169,6 +174,13 @@ impl RouteTable {
         let wildcard =
             self.wildcard.iter().filter(move |(suffix, _)| is_below(host, suffix)).map(|(_, table)| table);
         self.exact.get(host).into_iter().chain(wildcard).chain([&self.any])
+    }
+
+    /// Whether a path that these routes share is theirs for this method. Routes in shadow take what they name and leave the rest as it
+    /// was without them: nothing is blocked for their sake.
+    fn counts_for(&self, node: &[RouteId], method: &Method) -> bool {
+        let mut routes = node.iter().filter_map(|id| self.route(*id));
+        routes.any(|route| !route.rules.shadow || matches_method(&route.rules, method))
     }
 
     fn route(&self, id: RouteId) -> Option<&Route> {

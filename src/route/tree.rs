@@ -29,25 +29,28 @@ impl PathTree {
         routes.push(route);
     }
 
-    /// The routes of the most specific pattern that matches `path`, which starts with a slash.
-    pub(super) fn find(&self, path: &str) -> Option<&[RouteId]> {
+    /// The routes of the most specific pattern that matches `path`, which starts with a slash, and that `takes` takes.
+    pub(super) fn find(&self, path: &str, takes: &impl Fn(&[RouteId]) -> bool) -> Option<&[RouteId]> {
         let path = path.strip_prefix('/').unwrap_or(path);
-        self.descend((!path.is_empty()).then_some(path))
+        self.descend((!path.is_empty()).then_some(path), takes)
     }
 
     /// `rest` is what is left of the path; `None` at its end, the empty text behind a trailing slash.
-    fn descend(&self, rest: Option<&str>) -> Option<&[RouteId]> {
+    fn descend(&self, rest: Option<&str>, takes: &impl Fn(&[RouteId]) -> bool) -> Option<&[RouteId]> {
+        let taken = |routes| non_empty(routes).filter(|routes| takes(routes));
         let Some(rest) = rest else {
-            return non_empty(&self.here).or_else(|| non_empty(&self.below));
+            return taken(&self.here).or_else(|| taken(&self.below));
         };
         let (segment, deeper) = match rest.split_once('/') {
             Some((segment, deeper)) => (segment, Some(deeper)),
             None => (rest, None),
         };
-        let literal = self.literals.get(segment).and_then(|node| node.descend(deeper));
-        let parameter =
-            || self.parameter.as_ref().filter(|_| !segment.is_empty()).and_then(|node| node.descend(deeper));
-        literal.or_else(parameter).or_else(|| non_empty(&self.below))
+        let literal = self.literals.get(segment).and_then(|node| node.descend(deeper, takes));
+        let parameter = || {
+            let node = self.parameter.as_ref().filter(|_| !segment.is_empty())?;
+            node.descend(deeper, takes)
+        };
+        literal.or_else(parameter).or_else(|| taken(&self.below))
     }
 }
 

@@ -120,6 +120,61 @@ fn a_method_that_fails_never_falls_to_a_less_specific_route() {
     assert_eq!(found(&table, "x", "/api/", Method::DELETE), "404", "a lax app would serve /api");
 }
 
+fn shadow(path: &str, methods: &[Method]) -> crate::config::Route {
+    crate::config::Route { shadow: true, ..route(&[], path, methods, Access::Required) }
+}
+
+#[test]
+fn a_shadow_takes_nothing_from_the_route_that_was_there_before() {
+    let open = || route(&[], "/*", &[], Access::Open);
+    let table = table(vec![open(), shadow("/sh/*", &[]), shadow("/shm", &[Method::GET])]);
+    for (method, path, expected) in [
+        (Method::GET, "/sh/1", "/sh/*"),
+        (Method::GET, "/SH/1", "/*"),
+        (Method::GET, "/%73h/1", "/*"),
+        (Method::HEAD, "/shm", "/shm"),
+        (Method::POST, "/shm", "/*"),
+        (Method::POST, "/SHM/", "/*"),
+    ] {
+        assert_eq!(found(&table, "x", path, method.clone()), expected, "{method} {path}");
+    }
+    let exception = crate::config::Route { allow_in_path: vec![PathException::Slash], ..open() };
+    assert!(RouteTable::build(vec![exception, shadow("/sh", &[])]).is_ok());
+}
+
+#[test]
+fn a_method_that_no_route_but_a_shadow_is_for_is_as_without_it() {
+    let table = table(vec![
+        shadow("/a", &[Method::GET]),
+        route(&[], "/a", &[Method::PUT], Access::Open),
+        shadow("/b", &[Method::GET]),
+    ]);
+    assert_eq!(found(&table, "x", "/a", Method::POST), "405 GET, HEAD, PUT");
+    assert_eq!(found(&table, "x", "/b", Method::POST), "404");
+}
+
+#[test]
+fn a_lax_spelling_of_an_enforced_path_does_not_fall_to_rules_that_are_not_enforced() {
+    let rolling = |path: &str| {
+        let rollout = crate::config::Rollout {
+            share: crate::config::Share::of_parts(1),
+            steps: vec![],
+            every: std::time::Duration::from_secs(1),
+            rest: UpstreamId(1),
+            margin: crate::config::Share::of_parts(500),
+            minimum: 10,
+        };
+        crate::config::Route { rollout: Some(rollout), ..route(&[], path, &[], Access::Required) }
+    };
+    for lax in [shadow("/*", &[]), rolling("/*")] {
+        let table = table(vec![lax, route(&[], "/admin/*", &[], Access::Required), rolling("/own/*")]);
+        assert_eq!(found(&table, "x", "/ADMIN/1", Method::GET), "404");
+        assert_eq!(found(&table, "x", "/other", Method::GET), "/*");
+    }
+    let table = table(vec![rolling("/*"), rolling("/own/*")]);
+    assert_eq!(found(&table, "x", "/OWN/1", Method::GET), "/*");
+}
+
 #[test]
 fn hosts_go_exact_then_wildcard_then_any() {
     let table = table(vec![
