@@ -2,11 +2,12 @@
 //!
 //! Fetch-Metadata says whose page a request comes from; browsers set it and pages cannot. Where it is missing (plain
 //! HTTP hosts, old browsers) the Origin header is compared with Host. Neither: no browser, hence no ambient cookie to
-//! abuse. WebSocket handshakes are GETs that need no preflight (RFC 6455 §10.2), so their Origin is always compared.
+//! abuse. WebSocket handshakes are GETs that need no preflight (RFC 6455 §10.2) and browsers never leave out their Origin, so that is
+//! what decides there; without one, Fetch-Metadata does.
 
 use crate::request::{Host, Inbound, is_safe};
 use http::header::ORIGIN;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -38,26 +39,39 @@ impl TrustedOrigins {
             return Ok(());
         }
         let headers = inbound.headers();
-        let origin = headers.get(ORIGIN);
-        let site = headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes);
-        self.judge_fields(site.filter(|_| !inbound.is_upgrade()), origin, inbound.host())
+        let origin = only(headers, &ORIGIN)?;
+        let site = only(headers, &SEC_FETCH_SITE)?.map(HeaderValue::as_bytes);
+        let passes = match inbound.is_upgrade() {
+            true => self.passes_as_handshake(site, origin, inbound.host()),
+            false => self.passes(site, origin, inbound.host()),
+        };
+        if passes { Ok(()) } else { Err(CrossSite) }
     }
 
-    fn judge_fields(
-        &self,
-        site: Option<&[u8]>,
-        origin: Option<&HeaderValue>,
-        host: &Host,
-    ) -> Result<(), CrossSite> {
+    fn passes(&self, site: Option<&[u8]>, origin: Option<&HeaderValue>, host: &Host) -> bool {
         let trusted = origin.is_some_and(|origin| self.contains(origin));
-        let passes = match (site, origin) {
+        match (site, origin) {
             (Some(b"same-origin" | b"none"), _) => true,
             (Some(_), _) => trusted,
             (None, None) => true,
             (None, Some(origin)) => trusted || is_own(origin, host),
-        };
-        if passes { Ok(()) } else { Err(CrossSite) }
+        }
     }
+
+    fn passes_as_handshake(&self, site: Option<&[u8]>, origin: Option<&HeaderValue>, host: &Host) -> bool {
+        match origin {
+            Some(_) => self.passes(None, origin, host),
+            None => self.passes(site, None, host),
+        }
+    }
+}
+
+/// The value of a field that browsers send once, if it came. Two are no browser's: somebody between put one beside the page's own, and
+/// we cannot tell which.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, CrossSite> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() { Err(CrossSite) } else { Ok(value) }
 }
 
 /// Whether an Origin names the host that the request is for. The scheme is not compared: behind a proxy that ends TLS we
@@ -81,7 +95,32 @@ mod tests {
         let trusted = TrustedOrigins::new(vec!["https://www.shop.test".to_owned()]);
         let origin = origin.map(HeaderValue::from_static);
         let host = Host::parse(&HeaderValue::from_static(host)).unwrap();
-        trusted.judge_fields(site.map(str::as_bytes), origin.as_ref(), &host).is_ok()
+        trusted.passes(site.map(str::as_bytes), origin.as_ref(), &host)
+    }
+
+    fn judge_handshake(site: Option<&str>, origin: Option<&'static str>) -> bool {
+        let (origin, host) = (origin.map(HeaderValue::from_static), HeaderValue::from_static("shop.test"));
+        let host = Host::parse(&host).unwrap();
+        TrustedOrigins::default().passes_as_handshake(site.map(str::as_bytes), origin.as_ref(), &host)
+    }
+
+    #[test]
+    fn a_handshake_without_an_origin_is_judged_by_fetch_metadata() {
+        for (site, passes) in [
+            (Some("cross-site"), false),
+            (Some("same-site"), false),
+            (Some("same-origin, cross-site"), false),
+            (Some("same-origin"), true),
+            (Some("none"), true),
+            (None, true),
+        ] {
+            assert_eq!(judge_handshake(site, None), passes, "{site:?}");
+        }
+        assert!(
+            !judge_handshake(Some("same-origin"), Some("https://evil.test")),
+            "no page says that of itself"
+        );
+        assert!(judge_handshake(Some("same-origin"), Some("https://shop.test")));
     }
 
     #[test]

@@ -72,6 +72,12 @@ fn a_page_of_another_site_cannot_open_one() {
     }
     let lying = with_session().header("Origin", "https://evil.test").header("Sec-Fetch-Site", "same-origin");
     assert_eq!(world.ask(&lying).status, 403);
+    let two = with_session().header("Origin", "https://gw.test").header("Origin", "https://evil.test");
+    assert_eq!(world.ask(&two).refusal(), Some("cross-site"));
+    for site in ["cross-site", "same-site"] {
+        let silent = with_session().header("Sec-Fetch-Site", site);
+        assert_eq!(world.ask(&silent).refusal(), Some("cross-site"), "{site} without an Origin");
+    }
     assert!(upstream.requests().is_empty());
     for origin in ["https://gw.test", "https://www.gw.test"] {
         assert_eq!(world.ask(&with_session().header("Origin", origin)).status, 101, "{origin}");
