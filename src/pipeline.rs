@@ -275,7 +275,7 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let Way { route, passage, .. } = way;
-        record.forwarded = true;
+        record.forwarded = Some(passage.upstream);
         let cookies = inbound.take_cookies();
         let (is_safe, https) = (inbound.method().is_safe(), inbound.origin().https);
         let touched = self.keep_alive(passage, caller);

@@ -28,7 +28,7 @@ mod sides;
 
 pub use answer::{Agreement, Answer, Would, serves};
 pub use comparisons::{Comparisons, Example};
-pub use report::{Compared, Moving, Report, RouteReport, UpstreamReport};
+pub use report::{Compared, CookiesAt, Moving, Report, RouteReport, UpstreamReport};
 pub use rollout::{Outcome, Rollout};
 pub use routes::{Migration, RouteMigration};
 

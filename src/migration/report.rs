@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::clock::UnixMillis;
 use crate::migration::comparisons::{Comparisons, Example};
 use crate::migration::rollout::Rollout;
 
@@ -56,14 +57,26 @@ pub struct RouteReport {
     pub refused: u64,
     /// The service's 401s to our tokens.
     pub disagreements: u64,
-    /// When the last request went out with a session cookie and no token, RFC 3339.
-    pub last_cookie: Option<String>,
+    /// Which upstreams got requests with a session cookie and no token: of a rollout, not its own alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cookies: Vec<CookiesAt>,
     /// Whom it counts for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Moving>,
     /// What was compared with the app's own answers, the worst first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<Compared>,
+}
+
+/// Requests with a session cookie and no token that one upstream got from one route.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CookiesAt {
+    /// The upstream.
+    pub upstream: String,
+    /// How many.
+    pub count: u64,
+    /// When the last one, RFC 3339.
+    pub last: String,
 }
 
 /// A rollout, as it is.
@@ -109,6 +122,13 @@ impl Compared {
     }
 }
 
+impl CookiesAt {
+    /// These, as counted.
+    pub fn of((upstream, count, last): (&str, u64, UnixMillis)) -> Self {
+        Self { upstream: upstream.to_owned(), count, last: last.rfc3339() }
+    }
+}
+
 impl Moving {
     /// This rollout now; `rest` is the name of its other upstream.
     pub fn of(rollout: &Rollout, rest: &str) -> Self {
@@ -123,30 +143,40 @@ impl Moving {
     }
 }
 
-impl UpstreamReport {
-    /// What these routes, all of them to this upstream, amount to. `fetched`: whether anybody has fetched the key set.
-    pub fn of(upstream: &str, routes: &[&RouteReport], fetched: bool) -> Self {
-        let sum = |count: fn(&RouteReport) -> u64| routes.iter().map(|route| count(route)).sum::<u64>();
-        let (with_token, with_cookie) = (sum(|route| route.with_token), sum(|route| route.with_cookie));
-        let disagreements = sum(|route| route.disagreements);
-        let both = with_token + with_cookie;
-        let mut because = Vec::new();
-        for route in routes {
-            match (&route.last_cookie, route.state) {
-                (Some(last), "open" | "shadow" | "rollout") => because.push(format!(
-                    "`{}` is {}, and a session cookie went there without a token, last at {last}",
-                    route.route, route.state
-                )),
-                (Some(last), _) => because.push(format!(
-                    "a session cookie went to `{}` without a token, last at {last}",
-                    route.route
-                )),
-                (None, "shadow" | "rollout") => {
-                    because.push(format!("`{}` is still in its {}", route.route, route.state));
-                }
-                (None, _) => {}
+impl RouteReport {
+    fn cookies_at(&self, upstream: &str) -> Option<&CookiesAt> {
+        self.cookies.iter().find(|at| at.upstream == upstream)
+    }
+
+    /// What of this route stands against taking the cookie away from an upstream.
+    fn against(&self, upstream: &str) -> Option<String> {
+        let (route, state) = (&self.route, self.state);
+        let is_rest = self.rollout.as_ref().is_some_and(|rollout| rollout.rest == upstream);
+        match (self.cookies_at(upstream).map(|at| &at.last), state) {
+            (Some(last), "open" | "shadow" | "rollout") => Some(format!(
+                "`{route}` is {state}, and a session cookie went there without a token, last at {last}"
+            )),
+            (Some(last), _) => {
+                Some(format!("a session cookie went to `{route}` without a token, last at {last}"))
             }
+            (None, "shadow" | "rollout") if self.upstream == upstream || is_rest => {
+                Some(format!("`{route}` is still in its {state}"))
+            }
+            (None, _) => None,
         }
+    }
+}
+
+impl UpstreamReport {
+    /// What these routes amount to for this upstream: its own, and those whose rollout leaves it users. `fetched`: whether anybody has
+    /// fetched the key set.
+    pub fn of(upstream: &str, routes: &[RouteReport], fetched: bool) -> Self {
+        let own = || routes.iter().filter(|route| route.upstream == upstream);
+        let with_token = own().map(|route| route.with_token).sum::<u64>();
+        let with_cookie = routes.iter().filter_map(|route| Some(route.cookies_at(upstream)?.count)).sum();
+        let disagreements = own().map(|route| route.disagreements).sum();
+        let both = with_token + with_cookie;
+        let mut because: Vec<String> = routes.iter().filter_map(|route| route.against(upstream)).collect();
         if with_token == 0 {
             because.push("no request has gone there with a token yet".to_owned());
         }
@@ -175,41 +205,66 @@ impl UpstreamReport {
 mod tests {
     use super::*;
 
-    fn route(state: &'static str, with_token: u64, last_cookie: Option<&str>) -> RouteReport {
+    fn route(state: &'static str, with_token: u64, cookies: &[&str]) -> RouteReport {
+        let cookies = cookies.iter().map(|at| CookiesAt::of((at, 1, UnixMillis::new(1_800_000_000_000))));
         RouteReport {
             route: "/x".into(),
             upstream: "orders".into(),
             state,
             with_token,
-            with_cookie: u64::from(last_cookie.is_some()),
+            with_cookie: cookies.len() as u64,
             with_neither: 0,
             refused: 0,
             disagreements: 0,
-            last_cookie: last_cookie.map(str::to_owned),
+            cookies: cookies.collect(),
             rollout: None,
             compared: Vec::new(),
         }
     }
 
+    fn rolling(cookies: &[&str]) -> RouteReport {
+        let rollout = Moving {
+            share: "1%".into(),
+            planned: vec![],
+            since: String::new(),
+            rest: "django".into(),
+            went_back: None,
+        };
+        RouteReport { rollout: Some(rollout), ..route("rollout", 5, cookies) }
+    }
+
     #[test]
     fn what_was_never_asked_is_not_called_safe() {
-        let report = UpstreamReport::of("orders", &[&route("enforced", 0, None)], true);
+        let report = UpstreamReport::of("orders", &[route("enforced", 0, &[])], true);
         assert!(!report.safe_without_cookie, "{report:?}");
         assert_eq!(report.on_tokens, None);
     }
 
     #[test]
     fn one_cookie_without_a_token_stands_against_it() {
-        let (moved, old) = (route("enforced", 99, None), route("open", 0, Some("2026-11-21T00:00:00Z")));
-        let report = UpstreamReport::of("orders", &[&moved, &old], true);
+        let routes = [route("enforced", 99, &[]), route("open", 0, &["orders"])];
+        let report = UpstreamReport::of("orders", &routes, true);
         assert!(!report.safe_without_cookie);
         assert_eq!(report.on_tokens, Some(0.99));
     }
 
     #[test]
+    fn the_cookies_of_a_rollout_are_booked_to_who_got_them() {
+        let own = RouteReport { upstream: "django".into(), ..route("enforced", 9, &[]) };
+        let routes = [own.clone(), rolling(&["django"])];
+        let (old, new) =
+            (UpstreamReport::of("django", &routes, true), UpstreamReport::of("orders", &routes, true));
+        assert_eq!((old.with_token, old.with_cookie, old.safe_without_cookie), (9, 1, false), "{old:?}");
+        assert!(old.because[0].contains("a session cookie went there"), "{old:?}");
+        assert_eq!((new.with_token, new.with_cookie, new.safe_without_cookie), (5, 0, false), "{new:?}");
+        let silent = UpstreamReport::of("django", &[own, rolling(&[])], true);
+        assert!(!silent.safe_without_cookie, "the next request may bring one: {silent:?}");
+    }
+
+    #[test]
     fn a_service_that_nobody_gave_the_keys_stands_against_it() {
-        let moved = route("enforced", 99, None);
-        assert!(!UpstreamReport::of("orders", &[&moved], false).safe_without_cookie);
-        assert!(UpstreamReport::of("orders", &[&moved], true).safe_without_cookie);
+        let moved = [route("enforced", 99, &[])];
+        assert!(!UpstreamReport::of("orders", &moved, false).safe_without_cookie);
+        assert!(UpstreamReport::of("orders", &moved, true).safe_without_cookie);
     }
 }

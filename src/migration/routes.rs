@@ -20,8 +20,17 @@ pub struct RouteMigration {
     pub comparisons: Option<Arc<Comparisons>>,
     /// Whom its rules count for; `None`: everybody.
     pub rollout: Option<Arc<Rollout>>,
-    /// When a request last went out with a session cookie and without a token, in milliseconds; 0: never.
-    last_cookie: AtomicU64,
+    /// The upstreams that may get its requests.
+    cookies: Vec<CookiesAt>,
+}
+
+/// Requests that went to an upstream with a session cookie and without a token.
+#[derive(Debug)]
+struct CookiesAt {
+    upstream: String,
+    count: AtomicU64,
+    /// When the last one did, in milliseconds; 0: never.
+    last: AtomicU64,
 }
 
 impl Migration {
@@ -63,29 +72,50 @@ impl Migration {
 }
 
 impl RouteMigration {
-    /// One route: whether it is a shadow, and its rollout. What is known of the same route `before` goes on; what was compared, only where
-    /// that is given.
+    /// One route: the upstreams that may get its requests, and its rollout. What is known of the same route `before` goes on; what was
+    /// compared, only where that is given, and where its rules do not count for everybody.
     pub fn new(
-        shadow: bool,
-        rollout: Option<Arc<Rollout>>,
+        upstreams: &[&str],
+        (shadow, rollout): (bool, Option<Arc<Rollout>>),
         before: Option<&Self>,
         compared: Option<Arc<Comparisons>>,
     ) -> Self {
         let comparisons = (shadow || rollout.is_some()).then(|| compared.unwrap_or_default());
-        let last_cookie = before.map_or(0, |before| before.last_cookie.load(Ordering::Relaxed));
-        Self { comparisons, rollout, last_cookie: AtomicU64::new(last_cookie) }
+        let known = |upstream: &str| before.and_then(|before| before.at(upstream));
+        let cookies = upstreams.iter().map(|upstream| CookiesAt::new(upstream, known(upstream))).collect();
+        Self { comparisons, rollout, cookies }
     }
 
-    /// Notes that a request went out with a session cookie and without a token.
-    pub fn note_cookie(&self, now: UnixMillis) {
+    /// Notes that a request went to this upstream with a session cookie and without a token.
+    pub fn note_cookie(&self, upstream: &str, now: UnixMillis) {
+        let Some(at) = self.at(upstream) else { return };
+        at.count.fetch_add(1, Ordering::Relaxed);
         // To the second: many workers write here.
-        if self.last_cookie.load(Ordering::Relaxed) / 1000 != now.as_secs() {
-            self.last_cookie.store(now.as_millis(), Ordering::Relaxed);
+        if at.last.load(Ordering::Relaxed) / 1000 != now.as_secs() {
+            at.last.store(now.as_millis(), Ordering::Relaxed);
         }
     }
 
-    /// When that was, if ever.
-    pub fn last_cookie(&self) -> Option<UnixMillis> {
-        Some(self.last_cookie.load(Ordering::Relaxed)).filter(|at| *at > 0).map(UnixMillis::new)
+    /// Each upstream that got such requests, with how many and when the last one.
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, u64, UnixMillis)> {
+        let counted = self.cookies.iter().map(|at| {
+            let last = UnixMillis::new(at.last.load(Ordering::Relaxed));
+            (at.upstream.as_str(), at.count.load(Ordering::Relaxed), last)
+        });
+        counted.filter(|(_, count, _)| *count > 0)
+    }
+
+    fn at(&self, upstream: &str) -> Option<&CookiesAt> {
+        self.cookies.iter().find(|at| at.upstream == upstream)
+    }
+}
+
+impl CookiesAt {
+    fn new(upstream: &str, known: Option<&Self>) -> Self {
+        let copied = |number: fn(&Self) -> &AtomicU64| {
+            AtomicU64::new(known.map_or(0, |known| number(known).load(Ordering::Relaxed)))
+        };
+        let (count, last) = (copied(|at| &at.count), copied(|at| &at.last));
+        Self { upstream: upstream.to_owned(), count, last }
     }
 }

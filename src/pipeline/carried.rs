@@ -114,7 +114,10 @@ pub(super) fn migration(
         let judged_alike =
             before.filter(same_judges).is_some() && old.is_some_and(|old| old.judges_as(route));
         let compared = known.filter(|_| judged_alike).and_then(|known| known.comparisons.clone());
-        RouteMigration::new(rules.shadow, rollout, known, compared)
+        let rest = rules.rollout.as_ref().map(|rollout| rollout.rest);
+        let upstreams = std::iter::once(rules.upstream).chain(rest);
+        let upstreams = upstreams.filter_map(|id| Some(&*config.upstreams.get(id.0)?.name));
+        RouteMigration::new(&upstreams.collect::<Vec<_>>(), (rules.shadow, rollout), known, compared)
     }))
 }
 

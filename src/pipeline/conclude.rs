@@ -3,7 +3,6 @@
 use crate::config::TokenProfile;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::record::Record;
-use crate::pipeline::route_state::RouteState;
 use crate::request::push_address;
 use crate::telemetry::AccessLine;
 use crate::token::InternalToken;
@@ -41,7 +40,7 @@ impl Gateway {
             }
         }
         if self.log.is_on() {
-            self.write_line(record, status, took, pattern, profile, state);
+            self.write_line(record, status, took, pattern, profile);
         }
     }
 
@@ -52,7 +51,6 @@ impl Gateway {
         took: Duration,
         pattern: Option<&str>,
         profile: Option<&str>,
-        state: Option<&RouteState>,
     ) {
         let cause = record.refusal.as_ref().and_then(|(_, cause)| cause.as_ref()).map(|cause| cause.text());
         let reason = cause.as_deref().or(record.reject).or(record.disagreement.as_deref());
@@ -62,6 +60,7 @@ impl Gateway {
         if let Some(address) = record.client {
             push_address(&mut client, address);
         }
+        let upstream = record.forwarded.and_then(|id| self.shared.config.upstreams.get(id.0));
         self.log.write(&AccessLine {
             time: record.now,
             request_id: record.id.as_str(),
@@ -73,8 +72,8 @@ impl Gateway {
             route: pattern,
             decision: match (&record.refusal, record.forwarded) {
                 (Some(_), _) => "refused",
-                (None, true) => "forwarded",
-                (None, false) => "answered",
+                (None, Some(_)) => "forwarded",
+                (None, None) => "answered",
             },
             own: record.own,
             verdict: record.verdict,
@@ -93,7 +92,7 @@ impl Gateway {
                 .tokens
                 .as_ref()
                 .is_some_and(|tokens| tokens.iter().any(|token| token.profile() == TokenProfile::Txn)),
-            upstream: record.forwarded.then_some(state).flatten().map(|state| state.passage.name.as_str()),
+            upstream: upstream.map(|upstream| &*upstream.name),
             status: status.as_u16(),
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         });

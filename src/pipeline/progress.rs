@@ -1,7 +1,7 @@
 //! How far every route and upstream is on the way from the app's sessions to our tokens.
 
 use crate::clock::UnixMillis;
-use crate::migration::{Compared, Moving, Report, RouteReport, UpstreamReport};
+use crate::migration::{Compared, CookiesAt, Moving, Report, RouteMigration, RouteReport, UpstreamReport};
 use crate::pipeline::gateway::Shared;
 use crate::pipeline::route_state::RouteState;
 use crate::route::Route;
@@ -17,10 +17,11 @@ impl Shared {
             .iter()
             .filter_map(|route| Some(self.progress_of(route, self.state_of(route.id)?)))
             .collect();
-        let upstreams = self.config.upstreams.iter().map(|upstream| {
-            let here: Vec<_> = routes.iter().filter(|route| route.upstream == upstream.name).collect();
-            UpstreamReport::of(&upstream.name, &here, !fetched_by.is_empty())
-        });
+        let upstreams = self
+            .config
+            .upstreams
+            .iter()
+            .map(|upstream| UpstreamReport::of(&upstream.name, &routes, !fetched_by.is_empty()));
         let upstreams = upstreams.collect();
         Report { since: since.rfc3339(), fetched_by, upstreams, routes }
     }
@@ -43,7 +44,7 @@ impl Shared {
             with_neither: metrics.with_neither.get(),
             refused: metrics.refused.get(),
             disagreements: metrics.disagreed.get(),
-            last_cookie: migration.and_then(|route| route.last_cookie()).map(UnixMillis::rfc3339),
+            cookies: migration.into_iter().flat_map(RouteMigration::cookies).map(CookiesAt::of).collect(),
             rollout: migration
                 .and_then(|route| route.rollout.as_ref())
                 .map(|rollout| Moving::of(rollout, rest.map_or("", |rest| &rest.name))),

@@ -1,7 +1,7 @@
 //! What the access line will say of a request, gathered on its way. Plain facts from an allow-list; nothing here decides.
 
 use crate::clock::UnixMillis;
-use crate::config::{IssuerId, ProfileId, RouteId};
+use crate::config::{IssuerId, ProfileId, RouteId, UpstreamId};
 use crate::issuer::{BearerError, Judged};
 use crate::migration::Answer;
 use crate::pipeline::refusal::Cause;
@@ -35,7 +35,8 @@ pub(super) struct Record {
     pub(super) issuer: Option<IssuerId>,
     pub(super) sid: Option<Fingerprint>,
     pub(super) tokens: Option<Tokens>,
-    pub(super) forwarded: bool,
+    /// Who got it, if anybody.
+    pub(super) forwarded: Option<UpstreamId>,
     /// What one of our own endpoints did.
     pub(super) own: Option<&'static str>,
     pub(super) cross_site_logged: bool,
@@ -81,7 +82,7 @@ impl Record {
             issuer: None,
             sid: None,
             tokens: None,
-            forwarded: false,
+            forwarded: None,
             own: None,
             cross_site_logged: false,
             outage: None,

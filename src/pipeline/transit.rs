@@ -115,7 +115,7 @@ impl Gateway {
         if record.tokens.is_none() && way.passage.forward_cookie && !cookies.is_empty() && named() {
             record.cookie_alone = true;
             if let Some(route) = self.migration_of(way) {
-                route.note_cookie(record.now);
+                route.note_cookie(&way.passage.name, record.now);
             }
         }
         if let Some(Trial::Old { would, .. }) = record.trial {

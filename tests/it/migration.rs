@@ -139,6 +139,20 @@ fn a_shadow_says_where_its_rules_and_the_app_differ() {
 }
 
 #[test]
+fn a_shadow_blocks_no_spelling_and_no_method_that_passed_before_it() {
+    let upstream = Upstream::echoing();
+    let world = world()
+        .recorded("app", &upstream)
+        .route("path = \"/*\"\nupstream = \"app\"\naccess = \"open\"")
+        .route("path = \"/sh/*\"\nupstream = \"app\"\nmode = \"shadow\"")
+        .route("path = \"/shm\"\nmethods = [\"GET\"]\nupstream = \"app\"\nmode = \"shadow\"")
+        .start();
+    for (method, target) in [("GET", "/SH/1"), ("GET", "/%73h/1"), ("POST", "/shm"), ("GET", "/shm")] {
+        assert_eq!(world.ask(&Ask::new(method, target)).status, 200, "{method} {target}");
+    }
+}
+
+#[test]
 fn a_store_that_is_down_is_no_outage_of_a_shadow() {
     let upstream = Upstream::echoing();
     let mut world = world()
@@ -324,6 +338,31 @@ fn an_operator_is_told_what_stands_against_taking_the_cookie_away() {
     assert!(!safe(&report), "its rollout is not over: {report}");
     let text = migration(&world.gateway, &[]);
     assert!(text.contains("rollout: 100% since") && text.contains("the others at old"), "{text}");
+}
+
+#[test]
+fn the_cookies_of_those_who_stay_are_booked_to_the_service_that_gets_them() {
+    let (old, new) = (Upstream::echoing(), Upstream::echoing());
+    let world = rolling(&old, &new, "share = \"0%\"")
+        .table(OPERATORS)
+        .environment("ROOT", ROOT)
+        .route("path = \"/moved/*\"\nupstream = \"old\"")
+        .start();
+    world.gateway.keys();
+    assert!(has_token(&world.ask(&as_user(1, "/moved/x"))));
+    assert!(!has_token(&world.ask(&as_user(1, "/x"))));
+    assert_eq!(world.gateway.line(|line| line["path"] == "/x")["upstream"], "old");
+    let report: serde_json::Value = serde_json::from_str(&migration(&world.gateway, &["--json"])).unwrap();
+    let of = |name: &str| {
+        let one = report["upstreams"].as_array().unwrap().iter().find(|one| one["upstream"] == name).unwrap();
+        (
+            one["with_token"].as_u64().unwrap(),
+            one["with_cookie"].as_u64().unwrap(),
+            one["safe_without_cookie"].clone(),
+        )
+    };
+    assert_eq!(of("old"), (1, 1, false.into()), "{report}");
+    assert_eq!(of("new"), (0, 0, false.into()), "{report}");
 }
 
 #[test]
