@@ -3,8 +3,9 @@ import { createServer } from "node:http";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
 const { JWKS_URL, ISSUER = "https://gateway.internal", AUDIENCE, PORT } = process.env;
-// Fetched again for an unknown `kid`, at most every 30 s.
-const keys = createRemoteJWKSet(new URL(JWKS_URL));
+// Fetched again for an unknown `kid`, at most every 30 s, and when it is five minutes old. That is the set's max-age, which jose does not
+// read: by its own ten minutes a key that was taken out would count for longer than the gateway says.
+const keys = createRemoteJWKSet(new URL(JWKS_URL), { cacheMaxAge: 300_000 });
 const rules = {
   issuer: ISSUER,
   audience: AUDIENCE,

@@ -2,7 +2,8 @@
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import express from "express";
 
-const keys = createRemoteJWKSet(new URL(process.env.JWKS));
+// The set's max-age, which jose does not read.
+const keys = createRemoteJWKSet(new URL(process.env.JWKS), { cacheMaxAge: 300_000 });
 const rules = { issuer: process.env.ISSUER, audience: "orders", algorithms: ["ES256"], typ: "at+jwt", requiredClaims: ["sub", "exp"] };
 
 const app = express();
