@@ -176,11 +176,8 @@ impl Gateway {
     fn publish<B>(&self, inbound: &Inbound<B>) -> Option<Response<ResponseBody>> {
         let published = self.published()?;
         let document = published.find(inbound.path().as_str())?;
+        // Who fetches it here is not noted as a service: anybody may.
         let readable = matches!(*inbound.method(), Method::GET | Method::HEAD);
-        if readable {
-            let client = inbound.origin().client;
-            published.note(inbound.path().as_str(), inbound.headers(), client, self.now());
-        }
         readable.then(|| document.answer(inbound.headers()).map(ResponseBody::Own))
     }
 

@@ -111,7 +111,11 @@ fn print(answer: &Value, now: bool, printer: &Printer) {
     let readers = list("readers");
     if readers.is_empty() {
         let of_all = answer.get("readers_of").and_then(Value::as_str) == Some("all");
-        let whom = if of_all { "any gateway" } else { "this gateway since it started" };
+        let whom = if of_all {
+            "`[internal]` of any gateway"
+        } else {
+            "`[internal]` of this gateway since it started"
+        };
         printer.line(format!("no service has fetched the key set from {whom}"));
     }
     for reader in readers {

@@ -185,7 +185,7 @@ impl UpstreamReport {
         }
         if !fetched {
             because.push(
-                "nobody has fetched the key set from this gateway, so nobody checks its tokens".to_owned(),
+                "no service has fetched the key set from `[internal]` of this gateway, so none checks its tokens".to_owned(),
             );
         }
         Self {

@@ -117,7 +117,8 @@ impl Published {
         Some(document.good_for(self.keys.max_age()))
     }
 
-    /// Remembers who fetched the document at this path, if it is the key set.
+    /// Remembers who fetched the document at this path, if it is the key set. Only for the internal listener: strangers would pass for
+    /// services, and push those off the list.
     pub fn note(&self, path: &str, headers: &HeaderMap, client: IpAddr, now: UnixMillis) {
         if path == Self::JWKS_PATH {
             let agent = headers.get(USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());

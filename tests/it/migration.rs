@@ -323,7 +323,11 @@ fn migration(gateway: &Gateway, arguments: &[&str]) -> String {
 #[test]
 fn an_operator_is_told_what_stands_against_taking_the_cookie_away() {
     let (old, new) = (Upstream::echoing(), Upstream::echoing());
-    let world = rolling(&old, &new, "share = \"100%\"").table(OPERATORS).environment("ROOT", ROOT).start();
+    let world = rolling(&old, &new, "share = \"100%\"")
+        .tokens("publish_jwks = true")
+        .table(OPERATORS)
+        .environment("ROOT", ROOT)
+        .start();
     assert!(has_token(&world.ask(&as_user(1, "/x"))));
     let safe = |report: &serde_json::Value| {
         let upstream =
@@ -332,8 +336,12 @@ fn an_operator_is_told_what_stands_against_taking_the_cookie_away() {
     };
     let told = || serde_json::from_str::<serde_json::Value>(&migration(&world.gateway, &["--json"])).unwrap();
     assert!(!safe(&told()), "nobody has fetched the keys");
+    let stranger = Ask::get("/.well-known/jwks.json").header("User-Agent", "a service");
+    assert_eq!(world.ask(&stranger).status, 200);
+    assert_eq!(told()["fetched_by"], serde_json::json!([]), "anybody may fetch them from the public port");
     world.gateway.keys();
     let report = told();
+    assert_eq!(report["fetched_by"].as_array().unwrap().len(), 1, "{report}");
     assert_eq!(report["routes"][0]["with_token"], 1, "{report}");
     assert!(!safe(&report), "its rollout is not over: {report}");
     let text = migration(&world.gateway, &[]);

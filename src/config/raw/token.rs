@@ -53,7 +53,7 @@ pub(crate) struct RawTokens {
     #[schemars(extend("default" = "4KiB"))]
     pub(crate) max_bytes: Option<Placed<SizeText>>,
     /// Whether the public port serves the JWKS and discovery document too, for services that cannot reach
-    /// `[internal]`. Default: false.
+    /// `[internal]`. Who fetches them there is not listed by `keys list` and `migration`: anybody may. Default: false.
     #[schemars(extend("default" = false))]
     pub(crate) publish_jwks: Option<Placed<bool>>,
     /// `jwks_uri` in the discovery document. Default: made from the address of `[internal]`; set it where services
