@@ -1,7 +1,8 @@
 //! What was ended, for services that hold tokens and cannot wait for their end: a list to be polled, or a stream.
 //!
 //! A service refuses a token whose `sid` is on the list with a time (`at`) not before the token's `iat`, or whose `jti` is. An entry stays
-//! as long as the longest token that was made before it. Fingerprints open nothing and lead to nobody, so the list is as public as the key set.
+//! as long as the longest token that was made before it. The time is that of tokens: set back by `skew`, as their `iat` is, so that who logs in
+//! again under the same id has tokens that are later. Fingerprints open nothing and lead to nobody, so the list is as public as the key set.
 
 use crate::clock::{Clock, UnixMillis};
 use crate::state::{Ended, Endings};
@@ -42,6 +43,7 @@ pub struct Feed {
 
 /// One of its entries.
 struct Entry {
+    /// As `iat` has it.
     at: u64,
     kind: &'static str,
     name: String,
@@ -53,7 +55,7 @@ impl Feed {
         let entries = self.after(0);
         let of = |kind: &str, key: &str| -> Value {
             let entries = entries.iter().filter(|entry| entry.kind == kind);
-            entries.map(|entry| json!({ key: entry.name, "at": entry.at / 1000 })).collect()
+            entries.map(|entry| json!({ key: entry.name, "at": entry.at })).collect()
         };
         let body = json!({
             "keep": self.longest.as_secs(),
@@ -102,10 +104,10 @@ impl Feed {
             .filter(|(learnt, at, _)| *learnt > seq && UnixMillis::new(*at).plus(self.longest) > now);
         let named = entries.filter_map(|(_, at, ended)| match ended {
             Ended::Session { sid, .. } | Ended::Gone { sid, .. } => {
-                Some(Entry { at, kind: "session", name: sid })
+                Some(Entry { at: self.endings.as_iat(at), kind: "session", name: sid })
             }
-            Ended::Token { jti, .. } => Some(Entry { at, kind: "token", name: jti }),
-            Ended::User { .. } | Ended::Lifted { .. } => None,
+            Ended::Token { jti, .. } => Some(Entry { at: self.endings.as_iat(at), kind: "token", name: jti }),
+            Ended::User { .. } | Ended::Lifted { .. } | Ended::Skew { .. } => None,
         });
         named.collect()
     }
@@ -137,7 +139,7 @@ impl Body for Events {
             if generation != self.seen {
                 for Entry { at, kind, name } in self.feed.after(self.seen) {
                     let key = if kind == "session" { "sid" } else { "jti" };
-                    let data = json!({ key: name, "at": at / 1000 });
+                    let data = json!({ key: name, "at": at });
                     text.push_str(&format!("event: {kind}\ndata: {data}\n\n"));
                 }
                 self.seen = generation;

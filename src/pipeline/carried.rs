@@ -124,7 +124,9 @@ pub(super) fn migration(
 /// Which sessions were ended; whoever hears of them goes on to hear.
 pub(super) fn endings(config: &Config, before: Option<&Shared>) -> Option<Arc<Endings>> {
     let kept = before.and_then(Shared::endings).cloned();
-    config.notes_sessions().then(|| kept.unwrap_or_default())
+    let endings = config.notes_sessions().then(|| kept.unwrap_or_default())?;
+    endings.set_back_by(config.server.skew);
+    Some(endings)
 }
 
 /// All rates; a route's have a name that is the same after it has moved in the file.

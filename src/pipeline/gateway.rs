@@ -119,7 +119,8 @@ impl Shared {
             None => Arc::new(Issuers::build(&config, &ring.now().jwks(), fingerprints.clone(), &metrics)?),
         };
         let cache = carried::cache(&config, &ring, before);
-        let minter = Arc::new(Minter::new(ring, templates));
+        let endings = carried::endings(&config, before);
+        let minter = Arc::new(Minter::new(ring, templates).forgetting(endings.clone()));
         let session_cookies = parts::session_cookies(&profiles);
         let always_kept = parts::always_kept(&config);
         let state = |route: &Route| {
@@ -134,7 +135,7 @@ impl Shared {
             published,
             states,
             slides: Slides::new(&profiles),
-            endings: carried::endings(&config, before),
+            endings,
             profiles: profiles.into(),
             minter,
             cache,

@@ -23,6 +23,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How often the list is read on, and how far back each time: an entry of the same millisecond may come late.
 const READ_EVERY: Duration = Duration::from_millis(250);
 const OVERLAP: u64 = 5_000;
+/// How often it is said how far `iat` is set back here.
+const SKEW_EVERY: Duration = Duration::from_secs(120);
 
 /// A worker's way to know and end sessions.
 #[derive(Debug)]
@@ -148,7 +150,11 @@ impl Revoker {
     /// Reads on what other gateways ended, for as long as it is polled.
     pub async fn follow(&self, now: impl Fn() -> UnixMillis) {
         let (mut last, mut reached) = (0_u64, true);
+        let mut due = tokio::time::Instant::now();
         loop {
+            if due <= tokio::time::Instant::now() && self.tell(&self.endings.skew(), now()).await.is_ok() {
+                due += SKEW_EVERY;
+            }
             match self.state.ended_since(last.saturating_sub(OVERLAP)).await {
                 Ok(entries) => {
                     for (at, ended) in entries {

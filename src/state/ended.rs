@@ -17,6 +17,11 @@ use std::time::Duration;
 /// Most entries, in the list and in memory: a gateway that ends a thousand sessions a second for a minute is at war.
 const ENDED_MAX: usize = 65_536;
 
+/// How long a word about skew stands, in milliseconds: longer than tokens usually live, and than the pause until it is said again.
+const SKEW_STANDS: u64 = 10 * 60 * 1000;
+/// Different ones that are remembered: gateways of one deployment have one.
+const SKEWS_MAX: usize = 16;
+
 const TELL: &str = include_str!("tell.lua");
 const SINCE: &str = "return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'WITHSCORES')";
 
@@ -65,6 +70,11 @@ pub enum Ended {
         /// Its end.
         until: u64,
     },
+    /// How far a gateway sets the `iat` of its tokens back, in milliseconds. Told again and again, and nothing has ended.
+    Skew {
+        /// So much.
+        millis: u64,
+    },
 }
 
 /// What a gateway knows of the list; the same for all workers.
@@ -72,6 +82,8 @@ pub enum Ended {
 pub struct Endings {
     /// How often something was added; 0: nothing ever was, and nobody need look.
     generation: AtomicU64,
+    /// How far this gateway sets `iat` back, in milliseconds.
+    skew: AtomicU64,
     table: RwLock<Table>,
 }
 
@@ -83,6 +95,10 @@ struct Table {
     gone: HashMap<String, u64>,
     users: HashMap<String, (u64, Option<Mark>)>,
     tokens: HashMap<String, u64>,
+    /// When each session was last said to be over.
+    ended: HashMap<String, u64>,
+    /// How far other gateways set `iat` back, and when they last said so.
+    skews: HashMap<u64, u64>,
 }
 
 #[derive(Debug)]
@@ -140,6 +156,11 @@ impl Endings {
     pub fn learn(&self, at: u64, ended: &Ended, now: UnixMillis) {
         let name = ended.name();
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if let Ended::Skew { millis } = ended {
+            // Nobody need look again for that.
+            table.hear_of_skew(*millis, at);
+            return;
+        }
         if ended.until().is_some_and(|until| until <= now.as_millis())
             || table.entries.contains_key(&(at, name.clone()))
         {
@@ -194,6 +215,33 @@ impl Endings {
         table.tokens.get(jti).is_some_and(|until| *until > now.as_millis())
     }
 
+    /// Takes note of how far this gateway sets `iat` back.
+    pub fn set_back_by(&self, skew: Duration) {
+        self.skew.store(u64::try_from(skew.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The same as it is told to the others.
+    pub fn skew(&self) -> Ended {
+        Ended::Skew { millis: self.skew.load(Ordering::Relaxed) }
+    }
+
+    /// A moment as the `iat` of tokens of that moment has it. Of gateways that differ, the one that sets back least counts: else what
+    /// it had made a moment before would pass for younger than it is.
+    pub fn as_iat(&self, at: u64) -> u64 {
+        self.table
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_iat(at, self.skew.load(Ordering::Relaxed))
+    }
+
+    /// When a session was last said to be over, and the `iat` which tokens of that moment have: those up to it are of no use, though
+    /// the same user may have logged in again under the same id.
+    pub fn last_end(&self, sid: &str) -> Option<(UnixMillis, u64)> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let at = *table.ended.get(sid)?;
+        Some((UnixMillis::new(at), table.as_iat(at, self.skew.load(Ordering::Relaxed))))
+    }
+
     /// Everything that still matters, in the order of its times: the generation in which it was learnt, its time, and what it is.
     pub fn standing(&self, now: UnixMillis) -> Vec<(u64, u64, Ended)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -209,10 +257,13 @@ impl Table {
             Ended::Session { sid, user, record, until } => {
                 let dead = Tombstone { user: user.clone(), record: record.clone(), until: *until };
                 self.sessions.entry(sid.clone()).or_default().push(dead);
+                self.end(sid, at);
             }
             Ended::Gone { sid, until } => {
                 self.gone.insert(sid.clone(), *until);
+                self.end(sid, at);
             }
+            Ended::Skew { millis } => self.hear_of_skew(*millis, at),
             Ended::User { user, spared, until } => {
                 self.mark(at, user, Some(Mark { spared: spared.clone(), until: *until }));
             }
@@ -221,6 +272,24 @@ impl Table {
                 self.tokens.insert(jti.clone(), *until);
             }
         }
+    }
+
+    fn end(&mut self, sid: &str, at: u64) {
+        let known = self.ended.entry(sid.to_owned()).or_default();
+        *known = at.max(*known);
+    }
+
+    fn hear_of_skew(&mut self, millis: u64, at: u64) {
+        self.skews.retain(|_, said| at.saturating_sub(*said) < SKEW_STANDS);
+        if self.skews.len() < SKEWS_MAX || self.skews.contains_key(&millis) {
+            let said = self.skews.entry(millis).or_default();
+            *said = at.max(*said);
+        }
+    }
+
+    fn as_iat(&self, at: u64, own: u64) -> u64 {
+        let least = self.skews.keys().copied().min().map_or(own, |other| other.min(own));
+        at.saturating_sub(least) / 1000
     }
 
     /// The latest word counts, in whatever order they come.
@@ -239,7 +308,8 @@ impl Table {
             self.entries.pop_first();
         }
         let entries = std::mem::take(&mut self.entries);
-        (self.sessions, self.gone, self.users, self.tokens) = Default::default();
+        (self.sessions, self.gone, self.users) = Default::default();
+        (self.tokens, self.ended) = Default::default();
         entries.iter().for_each(|((at, _), (_, ended))| self.take(*at, ended));
         self.entries = entries;
     }
@@ -253,7 +323,7 @@ impl Ended {
             | Self::Gone { until, .. }
             | Self::User { until, .. }
             | Self::Token { until, .. } => Some(*until),
-            Self::Lifted { .. } => None,
+            Self::Lifted { .. } | Self::Skew { .. } => None,
         }
     }
 

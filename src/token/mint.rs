@@ -2,7 +2,8 @@
 
 use crate::clock::UnixMillis;
 use crate::config::{RouteId, TokenProfile};
-use crate::session::VerifiedSession;
+use crate::session::{Session, VerifiedSession};
+use crate::state::Endings;
 use crate::token::claims::{
     begin, close, push_access_claims, push_confirmation, push_target, push_transaction_claims,
 };
@@ -101,12 +102,20 @@ pub struct Minter {
     ring: Arc<KeyRing>,
     templates: Templates,
     signatures: [AtomicU64; TokenProfile::ALL.len()],
+    endings: Option<Arc<Endings>>,
 }
 
 impl Minter {
     /// A minter of these templates.
     pub fn new(ring: Arc<KeyRing>, templates: Templates) -> Self {
-        Self { ring, templates, signatures: [const { AtomicU64::new(0) }; TokenProfile::ALL.len()] }
+        let signatures = [const { AtomicU64::new(0) }; TokenProfile::ALL.len()];
+        Self { ring, templates, signatures, endings: None }
+    }
+
+    /// The same, and a token that was ended is handed out no more.
+    #[must_use]
+    pub fn forgetting(self, endings: Option<Arc<Endings>>) -> Self {
+        Self { endings, ..self }
     }
 
     /// The keys.
@@ -166,9 +175,11 @@ impl Minter {
         let kid = signer(&ring, wanted)?.kid();
         session.session().attached.reuse_or(
             (wanted, bound(wanted, transaction)),
-            kid,
-            session.ends_at(),
+            (kid, session.ends_at()),
             now,
+            (self.endings.as_ref().map_or(0, |endings| endings.generation()), |token: &InternalToken| {
+                self.has_ended(session.session(), token, now)
+            }),
             || self.mint(session, template, transaction, now),
         )
     }
@@ -216,8 +227,8 @@ impl Minter {
         if expires_at <= now {
             return Err(TokenError::SessionEnding);
         }
-        let issued_at = UnixMillis::from_secs(now.minus(template.skew).as_secs());
         let session = session.session();
+        let issued_at = self.issued_at(template, session, now);
         let mut claims = Vec::with_capacity(CLAIMS_BYTES);
         begin(&mut claims, template, &self.known_as(template, &session.sub)?, issued_at, expires_at);
         let jti = match template.profile {
@@ -293,6 +304,23 @@ impl Minter {
             return Err(TokenError::TooLarge { bytes: token.len(), limit: template.max_bytes });
         }
         Ok([template.prefix(), &token].concat())
+    }
+
+    /// Whether it was ended before its time, by its id or by what the session's id was before.
+    fn has_ended<T>(&self, session: &Session<T>, token: &InternalToken, now: UnixMillis) -> bool {
+        let Some(endings) = &self.endings else { return false };
+        let last = endings.last_end(session.sid.as_str());
+        last.is_some_and(|(_, iat)| token.issued_at().as_secs() <= iat)
+            || token.jti().is_some_and(|jti| endings.has_token(jti, now))
+    }
+
+    /// The `iat` of a token of now: set back by the skew, but not to where a session that had the id before is told to be over.
+    fn issued_at<T>(&self, template: &Template, session: &Session<T>, now: UnixMillis) -> UnixMillis {
+        let usual = now.minus(template.skew).as_secs();
+        let last = self.endings.as_ref().and_then(|endings| endings.last_end(session.sid.as_str()));
+        // Who was let in before that is of the session that ended.
+        let first = last.filter(|(at, _)| *at < now).map_or(0, |(_, iat)| iat + 1);
+        UnixMillis::from_secs(usual.max(first))
     }
 
     /// By which name the audience of a template knows a user.

@@ -126,9 +126,13 @@ impl<'c> OwnToken<'c> {
             return StandsFor::Bearer;
         }
         let veiled = || minter.unveiled(self.text("jti")?);
-        match self.circumstance("sid").map(str::to_owned).or_else(veiled) {
-            Some(sid) => StandsFor::Session(sid),
-            None => StandsFor::Nothing,
+        let Some(sid) = self.circumstance("sid").map(str::to_owned).or_else(veiled) else {
+            return StandsFor::Nothing;
+        };
+        let iat = self.claims.get("iat").and_then(Value::as_u64).unwrap_or_default();
+        match endings.and_then(|endings| endings.last_end(&sid)) {
+            Some((_, last)) if iat <= last => StandsFor::Nothing,
+            Some(_) | None => StandsFor::Session(sid),
         }
     }
 

@@ -17,31 +17,35 @@ pub struct Slots(Mutex<Vec<Slot>>);
 struct Slot {
     token: InternalToken,
     reuse_until: UnixMillis,
+    /// With which state of what was ended it was last found to go on.
+    cleared: u64,
 }
 
 impl Slots {
     /// The kept token, if there is one that is still good, else what `mint` makes, which is then kept.
     ///
     /// Good is: made from this very template (the same one in memory, since after a reload the same number may be another
-    /// audience), bound to the same certificate, signed by the key that signs now, less than half its life gone, and not beyond
-    /// the session's end as it is
-    /// now, which may have moved since.
+    /// audience), bound to the same certificate, signed by the key that signs now, less than half its life gone, not beyond
+    /// the session's end as it is now, which may have moved since, and not ended: that is looked up only where something was ended since
+    /// the last time, which `generation` tells.
     pub(super) fn reuse_or(
         &self,
         (template, bound_to): (&Arc<Template>, Option<&str>),
-        kid: &Arc<str>,
-        session_end: Option<UnixMillis>,
+        (kid, session_end): (&Arc<str>, Option<UnixMillis>),
         now: UnixMillis,
+        (generation, has_ended): (u64, impl FnOnce(&InternalToken) -> bool),
         mint: impl FnOnce() -> Result<InternalToken, TokenError>,
     ) -> Result<InternalToken, TokenError> {
         // A panic in `mint` would leave the list as it was, so a poisoned lock is as good as a whole one.
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits =
             |slot: &Slot| Arc::ptr_eq(slot.token.template(), template) && slot.token.bound_to() == bound_to;
-        let kept = slots.iter().find(|slot| fits(slot));
+        let kept = slots.iter_mut().find(|slot| fits(slot));
         if let Some(slot) = kept
             && slot.is_good(kid, session_end, now)
+            && (slot.cleared == generation || !has_ended(&slot.token))
         {
+            slot.cleared = generation;
             return Ok(slot.token.clone());
         }
         let token = mint()?;
@@ -53,7 +57,7 @@ impl Slots {
                 slots.swap_remove(index);
             }
         }
-        slots.push(Slot { token: token.clone(), reuse_until: now.plus(life / 2) });
+        slots.push(Slot { token: token.clone(), reuse_until: now.plus(life / 2), cleared: generation });
         Ok(token)
     }
 }

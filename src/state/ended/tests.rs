@@ -58,3 +58,18 @@ fn memory_is_bounded_and_the_oldest_makes_way() {
     assert!((ENDED_MAX / 2..ENDED_MAX).contains(&endings.standing(NOW).len()));
     assert!(!endings.has_token("0", NOW) && endings.has_token(&ENDED_MAX.to_string(), NOW));
 }
+
+#[test]
+fn the_time_of_an_end_is_set_back_as_little_as_any_gateway_sets_back_its_tokens() {
+    let endings = Endings::default();
+    assert_eq!(endings.as_iat(20_999), 20);
+    endings.set_back_by(Duration::from_secs(5));
+    assert_eq!(endings.as_iat(20_999), 15);
+    let generation = endings.generation();
+    for (at, millis) in [(1, 30_000), (2, 2_000), (3, 2_000)] {
+        endings.learn(at, &Ended::Skew { millis }, NOW);
+    }
+    assert_eq!((endings.as_iat(20_999), endings.generation()), (18, generation), "and nobody looks again");
+    endings.learn(3 + SKEW_STANDS, &Ended::Skew { millis: 30_000 }, NOW);
+    assert_eq!(endings.as_iat(20_999), 15, "who says nothing for long is gone");
+}

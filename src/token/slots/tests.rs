@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::{Access, Algorithm, RouteId};
 use crate::session::VerifiedSession;
+use crate::state::{Ended, Endings};
 use crate::token::fixture;
 use crate::token::key::Key;
 use crate::token::mint::Minter;
@@ -75,7 +76,7 @@ fn a_kept_token_of_a_retired_key_is_not_good() {
     let minter = minter(Algorithm::ES256, &["orders"]);
     let session = fixture::session::<Slots>(None);
     let token = token(&minter, &session, 0, NOW);
-    let slot = Slot { reuse_until: after(15_000), token };
+    let slot = Slot { reuse_until: after(15_000), token, cleared: 0 };
     assert!(slot.is_good(&Arc::clone(slot.token.kid()), None, NOW));
     assert!(!slot.is_good(&"another".into(), None, NOW));
 }
@@ -156,4 +157,43 @@ fn without_a_key_nothing_is_signed_and_a_kept_token_is_not_used() {
     let template = minter.templates_of(RouteId(0)).unwrap().first;
     let refused = minter.token_for(&session, template, &fixture::TRANSACTION, NOW);
     assert_eq!(refused.err(), Some(TokenError::NoKey));
+}
+
+#[test]
+fn a_token_that_was_ended_is_made_anew_and_others_are_looked_up_once_for_each_ending() {
+    let endings = Arc::new(Endings::default());
+    let routes = vec![fixture::route("orders", Access::Required)];
+    let minter = fixture::minter(fixture::ring(&[Algorithm::ES256]), routes);
+    let minter = minter.forgetting(Some(Arc::clone(&endings)));
+    let session = fixture::session(None);
+    let first = token(&minter, &session, 0, NOW);
+    let end = |at: u64, jti: &str| {
+        let until = after(60_000).as_millis();
+        endings.learn(at, &Ended::Token { jti: jti.to_owned(), until }, NOW);
+    };
+    end(1, "another");
+    assert_eq!(token(&minter, &session, 0, NOW).jti(), first.jti());
+    end(2, first.jti().unwrap());
+    let second = token(&minter, &session, 0, NOW);
+    assert_ne!(second.jti(), first.jti());
+    assert_eq!(token(&minter, &session, 0, NOW).jti(), second.jti());
+    assert_eq!(fixture::signatures(&minter), 2);
+}
+
+#[test]
+fn a_token_of_a_session_that_has_the_id_of_one_that_ended_is_later_than_its_end() {
+    let endings = Arc::new(Endings::default());
+    let routes = vec![fixture::route("orders", Access::Required)];
+    let minter = fixture::minter(fixture::ring(&[Algorithm::ES256]), routes);
+    let minter = minter.forgetting(Some(Arc::clone(&endings)));
+    let session: VerifiedSession<Slots> = fixture::session(None);
+    let before = token(&minter, &session, 0, NOW);
+    endings.set_back_by(Duration::from_secs(5));
+    let sid = session.session().sid.as_str().to_owned();
+    endings.learn(after(10).as_millis(), &Ended::Gone { sid, until: after(60_000).as_millis() }, NOW);
+    let (_, last) = endings.last_end(session.session().sid.as_str()).unwrap();
+    assert!(before.issued_at().as_secs() <= last);
+    assert!(token(&minter, &session, 0, after(20)).issued_at().as_secs() > last);
+    let in_flight = fixture::session(None);
+    assert!(token(&minter, &in_flight, 0, after(10)).issued_at().as_secs() <= last, "let in before");
 }
