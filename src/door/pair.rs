@@ -10,8 +10,8 @@ use crate::request::Cookies;
 use crate::respond::ResponseBody;
 use crate::revocation::Revoker;
 use crate::session::{Authenticated, Authenticator, Policy, SessionError, Verdict, VerifiedSession};
-use crate::state::{Lives, NewFamily, Rotated, Rotation, State};
-use crate::token::{InternalToken, Minter, Slots, TemplateId, TokenError, Transaction};
+use crate::state::{Lives, MadeToken, NewFamily, Rotated, Rotation, State};
+use crate::token::{InternalToken, Minter, OwnKeys, OwnToken, Slots, TemplateId, TokenError, Transaction};
 use aws_lc_rs::{digest, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,6 +28,7 @@ const ASK: Policy =
 #[derive(Debug)]
 pub struct Door {
     state: State,
+    keys: OwnKeys,
 }
 
 /// What a request brings, and what it is answered with.
@@ -36,6 +37,8 @@ pub struct Visit<'a> {
     pub pair: &'a Pair,
     /// What access tokens look like.
     pub template: TemplateId,
+    /// Their `iss`.
+    pub issuer: &'a str,
     /// Who reads sessions.
     pub authenticator: &'a Authenticator<Slots>,
     /// Who makes tokens.
@@ -75,8 +78,8 @@ pub struct Done {
 
 impl Door {
     /// Endpoints that keep families there.
-    pub const fn new(state: State) -> Self {
-        Self { state }
+    pub fn new(state: State) -> Self {
+        Self { state, keys: OwnKeys::default() }
     }
 
     /// A live session for a pair.
@@ -95,7 +98,9 @@ impl Door {
         let refresh = RefreshToken::first(session.session().sid.as_str()).ok_or_else(random)?;
         let sealed = refresh.seal(&visit.cookies.only(visit.session_cookies)).ok_or_else(random)?;
         let (key_hash, token_hash) = (refresh.key_hash(), refresh.hash());
-        let new = NewFamily { key_hash: &key_hash, token_hash: &token_hash, user: &user, sealed: &sealed };
+        let made = &visit.made(&access);
+        let (key_hash, token_hash, user, sealed) = (&key_hash, &token_hash, &user, &sealed);
+        let new = NewFamily { key_hash, token_hash, user, sealed, access: made };
         let lives = visit.lives();
         self.state.open_family(&refresh.name(), &new, lives).await.map_err(Turned::State)?;
         let idle = lives.idle.min(lives.absolute);
@@ -120,18 +125,24 @@ impl Door {
         let session = match visit.session(&cookies, witness).await? {
             Verdict::Verified(session) => session,
             Verdict::Absent | Verdict::Rejected(_) => {
-                return self.bury(&shown, Dead::SessionOver).await;
+                return self.bury(&shown, visit).await;
             }
         };
         let Some(user) = user(&session, certificate) else {
-            return self.bury(&shown, Dead::SessionOver).await;
+            return self.bury(&shown, visit).await;
         };
         let access = visit.mint(&session, witness)?;
         let nonce = nonce().ok_or(Turned::Token(TokenError::RandomFailed))?;
         let (key_hash, hash) = (shown.key_hash(), shown.hash());
         let successor = shown.successor(&nonce).hash();
-        let rotation =
-            Rotation { key_hash: &key_hash, shown: &hash, user: &user, nonce: &nonce, successor: &successor };
+        let rotation = Rotation {
+            key_hash: &key_hash,
+            shown: &hash,
+            user: &user,
+            nonce: &nonce,
+            successor: &successor,
+            access: &visit.made(&access),
+        };
         match self.state.rotate(&name, &rotation, visit.lives()).await.map_err(Turned::State)? {
             Rotated::Followed { nonce, again, idle } => {
                 if let Some(due) = session.due_touch() {
@@ -143,21 +154,27 @@ impl Door {
             }
             Rotated::OtherUser => Err(Turned::Dead(Dead::OtherUser)),
             Rotated::Over => Err(Turned::Dead(Dead::Over)),
-            Rotated::Reused => Err(Turned::Dead(Dead::Reused)),
+            Rotated::Reused(made) => {
+                self.end_tokens(&made, visit).await?;
+                self.state.drop_family(&name).await.map_err(Turned::State)?;
+                Err(Turned::Dead(Dead::Reused))
+            }
             Rotated::Unknown => Err(Turned::Dead(Dead::Unknown)),
         }
     }
 
-    /// The end of a family; for RFC 7009 it is no mistake if there is none.
+    /// The end of an access token, or of a family and all that came of it; for RFC 7009 it is no mistake if there is none.
     ///
     /// # Errors
-    /// [`Turned`]
+    /// [`Turned`]; then it can be asked again.
     pub async fn revoke(&self, visit: &Visit<'_>) -> Result<Done, Turned> {
+        if let Some(access) = self.access_token(visit) {
+            self.end_tokens(&[access], visit).await?;
+            return Ok(Done { response: answer::done(), outcome: "ended" });
+        }
         let shown = visit.shown("token")?.ok_or(Turned::Unclear("there is no token"))?;
         let ended = match RefreshToken::parse(&shown) {
-            Some(token) => {
-                self.state.end_family(&token.name(), &token.key_hash()).await.map_err(Turned::State)?
-            }
+            Some(token) => self.end(&token, visit).await?,
             None => false,
         };
         let mut response = answer::done();
@@ -168,9 +185,36 @@ impl Door {
     }
 
     /// What has no session has no family.
-    async fn bury(&self, shown: &RefreshToken, dead: Dead) -> Result<Done, Turned> {
-        self.state.end_family(&shown.name(), &shown.key_hash()).await.map_err(Turned::State)?;
-        Err(Turned::Dead(dead))
+    async fn bury(&self, shown: &RefreshToken, visit: &Visit<'_>) -> Result<Done, Turned> {
+        self.end(shown, visit).await?;
+        Err(Turned::Dead(Dead::SessionOver))
+    }
+
+    /// Ends a family and what came of it; whether there was one.
+    async fn end(&self, shown: &RefreshToken, visit: &Visit<'_>) -> Result<bool, Turned> {
+        let name = shown.name();
+        let ended = self.state.end_family(&name, &shown.key_hash()).await.map_err(Turned::State)?;
+        let Some(made) = ended else { return Ok(false) };
+        self.end_tokens(&made, visit).await?;
+        self.state.drop_family(&name).await.map_err(Turned::State)?;
+        Ok(true)
+    }
+
+    async fn end_tokens(&self, made: &[MadeToken], visit: &Visit<'_>) -> Result<(), Turned> {
+        let Some(revoker) = visit.revoker else { return Ok(()) };
+        for MadeToken { jti, left } in made {
+            let ended = revoker.end_token(jti, visit.now.plus(*left), visit.now).await;
+            ended.map_err(Turned::revocation)?;
+        }
+        Ok(())
+    }
+
+    /// The access token that is shown, if one is: in the body, wherever refresh tokens are.
+    fn access_token(&self, visit: &Visit<'_>) -> Option<MadeToken> {
+        let shown = (visit.fields.get("token")?.as_bytes(), visit.issuer);
+        let token = OwnToken::read(&self.keys, visit.minter, shown, &visit.pair.audience, visit.now)?;
+        let ends = UnixMillis::from_secs(token.claims.get("exp")?.as_u64()?);
+        Some(MadeToken { jti: token.text("jti")?.to_owned(), left: visit.now.until(ends) })
     }
 }
 
@@ -203,6 +247,12 @@ impl Visit<'_> {
             self.minter.mint(session, self.template, &self.transaction, self.now).map_err(Turned::Token)?;
         witness.minted(&token);
         Ok(token)
+    }
+
+    /// What is remembered of an access token.
+    fn made(&self, access: &InternalToken) -> MadeToken {
+        let jti = access.jti().unwrap_or_default().to_owned();
+        MadeToken { jti, left: self.now.until(access.expires_at()) }
     }
 
     /// The certificate that the pair is bound to, where pairs are.

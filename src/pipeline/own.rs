@@ -143,6 +143,7 @@ impl Gateway {
                     revoker,
                     pair,
                     template,
+                    issuer: &self.shared.config.tokens.issuer,
                     authenticator,
                     minter,
                     session_cookies,

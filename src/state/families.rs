@@ -4,6 +4,9 @@
 //! is answered with the same successor for the seconds of a grace, since clients ask twice, in parallel or again when an answer
 //! was lost. Any older one has been copied: nobody can tell by whom, so the family ends, and with it what the thief holds.
 //!
+//! A family that ends takes its access tokens with it (RFC 7009 §2.1): those that still live are remembered by their ids. It is marked first,
+//! they are told of, and then it is dropped, so that a step that fails can be taken again.
+//!
 //! That the successor is the same for all who ask, and is stored nowhere, is done by deriving it from the token that was shown and a nonce
 //! that the first of them chose; the nonce is kept. Who reads the Redis sees hashes and nonces, and needs a token to make use of them.
 
@@ -14,6 +17,7 @@ use std::time::Duration;
 const OPEN: &str = include_str!("open.lua");
 const ROTATE: &str = include_str!("rotate.lua");
 const END: &str = include_str!("end.lua");
+const DROP: &str = "return {tostring(redis.call('HDEL', KEYS[1], ARGV[1], ARGV[1] .. ':s'))}";
 const SEALED: &str =
     "local sealed = redis.call('HGET', KEYS[1], ARGV[1]) if sealed then return {sealed} end return {}";
 const END_ALL: &str = "return {tostring(redis.call('DEL', KEYS[1]))}";
@@ -22,6 +26,18 @@ const END_ALL: &str = "return {tostring(redis.call('DEL', KEYS[1]))}";
 const FAMILIES_MAX: u8 = 16;
 /// Rotations within one grace that are remembered: more is no client that waits for its answers.
 const RECENT_MAX: u8 = 16;
+
+/// Access tokens of one family that are remembered while they live: more is no client that uses what it gets, and the oldest go first.
+const TOKENS_MAX: u8 = 32;
+
+/// An access token that was made of a family, by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeToken {
+    /// Its `jti`; empty: it has none.
+    pub jti: String,
+    /// How long it goes on.
+    pub left: Duration,
+}
 
 /// Which family: by its session and its own name. Neither opens anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +70,8 @@ pub struct NewFamily<'a> {
     pub user: &'a str,
     /// The session, sealed.
     pub sealed: &'a [u8],
+    /// The access token that goes with it.
+    pub access: &'a MadeToken,
 }
 
 /// A token that is to be followed by another.
@@ -69,6 +87,8 @@ pub struct Rotation<'a> {
     pub nonce: &'a str,
     /// Hash of the successor that comes of it.
     pub successor: &'a str,
+    /// The access token that goes with it.
+    pub access: &'a MadeToken,
 }
 
 /// What became of it.
@@ -87,8 +107,8 @@ pub enum Rotated {
     OtherUser,
     /// The family's time is over.
     Over,
-    /// It was used before, and not just now: the family is no more.
-    Reused,
+    /// It was used before, and not just now: nothing more comes of the family, and it says so until it is dropped. These came of it.
+    Reused(Vec<MadeToken>),
     /// There is no such family, or not any more.
     Unknown,
 }
@@ -106,6 +126,7 @@ impl State {
     ) -> Result<(), StoreError> {
         let (idle, absolute) = (millis(lives.idle), millis(lives.absolute));
         let most = FAMILIES_MAX.to_string();
+        let life = millis(new.access.left);
         let args = [
             name.family.as_bytes(),
             new.key_hash.as_bytes(),
@@ -115,6 +136,8 @@ impl State {
             idle.as_bytes(),
             absolute.as_bytes(),
             most.as_bytes(),
+            new.access.jti.as_bytes(),
+            life.as_bytes(),
         ];
         self.store.run(OPEN, &self.families(&name.sid), &args).await.map(drop)
     }
@@ -140,7 +163,8 @@ impl State {
         lives: Lives,
     ) -> Result<Rotated, StoreError> {
         let (grace, idle) = (millis(lives.grace), millis(lives.idle));
-        let most = RECENT_MAX.to_string();
+        let (most, most_tokens) = (RECENT_MAX.to_string(), TOKENS_MAX.to_string());
+        let life = millis(rotation.access.left);
         let args = [
             name.family.as_bytes(),
             rotation.key_hash.as_bytes(),
@@ -151,19 +175,38 @@ impl State {
             idle.as_bytes(),
             most.as_bytes(),
             rotation.user.as_bytes(),
+            rotation.access.jti.as_bytes(),
+            life.as_bytes(),
+            most_tokens.as_bytes(),
         ];
         rotated(self.store.run(ROTATE, &self.families(&name.sid), &args).await?)
             .ok_or(StoreError::UnexpectedReply)
     }
 
-    /// Ends a family, if `key_hash` shows that a token of it was held; whether there was one.
+    /// Ends a family, if `key_hash` shows that a token of it was held: nothing more comes of it, and it says so until it is dropped. The
+    /// access tokens that came of it; `None`: there was no such family.
+    ///
+    /// # Errors
+    /// [`StoreError`]; asked again, it says the same.
+    pub async fn end_family(
+        &self,
+        name: &FamilyName,
+        key_hash: &str,
+    ) -> Result<Option<Vec<MadeToken>>, StoreError> {
+        let args = [name.family.as_bytes(), key_hash.as_bytes()];
+        let mut said = self.store.run(END, &self.families(&name.sid), &args).await?.into_iter();
+        match said.next() {
+            Some(word) if word == b"ended" => Ok(Some(made(said).ok_or(StoreError::UnexpectedReply)?)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Drops a family that has ended.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn end_family(&self, name: &FamilyName, key_hash: &str) -> Result<bool, StoreError> {
-        let args = [name.family.as_bytes(), key_hash.as_bytes()];
-        let done = self.store.run(END, &self.families(&name.sid), &args).await?;
-        Ok(done.first().is_some_and(|word| word == b"ended"))
+    pub async fn drop_family(&self, name: &FamilyName) -> Result<(), StoreError> {
+        self.store.run(DROP, &self.families(&name.sid), &[name.family.as_bytes()]).await.map(drop)
     }
 
     /// Ends all families of a session.
@@ -180,8 +223,12 @@ impl State {
 }
 
 fn rotated(answer: Vec<Vec<u8>>) -> Option<Rotated> {
-    let mut words = answer.into_iter().map(|word| String::from_utf8(word).ok());
-    let verdict = words.next()??;
+    let mut answer = answer.into_iter();
+    let verdict = String::from_utf8(answer.next()?).ok()?;
+    if verdict == "reused" {
+        return Some(Rotated::Reused(made(answer)?));
+    }
+    let mut words = answer.map(|word| String::from_utf8(word).ok());
     match verdict.as_str() {
         "rotated" | "again" => {
             let (nonce, idle) = (words.next()??, words.next()??);
@@ -190,10 +237,19 @@ fn rotated(answer: Vec<Vec<u8>>) -> Option<Rotated> {
         }
         "other-user" => Some(Rotated::OtherUser),
         "over" => Some(Rotated::Over),
-        "reused" => Some(Rotated::Reused),
         "unknown" => Some(Rotated::Unknown),
         _ => None,
     }
+}
+
+/// Ids, each with how long it goes on.
+fn made(mut answer: impl Iterator<Item = Vec<u8>>) -> Option<Vec<MadeToken>> {
+    let mut all = Vec::new();
+    while let Some(jti) = answer.next() {
+        let left = String::from_utf8(answer.next()?).ok()?.parse().ok()?;
+        all.push(MadeToken { jti: String::from_utf8(jti).ok()?, left: Duration::from_millis(left) });
+    }
+    Some(all)
 }
 
 fn millis(time: Duration) -> String {

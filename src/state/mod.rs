@@ -26,7 +26,7 @@ mod searches;
 mod seen;
 
 pub use ended::{Ended, Endings};
-pub use families::{FamilyName, Lives, NewFamily, Rotated, Rotation};
+pub use families::{FamilyName, Lives, MadeToken, NewFamily, Rotated, Rotation};
 pub use fitness::Unfit;
 pub use rates::Taken;
 pub use readers::Fetched;
