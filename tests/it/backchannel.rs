@@ -73,6 +73,7 @@ fn a_token_that_is_no_logout_token_for_us_ends_nothing() {
     let bad = [
         signed(&stranger, &claims()),
         issuer.sign(&header("at+jwt"), &with(&[("events", Value::Null)])),
+        issuer.sign(&header("at+jwt"), &claims()),
         issuer.sign(&header("dpop+jwt"), &claims()),
         issuer.sign(&json!({ "alg": "none" }), &claims()),
         signed(&issuer, &with(&[("events", json!({ "http://schemas.openid.net/event/other": {} }))])),

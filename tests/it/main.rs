@@ -22,6 +22,7 @@ mod conformance;
 mod cookies;
 mod demo;
 mod drain;
+mod ended_tokens;
 mod everywhere;
 mod express;
 mod faults;
