@@ -13,11 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::config::Limits;
+use crate::listen::joined::join;
 use crate::listen::ledger::{Ledger, Verdict};
 use crate::listen::opening::Opening;
 use crate::listen::pace::Pace;
 use crate::listen::pressure::Pressure;
 use crate::listen::sieve::{Awaits, Sieve, Step};
+use crate::listen::stream::Severed;
 use crate::request::ParseError;
 
 /// What hyper gets in place of a refused head: it must make one service call of it and close behind the answer.
@@ -77,6 +79,8 @@ pub(crate) struct Guard<I, T> {
     /// Since when the client has taken no byte.
     stalled_since: Option<Instant>,
     linger: Option<(Instant, usize)>,
+    /// Whether dropping it resets the connection.
+    severed: bool,
     _tenant: T,
 }
 
@@ -123,6 +127,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Guard<I, T> {
             awaited_since: Some(opening.since),
             stalled_since: None,
             linger: None,
+            severed: false,
             _tenant: tenant,
         }
     }
@@ -385,9 +390,30 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Read for Guard<I, T> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Write for Guard<I, T> {
+impl<I: Severed, T> Guard<I, T> {
+    /// Before a write: an answer whose end is that of the connection must not seem whole, whoever ends it and why.
+    fn prepare(&mut self) -> io::Result<()> {
+        if !self.severed && self.ledger.ends_by_closing() {
+            self.io.sever(true)?;
+            self.severed = true;
+        }
+        Ok(())
+    }
+
+    /// Before a close: all has been written. Returns whether there may be one.
+    fn may_close(&mut self) -> io::Result<bool> {
+        if self.severed && self.ledger.is_whole() {
+            self.io.sever(false)?;
+            self.severed = false;
+        }
+        Ok(!self.severed)
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Severed + Unpin, T: Unpin> Write for Guard<I, T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let guard = self.get_mut();
+        guard.prepare()?;
         let written = Pin::new(&mut guard.io).poll_write(cx, bytes);
         guard.written(cx, written)
     }
@@ -400,6 +426,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Write for Guard<I, T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let guard = self.get_mut();
+        if !guard.may_close()? {
+            return Poll::Ready(Ok(()));
+        }
         let (since, mut left) = match guard.linger {
             Some(linger) => linger,
             None => {
@@ -439,6 +468,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Write for Guard<I, T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let guard = self.get_mut();
+        guard.prepare()?;
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
         let written = if total <= JOINED_BYTES_MAX {
             with_scratch(|scratch| {
@@ -449,27 +479,5 @@ impl<I: AsyncRead + AsyncWrite + Unpin, T: Unpin> Write for Guard<I, T> {
             Pin::new(&mut guard.io).poll_write_vectored(cx, slices)
         };
         guard.written(cx, written)
-    }
-}
-
-/// Copies `slices` into `room`, which is as long as all of them.
-fn join<'a>(slices: &[IoSlice<'_>], room: &'a mut [u8]) -> &'a [u8] {
-    let mut rest = &mut *room;
-    for slice in slices {
-        let (part, behind) = rest.split_at_mut(slice.len().min(rest.len()));
-        part.copy_from_slice(slice.get(..part.len()).unwrap_or_default());
-        rest = behind;
-    }
-    room
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slices_are_joined_in_their_order() {
-        let slices = [IoSlice::new(b"head\r\n"), IoSlice::new(b""), IoSlice::new(b"body")];
-        assert_eq!(join(&slices, &mut [0; 10]), b"head\r\nbody");
     }
 }

@@ -1,6 +1,7 @@
 //! What the guard tells the service about each head, and the service the guard about each answer.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -23,7 +24,18 @@ pub(crate) enum Verdict {
 /// The book between the two ends of one connection. Both run in the same task, so the lock is never contended; it is
 /// there because hyper asks that an upgradable stream be `Send`.
 #[derive(Debug)]
-pub(crate) struct Ledger(Mutex<Page>);
+pub(crate) struct Ledger {
+    page: Mutex<Page>,
+    /// How the answer ends; beside the page, since it is looked at with every write.
+    end: AtomicU8,
+}
+
+/// It says its length.
+const FRAMED: u8 = 0;
+/// It ends with the connection, and is not whole yet.
+const OPEN: u8 = 1;
+/// The same, and it is.
+const WHOLE: u8 = 2;
 
 #[derive(Debug)]
 struct Page {
@@ -52,7 +64,7 @@ pub(crate) struct Quiet {
 impl Ledger {
     /// The ledger of a connection accepted now.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Page {
+        let page = Mutex::new(Page {
             verdicts: VecDeque::new(),
             running: 0,
             served: false,
@@ -62,7 +74,8 @@ impl Ledger {
             broken: false,
             upgraded: None,
             reader: None,
-        })))
+        });
+        Arc::new(Self { page, end: AtomicU8::new(FRAMED) })
     }
 
     /// Guard: a head goes to hyper.
@@ -88,6 +101,16 @@ impl Ledger {
     /// Guard: a body cannot be read to its end, so hyper will close behind the answer.
     pub(crate) fn body_broken(&self) {
         self.page().broken = true;
+    }
+
+    /// Guard: whether the end of the answer is that of the connection.
+    pub(crate) fn ends_by_closing(&self) -> bool {
+        self.end.load(Ordering::Relaxed) != FRAMED
+    }
+
+    /// Guard: whether such an answer has been given to hyper to its end.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.end.load(Ordering::Relaxed) == WHOLE
     }
 
     /// Guard: since when nothing has been going on.
@@ -121,7 +144,7 @@ impl Ledger {
     }
 
     fn page(&self) -> MutexGuard<'_, Page> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,6 +164,16 @@ impl Exchange {
     /// Whether the request's body turned out to be broken.
     pub(crate) fn broken(&self) -> bool {
         self.ledger.page().broken
+    }
+
+    /// Only the end of the connection will say that the answer is whole.
+    pub(crate) fn ends_by_closing(&self) {
+        self.ledger.end.store(OPEN, Ordering::Relaxed);
+    }
+
+    /// It is whole.
+    pub(crate) fn completed(&self) {
+        self.ledger.end.store(WHOLE, Ordering::Relaxed);
     }
 
     /// The answer's status is known. `false`: it switches protocols although the guard awaits no such thing.

@@ -19,7 +19,8 @@
 //! Invariants. hyper never holds bytes of two messages at once. For every head it gets there is exactly one entry in
 //! the `Ledger`, and the service takes one per call; with none left it refuses. Bytes behind an upgrade
 //! request stay here until the upgrade is answered. A body that breaks its framing ends in an error, never in a
-//! clean end. Whatever refuses, closes.
+//! clean end. Whatever refuses, closes. An answer to HTTP/1.0 that has its end by that of the connection is cut by a reset unless it
+//! went out whole: the socket is set so before the first byte, and set back behind the last, so that no way to end forgets it.
 //!
 //! Life of a connection: `bind` opened the socket on every worker; `serve` accepts it, takes a permit, and spawns one
 //! local task, in which `reception` reads a PROXY header and agrees on TLS where the [`Terms`] ask for it, and hyper polls the guard. The permit lives in the guard, and so in the tunnel that may come of
@@ -36,6 +37,7 @@
 //!
 //! The folder is a *roof*: only this file names the children to the outside.
 
+mod answer;
 mod bind;
 mod blocks;
 mod chunks;
@@ -48,6 +50,7 @@ mod handler;
 mod head;
 mod http2;
 mod inherited;
+mod joined;
 mod ledger;
 mod metered;
 mod opening;

@@ -7,14 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
+use crate::listen::answer::{Answer, Asker};
 use crate::listen::connections::{Connections, Permit};
 use crate::listen::guard::{Guard, House};
 use crate::listen::handler::{Excess, Handler};
@@ -31,7 +31,7 @@ use crate::listen::ledger::{Exchange, Ledger};
 use crate::listen::opening::{Opening, Protocol, open};
 use crate::listen::reception;
 use crate::listen::roster::{Entry, Roster};
-use crate::listen::stream::Stream;
+use crate::listen::stream::{Severed, Stream};
 use crate::listen::terms::Terms;
 use crate::request::{Conn, ParseError};
 
@@ -171,7 +171,7 @@ fn welcome<H: Handler>(stream: TcpStream, peer: SocketAddr, port: &Rc<Port<H>>) 
 async fn attend<H, I>(mut stream: I, conn: Conn, tenant: Tenant, terms: Arc<Terms>, port: Rc<Port<H>>)
 where
     H: Handler,
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: AsyncRead + AsyncWrite + Severed + Unpin + Send + 'static,
 {
     let mut entry = port.roster.join();
     let Some(opening) = open(&mut stream, &mut entry, terms.limits.header_timeout).await else { return };
@@ -197,7 +197,7 @@ async fn attend_http1<H, I>(
     entry: Entry,
 ) where
     H: Handler,
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: AsyncRead + AsyncWrite + Severed + Unpin + Send + 'static,
 {
     let (ledger, peer) = (Ledger::new(), conn.peer);
     let house = House { limits: Arc::clone(&terms.limits), pressure: port.roster.pressure().clone() };
@@ -277,6 +277,7 @@ async fn answer<H: Handler>(
     roster: Rc<Roster>,
 ) -> Result<Response<Answer<H::Body>>, Aborted> {
     let refused = request.is_err();
+    let asker = request.as_ref().map(Asker::of).unwrap_or_default();
     let excess = roster.lacks(exchange.switches()).and_then(|scarce| {
         let excess = Excess { conn: &conn, request: request.as_ref().ok(), scarce };
         Some((handler.overloaded(&excess)?, excess.closes()))
@@ -285,14 +286,19 @@ async fn answer<H: Handler>(
         Some(overloaded) => overloaded,
         None => handled(&handler, conn, request).await?,
     };
-    let closing = refused || ends || exchange.broken() || roster.last_call();
+    let open_ended = asker.hears_the_end_only(&response);
+    let closing = refused || ends || open_ended || exchange.broken() || roster.last_call();
     if closing && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if asker.is_old {
+            // Or hyper says beside it that it keeps the connection alive.
+            *response.version_mut() = Version::HTTP_10;
+        }
     }
     if !exchange.answered(response.status()) {
         return Err(Aborted::UnaskedUpgrade);
     }
-    Ok(response.map(|body| Answer { body, roster, _exchange: exchange }))
+    Ok(response.map(|body| Answer::new(body, roster, exchange, open_ended)))
 }
 
 /// The handler's answer, and whether it is the one to a panic.
@@ -337,36 +343,6 @@ impl std::fmt::Display for Aborted {
 }
 
 impl std::error::Error for Aborted {}
-
-/// A response body that ends its exchange when hyper is done with it.
-struct Answer<B> {
-    body: B,
-    roster: Rc<Roster>,
-    _exchange: Exchange,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        if self.roster.pressure().stops() {
-            return Poll::Pending;
-        }
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,9 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -15,6 +17,29 @@ pub(crate) enum Stream {
     Plain(TcpStream),
     /// Out of TLS; boxed, as its state is some kilobytes.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What can end so that nobody takes it for an end.
+pub(crate) trait Severed {
+    /// Has it end by a reset when it is dropped, or not any more. Whatever it has not sent by then is lost.
+    fn sever(&self, when_dropped: bool) -> io::Result<()>;
+}
+
+impl Severed for Stream {
+    fn sever(&self, when_dropped: bool) -> io::Result<()> {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        Ok(set_socket_linger(stream, when_dropped.then_some(Duration::ZERO))?)
+    }
+}
+
+#[cfg(test)]
+impl Severed for tokio::io::DuplexStream {
+    fn sever(&self, _: bool) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl AsyncRead for Stream {

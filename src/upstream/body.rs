@@ -28,6 +28,8 @@ pub(crate) static TRAILERS: [HeaderName; 3] = [
 #[derive(Debug)]
 pub struct UpstreamBody {
     incoming: Incoming,
+    /// What was there when its head came.
+    first: First,
     /// Only where the route limits the whole exchange.
     end: Option<Pin<Box<Sleep>>>,
     /// What goes on where this empty body ends.
@@ -38,6 +40,19 @@ pub struct UpstreamBody {
     _shared: Option<Rc<Multiplexed>>,
 }
 
+/// A frame that came before anybody asked for it.
+#[derive(Debug, Default)]
+enum First {
+    /// There was none, or it has been handed on.
+    #[default]
+    Nothing,
+    Data(Bytes),
+    /// Boxed: rarely do they come without data, and the body is moved often.
+    Trailers(Box<HeaderMap>),
+    /// Nor will there ever be one.
+    Over,
+}
+
 impl UpstreamBody {
     pub(crate) fn new(
         incoming: Incoming,
@@ -46,12 +61,32 @@ impl UpstreamBody {
         shared: Option<Rc<Multiplexed>>,
     ) -> Self {
         let end = end.filter(|_| !incoming.is_end_stream()).map(|end| Box::pin(sleep_until(end)));
-        Self { incoming, end, tunnel: None, _busy: Some(busy), _shared: shared }
+        Self { incoming, first: First::Nothing, end, tunnel: None, _busy: Some(busy), _shared: shared }
     }
 
     /// The body of a 101, behind which `tunnel` begins.
     pub(crate) fn before(tunnel: Tunnel, incoming: Incoming) -> Self {
-        Self { incoming, end: None, tunnel: Some(tunnel), _busy: None, _shared: None }
+        let (first, tunnel) = (First::Nothing, Some(tunnel));
+        Self { incoming, first, end: None, tunnel, _busy: None, _shared: None }
+    }
+
+    /// Looks once, without waiting, at how it begins: what breaks there has told the client nothing yet.
+    pub(crate) fn look(&mut self, cx: &mut Context<'_>) -> Result<(), UpstreamError> {
+        if self.incoming.is_end_stream() {
+            return Ok(());
+        }
+        self.first = match self.poll_incoming(cx) {
+            Poll::Pending => First::Nothing,
+            Poll::Ready(None) => First::Over,
+            Poll::Ready(Some(frame)) => match frame?.into_data() {
+                Ok(data) => First::Data(data),
+                Err(frame) => match frame.into_trailers() {
+                    Ok(trailers) => First::Trailers(Box::new(trailers)),
+                    Err(_) => First::Nothing,
+                },
+            },
+        };
+        Ok(())
     }
 
     /// The tunnel behind it, if this is a 101's.
@@ -60,14 +95,8 @@ impl UpstreamBody {
     }
 }
 
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = UpstreamError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+impl UpstreamBody {
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         if self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Some(Err(UpstreamError::TotalTimedOut)));
         }
@@ -89,13 +118,43 @@ impl Body for UpstreamBody {
             }
         }
     }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = UpstreamError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        let body = self.get_mut();
+        match std::mem::take(&mut body.first) {
+            First::Nothing => body.poll_incoming(cx),
+            First::Data(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            First::Trailers(trailers) => Poll::Ready(Some(Ok(Frame::trailers(*trailers)))),
+            First::Over => {
+                body.first = First::Over;
+                Poll::Ready(None)
+            }
+        }
+    }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.first {
+            First::Nothing => self.incoming.is_end_stream(),
+            First::Data(_) | First::Trailers(_) => false,
+            First::Over => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let rest = self.incoming.size_hint();
+        match (&self.first, rest.exact()) {
+            (First::Data(data), Some(rest)) => SizeHint::with_exact(rest + data.len() as u64),
+            (First::Over, _) => SizeHint::with_exact(0),
+            (First::Data(_) | First::Nothing | First::Trailers(_), _) => rest,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Sending requests to configured upstreams.
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -105,7 +107,9 @@ impl Forwarder {
         // Ours is the next hop's version; a 1.0 upstream must not cost the client its connection or its chunks.
         head.version = http::Version::HTTP_11;
         hygiene::clean(&mut head.headers);
-        Ok(Response::from_parts(head, UpstreamBody::new(body, total, busy, shared)))
+        let mut body = UpstreamBody::new(body, total, busy, shared);
+        poll_fn(|cx| Poll::Ready(body.look(cx))).await?;
+        Ok(Response::from_parts(head, body))
     }
 
     /// Turns the exchange into a tunnel, if it may be one. On any error both ends are dropped, hence closed.

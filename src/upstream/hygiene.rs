@@ -23,14 +23,21 @@ static HOP_BY_HOP: [HeaderName; 8] = [
 pub(crate) fn check_length(headers: &HeaderMap) -> Result<(), UpstreamError> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
-    let one_number =
-        length.is_none_or(|value| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit));
+    let one_number = length.is_none_or(|value| is_number(value.as_bytes()));
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let coding = codings.next();
     let chunked = coding.is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let single =
         lengths.next().is_none() && codings.next().is_none() && (length.is_none() || coding.is_none());
     if one_number && chunked && single { Ok(()) } else { Err(UpstreamError::AmbiguousLength) }
+}
+
+/// One that begins with a zero is octal to some readers.
+fn is_number(length: &[u8]) -> bool {
+    match length {
+        [] | [b'0', _, ..] => false,
+        digits => digits.iter().all(u8::is_ascii_digit),
+    }
 }
 
 /// Takes out what belongs to the hop between the upstream and us.
@@ -104,13 +111,20 @@ mod tests {
             &[("content-length", "5, 5")],
             &[("content-length", "+5")],
             &[("content-length", "")],
+            &[("content-length", "02")],
+            &[("content-length", "00")],
             &[("transfer-encoding", "gzip, chunked")],
             &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
             &[("transfer-encoding", "identity")],
         ] {
             assert!(check_length(&headers(fields)).is_err(), "{fields:?}");
         }
-        for fields in [&[][..], &[("content-length", "5")], &[("transfer-encoding", "Chunked")]] {
+        for fields in [
+            &[][..],
+            &[("content-length", "50")],
+            &[("content-length", "0")],
+            &[("transfer-encoding", "Chunked")],
+        ] {
             assert!(check_length(&headers(fields)).is_ok(), "{fields:?}");
         }
     }

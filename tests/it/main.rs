@@ -66,6 +66,7 @@ mod support;
 mod tls;
 mod tokens;
 mod topology;
+mod torn;
 mod touch;
 mod trust;
 mod upstream_tls;

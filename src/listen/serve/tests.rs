@@ -3,6 +3,7 @@ use std::net::TcpStream;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
