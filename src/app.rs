@@ -57,12 +57,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use worker::Post;
 
 /// How long workers that take over may take until they are ready: their stores have two seconds to be connected.
 const START_MAX: Duration = Duration::from_secs(10);
+
+/// What the internal listener gets at least to finish its answers in, though the drain of the public ones took all its time.
+const PARTING_MIN: Duration = Duration::from_secs(1);
 
 /// A thread of the gateway.
 type Thread = JoinHandle<std::io::Result<()>>;
@@ -117,9 +120,13 @@ pub struct Running {
     /// Whether connections are accepted, or wait in their queues yet.
     opened: watch::Sender<bool>,
     drain: watch::Sender<bool>,
+    /// Of the internal listener, which tells how the drain goes.
+    inside_drain: watch::Sender<bool>,
     draining: Arc<AtomicBool>,
     /// Draining, or making way for another process.
     ending: Arc<AtomicBool>,
+    /// Those of the public listeners: what they have to finish is what a drain is for.
+    clients: Vec<Thread>,
     threads: Vec<Thread>,
     /// Every listening socket once more, to be handed over.
     named: Vec<(String, TcpListener)>,
@@ -163,8 +170,10 @@ pub fn start(config: Config, start: Start) -> Result<Running, StartError> {
         generation,
         opened: watch::Sender::new(!succeeds),
         drain: watch::Sender::new(false),
+        inside_drain: watch::Sender::new(false),
         draining: Arc::default(),
         ending: Arc::default(),
+        clients: Vec::new(),
         threads,
         named: std::mem::take(&mut listeners.named),
     };
@@ -240,7 +249,8 @@ impl Running {
         &self.named
     }
 
-    /// Stops accepting, lets running requests and tunnels end within `drain_timeout`, and returns when all threads did.
+    /// Stops accepting, lets running requests and tunnels end within `drain_timeout`, and returns when all threads did. The internal listener
+    /// goes last: until then it says that this gateway drains.
     pub fn stop(self) {
         self.draining.store(true, Ordering::Relaxed);
         self.end();
@@ -253,22 +263,24 @@ impl Running {
             let parting = terms.load().with_last_call();
             terms.store(Arc::new(parting));
         }
+        // Who asks there is to hear from the other.
+        self.inside_drain.send_replace(true);
         self.end();
     }
 
     fn end(self) {
         self.open();
         self.ending.store(true, Ordering::Relaxed);
-        let Self { drain, threads, generation, generations, named, .. } = self;
+        let began = Instant::now();
+        let Self { drain, inside_drain, inside, clients, threads, generation, generations, named, .. } = self;
         drop((named, generation, generations));
         drain.send_replace(true);
-        for thread in threads {
-            match thread.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "a worker ended early"),
-                Err(_) => tracing::error!("a worker panicked"),
-            }
-        }
+        join(clients);
+        let terms = inside.load();
+        let left = terms.drain_timeout().saturating_sub(began.elapsed()).max(PARTING_MIN);
+        inside.store(Arc::new(terms.with_drain_timeout(left)));
+        inside_drain.send_replace(true);
+        join(threads);
     }
 
     /// Starts the workers. Where sockets were handed over, this returns when all are ready: another process serves until then.
@@ -287,7 +299,7 @@ impl Running {
                 ready: succeeds.then(|| ready.clone()),
                 opened: self.opened.subscribe(),
             };
-            self.threads.push(spawn_worker(&format!("worker-{at}"), move || post.work())?);
+            self.clients.push(spawn_worker(&format!("worker-{at}"), move || post.work())?);
         }
         drop(ready);
         if succeeds && (0..self.sockets.workers).any(|_| told.recv_timeout(START_MAX).is_err()) {
@@ -305,7 +317,7 @@ impl Running {
         let (ids, ground) = (worker::request_ids()?, &self.ground);
         let told = (Arc::clone(&ground.metrics), ground.challenges.clone());
         let (connections, opened) = (Arc::clone(&self.redirected), self.opened.subscribe());
-        self.threads.push(spawn_worker("redirect", move || async move {
+        self.clients.push(spawn_worker("redirect", move || async move {
             accepting(opened).await;
             serve(sockets, plain, connections, Redirect::new((public, port), ids, told), drain).await
         })?);
@@ -324,10 +336,21 @@ impl Running {
             opened: self.opened.subscribe(),
             draining: Arc::clone(&self.draining),
             ending: Arc::clone(&self.ending),
-            drain: self.drain.subscribe(),
+            drain: self.inside_drain.subscribe(),
         };
         self.threads.push(spawn_worker("internal", move || inside.work())?);
         Ok(())
+    }
+}
+
+/// Waits for threads to end.
+fn join(threads: Vec<Thread>) {
+    for thread in threads {
+        match thread.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "a worker ended early"),
+            Err(_) => tracing::error!("a worker panicked"),
+        }
     }
 }
 

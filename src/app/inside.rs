@@ -41,7 +41,7 @@ pub(super) struct Inside {
 }
 
 impl Inside {
-    /// Answers services until the drain.
+    /// Answers services until the drain of those that clients ask is over.
     pub(super) async fn work(mut self) -> std::io::Result<()> {
         let first = Arc::clone(&self.generations.borrow_and_update());
         let current = Current(Rc::new(RefCell::new(Rc::new(self.speaking_for(&first, None)?))));

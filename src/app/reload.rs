@@ -31,13 +31,24 @@ impl Reload {
         rests
     }
 
-    /// Reads the configuration and puts it in force. One that has mistakes changes nothing; either is said in one line.
+    /// Reads the configuration and puts it in force. One that has mistakes, or no routes any more, changes nothing; either is said in
+    /// one line.
     pub fn run(&mut self, running: &mut Running, why: &str) {
         self.changing = None;
         let (config, sources) = match load(&self.path) {
             Ok(loaded) => loaded,
             Err((errors, sources)) => return self.refuse(running, why, &errors, sources),
         };
+        if config.routes.is_empty() && !running.shared().routes().routes().is_empty() {
+            running.count_reload(false);
+            tracing::error!(
+                %why,
+                "the configuration was not reloaded; the one before stays: there is no route in it any more, as in a file that is \
+                 half-written; a restart takes it"
+            );
+            self.taken = sources.1;
+            return;
+        }
         match running.reload(config) {
             Ok(left) => {
                 running.count_reload(true);

@@ -58,6 +58,12 @@ impl Terms {
         Self { limits, http, tls, proxies: self.proxies.clone(), last_call }
     }
 
+    /// The same, with so long for a drain.
+    #[must_use]
+    pub fn with_drain_timeout(&self, drain_timeout: Duration) -> Self {
+        Self::new(Limits { drain_timeout, ..Limits::clone(&self.limits) }, self.tls.clone())
+    }
+
     /// How long a drain may take.
     pub fn drain_timeout(&self) -> Duration {
         self.limits.drain_timeout

@@ -62,6 +62,30 @@ fn a_request_that_runs_is_finished_and_no_new_connection_is_taken() {
     assert!(world.gateway.process.wait().success());
 }
 
+/// It was the first to go: nobody could see that the gateway drains, nor how.
+#[test]
+fn the_internal_listener_says_that_the_gateway_drains_until_that_is_over() {
+    let (upstream, came, allow) = waiting();
+    let mut world = open(&upstream).limits("drain_timeout = \"1h\"").start();
+    let mut kept = Client::connect(world.gateway.internal);
+    assert_eq!(kept.ask(&Ask::get("/live")).status, 200);
+    let mut client = Client::connect(world.gateway.public);
+    client.send(Ask::get("/slow").bytes());
+    came.recv().unwrap();
+    world.gateway.process.signal("TERM");
+    let address = world.gateway.public;
+    eventually("the gateway to stop listening", || std::net::TcpStream::connect(address).err());
+    for ready in [world.gateway.internal("/ready"), kept.ask(&Ask::get("/ready"))] {
+        assert_eq!(ready.status, 503);
+        assert!(ready.text().contains("draining"), "{}", ready.text());
+    }
+    assert_eq!(world.gateway.internal("/metrics").status, 200);
+    allow.send(()).unwrap();
+    assert_eq!(client.response("GET").map(|response| response.status), Some(200));
+    // Though `kept` is still there.
+    assert!(world.gateway.process.wait().success());
+}
+
 #[test]
 fn a_request_that_outlasts_the_drain_timeout_does_not_hold_the_process() {
     let (upstream, came, allow) = waiting();

@@ -57,6 +57,25 @@ fn a_file_with_a_mistake_changes_nothing_and_is_told_once() {
     assert_eq!(world.get("/new").status, 404);
 }
 
+/// `open(path, "w")` empties a file before it is written: two seconds later every request got a 404.
+#[test]
+fn a_file_that_lost_its_routes_changes_nothing() {
+    let upstream = Upstream::echoing();
+    let world = world(&upstream, "/old").start();
+    let path = file(&world.gateway);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    for (count, part) in ["", &whole[..whole.find("[[routes]]").unwrap()]].into_iter().enumerate() {
+        std::fs::write(&path, part).unwrap();
+        eventually("the refusal", || (said(&world.gateway, REFUSED) == count + 1).then_some(()));
+        assert_eq!(world.get("/old").status, 200);
+    }
+    let told = world.gateway.process.err.text();
+    assert!(told.lines().any(|line| line.contains(REFUSED) && line.contains("no route")), "{told}");
+    std::fs::write(&path, whole.replace("\"/old\"", "\"/new\"")).unwrap();
+    eventually("the whole file", || (world.get("/new").status == 200).then_some(()));
+    assert_eq!(said(&world.gateway, REFUSED), 2);
+}
+
 #[test]
 fn a_signal_puts_the_new_routes_in_force_on_connections_that_are_open() {
     let upstream = Upstream::echoing();
