@@ -21,8 +21,7 @@ impl Gateway {
         if callers.is_empty() {
             return false;
         }
-        let asks = callers.under(Some(inbound.host().name()));
-        asks.is_some() && asks != asked_by
+        callers.under(Some(inbound.host().name())) != asked_by
     }
 }
 

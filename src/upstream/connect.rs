@@ -23,7 +23,7 @@ use crate::upstream::pool::Link;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::sender::{Multiplexed, Terms};
 use crate::upstream::slots::Slot;
-use crate::upstream::tls::Tls;
+use crate::upstream::tls::{Tls, explained};
 use crate::upstream::wire::{Stream, Turn, Wire};
 
 /// Largest response head, and most that hyper holds of a body. Its own default would let one upstream pin 400 KiB a
@@ -192,7 +192,7 @@ impl Connector {
         let Some((tls, name)) = &self.tls else { return Ok(Stream::Plain(stream)) };
         let connector = tls.connector(http1_only);
         let shaken = connector.connect(name.clone(), stream).await;
-        let stream = shaken.map_err(|source| UpstreamError::TlsFailed { source })?;
+        let stream = shaken.map_err(|source| UpstreamError::TlsFailed { source: explained(source) })?;
         Ok(Stream::Tls(Box::new(stream)))
     }
 

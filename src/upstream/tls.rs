@@ -1,12 +1,13 @@
 //! TLS to `https://` endpoints: whom an upstream trusts, what it shows, and what is offered.
 
 use std::cell::OnceCell;
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use crate::config::{self, ConfigError};
@@ -102,6 +103,35 @@ fn authorities(upstream: &config::Upstream, pem: &[u8]) -> Result<Arc<RootCertSt
     }
     Ok(Arc::new(roots))
 }
+
+/// Says in words what rustls says in a name of its own.
+pub(crate) fn explained(error: io::Error) -> io::Error {
+    let found = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match found {
+        // webpki's errors are no part of rustls' interface, but by their names.
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+            if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+        {
+            io::Error::new(error.kind(), AuthorityShown)
+        }
+        _ => error,
+    }
+}
+
+/// A service's certificate is one of an authority, as `openssl req -x509` makes them unless it is told otherwise.
+#[derive(Debug)]
+struct AuthorityShown;
+
+impl std::fmt::Display for AuthorityShown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "the service shows the certificate of an authority (`CA:TRUE`), which counts for no service: have it show one that the \
+             authority issued, or make it with `openssl req -x509 -addext basicConstraints=critical,CA:FALSE`",
+        )
+    }
+}
+
+impl std::error::Error for AuthorityShown {}
 
 /// Under these roots, with the upstream's own certificate if it has one.
 fn client(upstream: &config::Upstream, roots: Arc<RootCertStore>) -> Result<ClientConfig, ConfigError> {

@@ -73,10 +73,15 @@ fn a_service_is_believed_by_its_authority_its_name_and_its_dates_alone() {
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2021, 1, 1);
     });
+    // What `openssl req -x509` makes.
+    authority.issue_as("own", &["localhost"], |params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
     let other = Authority::new();
     let stranger = format!("ca = \"{}\"\n", other.root().display());
     for (file, lines, cause) in [
         ("old", &trust, "certificate expired"),
+        ("own", &trust, "the service shows the certificate of an authority"),
         ("elsewhere", &trust, "not valid for name"),
         // It has the same name and another key.
         ("here", &stranger, "BadSignature"),

@@ -135,8 +135,19 @@ pub(crate) fn options(table: &mut Table<'_, '_>, given: Given<'_>, base: &TokenO
         scope: given.scope.map_or_else(|| base.scope.clone(), |raw| Some(scope(table, raw))),
         subject_type: given.subject_type.map_or(base.subject_type, |raw| *raw.get()),
         bound: false,
-        cnf: given.cnf.map_or(base.cnf, |raw| *raw.get()),
+        cnf: given.cnf.map_or(base.cnf, |raw| confirmation(table, raw)),
     }
+}
+
+/// What is bound to the certificate of whoever is asked for one is bound to nothing where nobody is.
+fn confirmation(table: &mut Table<'_, '_>, raw: &Placed<Confirmation>) -> Confirmation {
+    let server = table.checker.main().and_then(|(_, raw)| raw.server.as_ref());
+    let asks = server.is_some_and(|server| !server.get().client_certificates.is_empty());
+    if *raw.get() == Confirmation::ClientCertificate && !asks {
+        let found = "nobody is asked for a certificate, so tokens would be bound to nothing";
+        table.refuse(table.file.at(raw), "cnf", found, "[[server.client_certificates]] beside it");
+    }
+    *raw.get()
 }
 
 /// One kind for the header of tokens, and one for Txn-Token.
