@@ -26,9 +26,9 @@ pub(super) enum Refused {
     InvalidRequest(&'static str),
     /// Another grant than the exchange of tokens.
     UnsupportedGrantType,
-    /// An audience for which it gets no tokens.
-    InvalidTarget,
-    /// A scope that the shown token does not have.
+    /// An audience for which it gets no token, or not for the one shown; why, in words.
+    InvalidTarget(&'static str),
+    /// A scope beyond that of the shown token, or of the audience.
     InvalidScope,
     /// What would have to be asked cannot be.
     Unavailable,
@@ -63,7 +63,7 @@ impl Answer {
             }
             Refused::InvalidRequest(_)
             | Refused::UnsupportedGrantType
-            | Refused::InvalidTarget
+            | Refused::InvalidTarget(_)
             | Refused::InvalidScope
             | Refused::Failed => {}
         }
@@ -82,12 +82,12 @@ impl Refused {
             ),
             Self::InvalidRequest(text) => (StatusCode::BAD_REQUEST, "invalid_request", text),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type", ""),
-            Self::InvalidTarget => {
-                (StatusCode::BAD_REQUEST, "invalid_target", "the client's `may_call` does not name it")
-            }
-            Self::InvalidScope => {
-                (StatusCode::BAD_REQUEST, "invalid_scope", "the subject token does not have it")
-            }
+            Self::InvalidTarget(text) => (StatusCode::BAD_REQUEST, "invalid_target", text),
+            Self::InvalidScope => (
+                StatusCode::BAD_REQUEST,
+                "invalid_scope",
+                "the subject token does not have it, or tokens of that audience do not",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",

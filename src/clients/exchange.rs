@@ -7,7 +7,7 @@ use crate::clock::UnixMillis;
 use crate::config::{Client, TokenProfile};
 use crate::door::Fields;
 use crate::telemetry::chain;
-use crate::token::{OwnToken, TokenError};
+use crate::token::{Errand, InternalToken, OwnToken, TokenError};
 use serde_json::{Value, json};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -15,6 +15,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// Longest chain of who acts for whom: more services than one request goes through.
 const ACTORS_MAX: usize = 8;
+const UNKNOWN_TARGET: Refused = Refused::InvalidTarget("the client's `may_call` does not name it");
 
 impl Desk {
     /// Trades the token with which the client was called for one with which it calls.
@@ -32,11 +33,16 @@ impl Desk {
         }
         let shown = asked(fields)?;
         let target = target(client, fields)?;
-        let template = tools.minter.templates().for_exchange(target).ok_or(Refused::InvalidTarget)?;
+        let exchanged = tools.minter.templates().for_exchange(target).ok_or(UNKNOWN_TARGET)?;
         let bad = Refused::InvalidRequest("the subject token does not count");
         let read = (shown.as_bytes(), self.issuer.as_str());
         let token = OwnToken::read(&self.keys, tools.minter, read, &client.audience, now).ok_or(bad)?;
-        let scope = scope(&token, fields)?;
+        if token.is_pairwise() && !exchanged.is_pairwise {
+            return Err(Refused::InvalidTarget(
+                "the subject token knows the user by a pairwise `sub`, and tokens of that audience by the public one",
+            ));
+        }
+        let scope = scope(token.text("scope"), exchanged.scope.as_deref(), fields.get("scope"))?;
         let live = match Behind::of(&token, tools, now).await {
             Ok(Behind::Session(live)) => live,
             Ok(Behind::Nothing) => return Err(bad),
@@ -50,9 +56,16 @@ impl Desk {
                 return Err(Refused::Unavailable);
             }
         };
+        if live.session.session().subject.is_none() && !exchanged.takes_guests {
+            return Err(Refused::InvalidTarget(
+                "the subject token is a guest's, and no route leads guests there",
+            ));
+        }
         let act = actors(client, &token)?;
-        let actor = (&act, client.certificate.as_deref());
-        let minted = tools.minter.mint_exchanged(&live.session, template, actor, now).map_err(|error| match error {
+        let errand =
+            Errand { act: &act, certificate: client.certificate.as_deref(), scope: scope.as_deref() };
+        let minted = tools.minter.mint_exchanged(&live.session, exchanged.template, &errand, now);
+        let minted = minted.map_err(|error| match error {
             TokenError::SessionEnding => bad,
             TokenError::NoKey => Refused::Unavailable,
             TokenError::TooLarge { .. }
@@ -63,22 +76,27 @@ impl Desk {
                 Refused::Failed
             }
         })?;
-        let text = minted.expose().to_str().unwrap_or_default();
-        let kind = match minted.profile() {
-            TokenProfile::AtJwt | TokenProfile::Reference => ACCESS_TOKEN,
-            TokenProfile::Jwt | TokenProfile::Txn => JWT,
-        };
-        let mut body = json!({
-            "access_token": text.strip_prefix("Bearer ").unwrap_or(text),
-            "issued_token_type": kind,
-            "token_type": "Bearer",
-            "expires_in": now.until(minted.expires_at()).as_secs(),
-        });
-        if let (Some(scope), Some(members)) = (scope, body.as_object_mut()) {
-            members.insert("scope".into(), scope.into());
-        }
-        Ok(Answer::of(&body, "exchanged"))
+        Ok(given(&minted, scope, now))
     }
+}
+
+/// RFC 8693 §2.2.1.
+fn given(minted: &InternalToken, scope: Option<String>, now: UnixMillis) -> Answer {
+    let text = minted.expose().to_str().unwrap_or_default();
+    let kind = match minted.profile() {
+        TokenProfile::AtJwt | TokenProfile::Reference => ACCESS_TOKEN,
+        TokenProfile::Jwt | TokenProfile::Txn => JWT,
+    };
+    let mut body = json!({
+        "access_token": text.strip_prefix("Bearer ").unwrap_or(text),
+        "issued_token_type": kind,
+        "token_type": "Bearer",
+        "expires_in": now.until(minted.expires_at()).as_secs(),
+    });
+    if let (Some(scope), Some(members)) = (scope, body.as_object_mut()) {
+        members.insert("scope".into(), scope.into());
+    }
+    Answer::of(&body, "exchanged")
 }
 
 /// The token that is shown, if everything else that is asked for can be had.
@@ -106,18 +124,25 @@ fn target<'f>(client: &Client, fields: &'f Fields) -> Result<&'f str, Refused> {
         (Some(audience), None) => audience,
         (None, Some(resource)) => resource,
         (Some(audience), Some(resource)) if audience == resource => audience,
-        (Some(_), Some(_)) => return Err(Refused::InvalidTarget),
+        (Some(_), Some(_)) => return Err(UNKNOWN_TARGET),
         (None, None) => return Err(Refused::InvalidRequest("there is neither `audience` nor `resource`")),
     };
-    client.may_call.iter().any(|known| known == target).then_some(target).ok_or(Refused::InvalidTarget)
+    client.may_call.iter().any(|known| known == target).then_some(target).ok_or(UNKNOWN_TARGET)
 }
 
-/// What it asks for, which must be within what the shown token has.
-fn scope<'f>(token: &OwnToken, fields: &'f Fields) -> Result<Option<&'f str>, Refused> {
-    let Some(asked) = fields.get("scope") else { return Ok(None) };
-    let had: Vec<&str> = token.text("scope").unwrap_or_default().split(' ').collect();
-    let within = asked.split(' ').all(|one| !one.is_empty() && had.contains(&one));
-    within.then_some(Some(asked)).ok_or(Refused::InvalidScope)
+/// What the token will be for: what is asked, else all that both the shown token and the target's are for. One that says no scope limits
+/// none, and what nobody says cannot be asked for.
+fn scope(had: Option<&str>, target: Option<&str>, asked: Option<&str>) -> Result<Option<String>, Refused> {
+    let has = |all: &str, one: &str| all.split(' ').any(|known| known == one);
+    let mut allowed: Vec<&str> = had.or(target).map(|all| all.split(' ').collect()).unwrap_or_default();
+    allowed.retain(|one| target.is_none_or(|target| has(target, one)));
+    let Some(asked) = asked else {
+        let nothing_left = allowed.is_empty() && (had.is_some() || target.is_some());
+        let all = (!allowed.is_empty()).then(|| allowed.join(" "));
+        return if nothing_left { Err(Refused::InvalidScope) } else { Ok(all) };
+    };
+    let within = asked.split(' ').all(|one| allowed.contains(&one));
+    within.then(|| Some(asked.to_owned())).ok_or(Refused::InvalidScope)
 }
 
 /// Who acts now, and within that who acted before.
@@ -137,4 +162,35 @@ fn actors(client: &Client, token: &OwnToken) -> Result<Value, Refused> {
         members.insert("act".into(), before.clone());
     }
     Ok(act)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_within_the_shown_tokens_and_the_targets() {
+        let narrow = Some("orders.read orders.write");
+        for (had, target, asked, given) in [
+            (narrow, Some("shop admin"), None, Err(())),
+            (narrow, Some("shop admin"), Some("orders.read"), Err(())),
+            (narrow, Some("shop admin"), Some("admin"), Err(())),
+            (narrow, Some("shop orders.write"), None, Ok(Some("orders.write"))),
+            (narrow, Some("shop orders.write"), Some("orders.write"), Ok(Some("orders.write"))),
+            (narrow, Some("shop orders.write"), Some("orders.write shop"), Err(())),
+            (narrow, None, None, Ok(narrow)),
+            (narrow, None, Some("orders.read"), Ok(Some("orders.read"))),
+            (None, Some("shop admin"), None, Ok(Some("shop admin"))),
+            (None, Some("shop admin"), Some("admin"), Ok(Some("admin"))),
+            (None, Some("shop admin"), Some("orders.read"), Err(())),
+            (None, None, None, Ok(None)),
+            (None, None, Some("all"), Err(())),
+            (narrow, None, Some(""), Err(())),
+            (narrow, None, Some("orders.read "), Err(())),
+        ] {
+            let got = scope(had, target, asked).map_err(|_| ());
+            let given = given.map(|text| text.map(str::to_owned));
+            assert_eq!(got, given, "{had:?} {target:?} {asked:?}");
+        }
+    }
 }

@@ -22,6 +22,14 @@ pub(super) fn begin(
     let _ = write!(claims, r#","exp":{exp},"iat":{iat}{}"#, template.fixed());
 }
 
+/// What an exchanged token is for, which no template says.
+pub(super) fn push_scope(claims: &mut Vec<u8>, scope: Option<&str>) {
+    if let Some(scope) = scope {
+        claims.extend_from_slice(br#","scope":"#);
+        push_json(claims, scope);
+    }
+}
+
 /// What an access token says besides (RFC 9068 §2.2), the attributes as claims of their own.
 pub(super) fn push_access_claims<T>(
     claims: &mut Vec<u8>,

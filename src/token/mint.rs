@@ -5,7 +5,7 @@ use crate::config::{RouteId, TokenProfile};
 use crate::session::{Session, VerifiedSession};
 use crate::state::Endings;
 use crate::token::claims::{
-    begin, close, push_access_claims, push_confirmation, push_target, push_transaction_claims,
+    begin, close, push_access_claims, push_confirmation, push_scope, push_target, push_transaction_claims,
 };
 use crate::token::error::TokenError;
 use crate::token::key::Key;
@@ -94,6 +94,17 @@ impl std::fmt::Debug for InternalToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("InternalToken")
     }
+}
+
+/// What a service that calls another has of its own in the token.
+#[derive(Clone, Copy, Debug)]
+pub struct Errand<'a> {
+    /// Who acts.
+    pub act: &'a serde_json::Value,
+    /// The thumbprint of the certificate that it shows there.
+    pub certificate: Option<&'a str>,
+    /// What it may do there.
+    pub scope: Option<&'a str>,
 }
 
 /// Mints tokens with the keys of the moment and one set of templates; a reload makes a new one.
@@ -199,7 +210,7 @@ impl Minter {
         self.sign(session, template, Some(transaction), (None, now))
     }
 
-    /// The same for a service that calls another in the user's name: who acts, and with which certificate.
+    /// The same for a service that calls another in the user's name.
     ///
     /// # Errors
     /// As [`Minter::mint`].
@@ -207,10 +218,10 @@ impl Minter {
         &self,
         session: &VerifiedSession<T>,
         template: TemplateId,
-        (act, certificate): (&serde_json::Value, Option<&str>),
+        errand: &Errand<'_>,
         now: UnixMillis,
     ) -> Result<InternalToken, TokenError> {
-        self.sign(session, template, None, (Some((act, certificate)), now))
+        self.sign(session, template, None, (Some(errand), now))
     }
 
     fn sign<T>(
@@ -218,7 +229,7 @@ impl Minter {
         session: &VerifiedSession<T>,
         template: TemplateId,
         transaction: Option<&Transaction<'_>>,
-        (exchanged, now): (Option<(&serde_json::Value, Option<&str>)>, UnixMillis),
+        (errand, now): (Option<&Errand<'_>>, UnixMillis),
     ) -> Result<InternalToken, TokenError> {
         let template = self.templates.get(template).ok_or(TokenError::UnknownTemplate)?;
         let wish = now.plus(template.ttl);
@@ -231,6 +242,7 @@ impl Minter {
         let issued_at = self.issued_at(template, session, now);
         let mut claims = Vec::with_capacity(CLAIMS_BYTES);
         begin(&mut claims, template, &self.known_as(template, &session.sub)?, issued_at, expires_at);
+        push_scope(&mut claims, errand.and_then(|errand| errand.scope));
         let jti = match template.profile {
             TokenProfile::AtJwt | TokenProfile::Jwt | TokenProfile::Reference => {
                 let jti = match template.is_pairwise {
@@ -249,11 +261,11 @@ impl Minter {
         if template.is_bound {
             push_target(&mut claims, transaction.ok_or(TokenError::UnknownTemplate)?);
         }
-        let of_service = exchanged.and_then(|(_, certificate)| certificate);
+        let of_service = errand.and_then(|errand| errand.certificate);
         let bound_to = transaction.and_then(|transaction| bound(template, transaction)).or(of_service);
         push_confirmation(&mut claims, bound_to);
         let act = session.act.as_ref().map(|act| self.acting(template, act)).transpose()?;
-        close(&mut claims, session, exchanged.map(|(act, _)| act).or(act.as_deref()));
+        close(&mut claims, session, errand.map(|errand| errand.act).or(act.as_deref()));
         let ring = self.ring.now();
         let key = signer(&ring, template)?;
         let text = match template.profile {

@@ -145,6 +145,11 @@ impl<'c> OwnToken<'c> {
             && (sub == Some(&session.sub) || (sub.is_some() && sub == known_as().as_deref()))
     }
 
+    /// Whether it knows its user by a name that is its audience's alone: then it names no session either.
+    pub fn is_pairwise(&self) -> bool {
+        self.circumstance("sid").is_none()
+    }
+
     /// A claim that is text.
     pub fn text(&self, claim: &str) -> Option<&str> {
         self.claims.get(claim).and_then(Value::as_str)

@@ -1,7 +1,7 @@
 //! What the token of a route looks like.
 
 use crate::config::{
-    Access, Algorithm, Config, Confirmation, RouteId, Secret, SubjectType, TokenOptions, TokenProfile,
+    Access, Algorithm, Config, Confirmation, Route, RouteId, Secret, SubjectType, TokenOptions, TokenProfile,
 };
 use crate::format::jws::JwsKey;
 use crate::token::key::Key;
@@ -133,6 +133,21 @@ pub struct RouteTemplates {
     pub second: Option<TemplateId>,
 }
 
+/// What services get for an audience in somebody's name.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// Whose it is.
+    audience: String,
+    /// The template, which says no scope.
+    pub template: TemplateId,
+    /// The scope beyond which there is none; `None`: it limits none.
+    pub scope: Option<String>,
+    /// Whether its audience knows a user by a `sub` of its own.
+    pub is_pairwise: bool,
+    /// Whether some route leads guests there, or none leads there at all.
+    pub takes_guests: bool,
+}
+
 /// The distinct templates of a configuration, and which route has which.
 #[derive(Debug)]
 pub struct Templates {
@@ -140,8 +155,8 @@ pub struct Templates {
     by_route: Vec<Option<RouteTemplates>>,
     /// That of `[pair]`'s access tokens.
     pair: Option<TemplateId>,
-    /// Those of exchanged tokens, by audience.
-    exchanged: Vec<(String, TemplateId)>,
+    /// Those of exchanged tokens, one for each audience.
+    exchanged: Vec<Exchanged>,
     /// What tokens of an audience may be signed with beside the ring.
     secrets: Vec<SharedSecret>,
 }
@@ -186,12 +201,19 @@ impl Templates {
             let profile = pair.token.profiles.first().copied().unwrap_or(TokenProfile::AtJwt);
             place(Template::of(config, (&pair.audience, &pair.token), profile))
         });
-        let mut exchanged: Vec<(String, TemplateId)> = Vec::new();
+        let mut exchanged: Vec<Exchanged> = Vec::new();
         for audience in config.clients.iter().flat_map(|client| &client.may_call) {
-            if !exchanged.iter().any(|(known, _)| known == audience) {
-                let (token, profile) = exchanged_as(config, audience);
+            if !exchanged.iter().any(|known| known.audience == *audience) {
+                let (mut token, profile) = exchanged_as(config, audience);
+                let scope = token.scope.take();
                 let template = Template::of(config, (std::slice::from_ref(audience), &token), profile);
-                exchanged.push((audience.clone(), place(template)));
+                exchanged.push(Exchanged {
+                    audience: audience.clone(),
+                    is_pairwise: template.is_pairwise,
+                    template: place(template),
+                    scope,
+                    takes_guests: takes_guests(config, audience),
+                });
             }
         }
         Self { distinct, by_route, pair, exchanged, secrets: secrets(config) }
@@ -207,9 +229,9 @@ impl Templates {
         self.pair
     }
 
-    /// That of tokens which services get for this audience, if any may.
-    pub fn for_exchange(&self, audience: &str) -> Option<TemplateId> {
-        self.exchanged.iter().find(|(known, _)| known == audience).map(|(_, id)| *id)
+    /// What services get for this audience, if any may.
+    pub fn for_exchange(&self, audience: &str) -> Option<&Exchanged> {
+        self.exchanged.iter().find(|known| known.audience == audience)
     }
 
     /// What tokens of an audience may be signed with beside the ring.
@@ -266,6 +288,14 @@ fn exchanged_as(config: &Config, audience: &str) -> (TokenOptions, TokenProfile)
         TokenOptions { header: AUTHORIZATION, bound: false, ..token.clone() },
         profile.copied().unwrap_or(TokenProfile::AtJwt),
     )
+}
+
+/// Whether guests reach this audience by some route of its own, if it has any.
+fn takes_guests(config: &Config, audience: &str) -> bool {
+    let leads =
+        |route: &&Route| route.access != Access::Open && route.audience.iter().any(|one| one == audience);
+    let mut routes = config.routes.iter().filter(leads).peekable();
+    routes.peek().is_none() || routes.any(|route| route.access != Access::Required)
 }
 
 #[cfg(test)]

@@ -251,6 +251,67 @@ fn what_cannot_be_exchanged_is_refused_with_the_codes_of_the_rfcs() {
 }
 
 #[test]
+fn an_exchanged_token_has_no_scope_beyond_the_shown_one() {
+    let upstream = Upstream::echoing();
+    let world = self::world(&upstream)
+        .tokens("scope = \"shop admin\"")
+        .route("path = \"/narrow/*\"\nupstream = \"orders\"\nscope = \"orders.read\"")
+        .route("path = \"/part/*\"\nupstream = \"orders\"\nscope = \"orders.read shop\"")
+        .start();
+    let trade = |path: &str, asked: Option<&str>| {
+        let mut more = vec![("audience", "billing")];
+        more.extend(asked.map(|asked| ("scope", asked)));
+        let got = exchange(&world, "orders", &token(&world, path, "s1"), &more).json();
+        let Some(text) = got["access_token"].as_str() else {
+            return got["error"].as_str().unwrap().to_owned();
+        };
+        let claims = verify(text, &world.gateway.keys(), "billing").unwrap();
+        assert_eq!(got["scope"], claims["scope"], "{path} {asked:?}: it says what it gives");
+        claims["scope"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(trade("/narrow/x", None), "invalid_scope");
+    assert_eq!(trade("/narrow/x", Some("orders.read")), "invalid_scope", "not one of billing's");
+    assert_eq!(trade("/part/x", None), "shop");
+    assert_eq!(trade("/part/x", Some("shop admin")), "invalid_scope");
+    assert_eq!(trade("/orders/x", None), "shop admin");
+    assert_eq!(trade("/orders/x", Some("admin")), "admin");
+}
+
+#[test]
+fn what_came_pairwise_stays_pairwise_and_a_guest_stays_outside() {
+    let upstream = Upstream::echoing();
+    let world = World::with_sessions(&[("s1", "alice")])
+        .environment("ORDERS", SECRET)
+        .environment("OLD", "an older secret of theirs")
+        .table(&CLIENTS.replace("[\"billing\"]", "[\"billing\", \"hidden\", \"users\", \"hall\"]"))
+        .recorded("orders", &upstream)
+        .route("path = \"/pair/*\"\nupstream = \"orders\"\nsubject_type = \"pairwise\"")
+        .route("path = \"/guests/*\"\nupstream = \"orders\"\naccess = \"session\"")
+        .route("path = \"/h/*\"\nupstream = \"orders\"\naudience = \"hidden\"\nsubject_type = \"pairwise\"")
+        .route("path = \"/u/*\"\nupstream = \"orders\"\naudience = \"users\"\naccess = \"required\"")
+        .route("path = \"/a/*\"\nupstream = \"orders\"\naudience = \"hall\"\naccess = \"required\"")
+        .route("path = \"/b/*\"\nupstream = \"orders\"\naudience = \"hall\"\naccess = \"session\"");
+    world.redis().set("sess:g", "{}");
+    let world = world.start();
+    let given = token(&world, "/pair/x", "s1");
+    let refused = exchange(&world, "orders", &given, &[("audience", "billing")]);
+    assert_eq!((refused.status, &refused.json()["error"]), (400, &json!("invalid_target")));
+    assert!(refused.text().contains("pairwise"), "{}", refused.text());
+    let traded = exchange(&world, "orders", &given, &[("audience", "hidden")]).json();
+    let claims = verify(traded["access_token"].as_str().unwrap(), &world.gateway.keys(), "hidden").unwrap();
+    assert!(claims["sub"].is_string() && claims["sub"] != "alice" && claims.get("sid").is_none(), "{claims}");
+    let guest = token(&world, "/guests/x", "g");
+    let refused = exchange(&world, "orders", &guest, &[("audience", "users")]);
+    assert_eq!((refused.status, &refused.json()["error"]), (400, &json!("invalid_target")));
+    for audience in ["hall", "billing"] {
+        let traded = exchange(&world, "orders", &guest, &[("audience", audience)]).json();
+        let claims =
+            verify(traded["access_token"].as_str().unwrap(), &world.gateway.keys(), audience).unwrap();
+        assert_eq!(claims["anonymous"], true, "{audience}");
+    }
+}
+
+#[test]
 fn a_chain_of_actors_comes_to_an_end() {
     let upstream = Upstream::echoing();
     let world = self::world(&upstream).start();

@@ -17,7 +17,8 @@ pub(crate) struct RawClient {
     /// PEM file with the certificate that it shows to services it calls: tokens that it gets for them are bound to that (`cnf` with
     /// `x5t#S256`; RFC 8705). Default: none, they are bound to nothing.
     pub(crate) certificate: Option<Placed<String>>,
-    /// Audiences for which it gets a token in the name of whoever called it. Default: none.
+    /// Audiences for which it gets a token in the name of whoever called it; a route's `require` is not asked. The scope is within both
+    /// the shown token's and the audience's; whichever says none limits none. Default: none.
     #[serde(default)]
     pub(crate) may_call: Vec<Placed<String>>,
 }
