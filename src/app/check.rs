@@ -1,5 +1,6 @@
 //! What a configuration promises, without starting it.
 
+mod clients;
 mod issuer;
 mod shared_secret;
 
@@ -95,6 +96,7 @@ pub fn check(mut config: Config) -> Result<Checked, Vec<ConfigError>> {
     warnings.extend(one_address_for_all(&config));
     warnings.extend(issuer::warnings(&config));
     warnings.extend(shared_secret::warnings(&config));
+    warnings.extend(clients::warnings(&config));
     let issuers = config.issuers.iter().map(issuer::checked).collect();
     config.tokens.stand_in = true;
     let now = Clock::System.now();

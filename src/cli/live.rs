@@ -56,9 +56,9 @@ impl Live {
                 }
                 Outcome::Fine
             }
-            Err(why) => {
+            Err((outcome, why)) => {
                 printer.note(why);
-                Outcome::CouldNot
+                outcome
             }
         }
     }
@@ -101,13 +101,15 @@ fn reachable(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
     address
 }
 
-fn ask(url: &str, token: &str, method: Method, body: Option<Value>) -> Result<Value, String> {
+fn ask(url: &str, token: &str, method: Method, body: Option<Value>) -> Result<Value, (Outcome, String)> {
+    let bad = |why: String| (Outcome::BadInput, why);
+    let failed = |why: String| (Outcome::CouldNot, why);
     let nowhere = At { file: 0, start: 0, end: 0 };
     let address = WebAddress::parse(url, nowhere, None)
-        .ok_or_else(|| format!("`{url}` is no URL with http:// or https:// and a host"))?;
-    let web = Web::new(&address, "admin").map_err(|error| format!("{}: {}", error.key, error.found))?;
+        .ok_or_else(|| bad(format!("`{url}` is no URL with http:// or https:// and a host")))?;
+    let web = Web::new(&address, "admin").map_err(|error| bad(format!("{}: {}", error.key, error.found)))?;
     let mut shown = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| "the token has characters that cannot be sent".to_owned())?;
+        .map_err(|_| bad("the token has characters that cannot be sent".to_owned()))?;
     shown.set_sensitive(true);
     let request = Request::builder()
         .method(method)
@@ -115,18 +117,19 @@ fn ask(url: &str, token: &str, method: Method, body: Option<Value>) -> Result<Va
         .header(AUTHORIZATION, shown)
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body.map(|body| body.to_string()).unwrap_or_default())))
-        .map_err(|_| format!("`{url}` cannot be called"))?;
+        .map_err(|_| bad(format!("`{url}` cannot be called")))?;
     let worker = spawn_worker("live", move || async move {
         web.send(request, ANSWER_BYTES_MAX).await.map_err(|error| crate::telemetry::chain(&error))
     });
-    let worker = worker.map_err(|error| format!("the system gave no thread: {error}"))?;
+    let worker = worker.map_err(|error| failed(format!("the system gave no thread: {error}")))?;
     let answered = worker.join().unwrap_or_else(|_| Err("the call panicked".to_owned()));
-    let response = answered.map_err(|error| format!("the gateway at {url} cannot be asked: {error}"))?;
+    let response =
+        answered.map_err(|error| failed(format!("the gateway at {url} cannot be asked: {error}")))?;
     let status = response.status();
     let value: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     if status.is_success() {
         return Ok(value);
     }
     let detail = value.get("detail").and_then(Value::as_str).unwrap_or("it does not say why");
-    Err(format!("the gateway answered {}: {detail}", status.as_u16()))
+    Err(failed(format!("the gateway answered {}: {detail}", status.as_u16())))
 }

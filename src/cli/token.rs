@@ -88,6 +88,10 @@ fn read(path: &PathBuf, limit: u64) -> std::io::Result<String> {
 fn print(found: &Inspection, printer: &Printer) {
     printer.line(format!("header  {:#}", found.header));
     printer.line(format!("claims  {:#}", found.claims));
+    for member in &found.repeated {
+        printer
+            .line(format!("twice     {member}: the last is shown, and verifiers differ in which they take"));
+    }
     for moment in &found.moments {
         printer.line(format!("{:<9} {}", moment.claim, moment.words));
     }
@@ -110,6 +114,7 @@ fn as_json(found: &Inspection) -> serde_json::Value {
     serde_json::json!({
         "header": found.header,
         "claims": found.claims,
+        "repeated": found.repeated,
         "times": moments.collect::<serde_json::Map<_, _>>(),
         "signature": signature,
     })

@@ -5,6 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ pub struct Inspection {
     pub header: Value,
     /// The claims, as they are.
     pub claims: Value,
+    /// Members that stand there more than once, as `claims.sub`: the last is shown, and verifiers differ in which they take.
+    pub repeated: Vec<String>,
     /// The claims that are times, in words.
     pub moments: Vec<Moment>,
     /// Whether the signature holds.
@@ -107,8 +111,9 @@ pub fn inspect(token: &str, jwks: Option<&str>, now: UnixMillis) -> Result<Inspe
         [_, _, _, _, _] => return Err(InspectError::Encrypted),
         _ => return Err(InspectError::NotThreeParts),
     };
-    let header = object(header_text, "header")?;
-    let claims = object(claims_text, "claims")?;
+    let (header, mut repeated) = object(header_text, "header")?;
+    let (claims, more) = object(claims_text, "claims")?;
+    repeated.extend(more);
     let message = format!("{header_text}.{claims_text}");
     let signature = match jwks {
         None => Signature::NotChecked,
@@ -121,14 +126,48 @@ pub fn inspect(token: &str, jwks: Option<&str>, now: UnixMillis) -> Result<Inspe
         .into_iter()
         .filter_map(|claim| Some(Moment { claim, words: moment(claims.get(claim)?, now) }))
         .collect();
-    Ok(Inspection { header, claims, moments, signature })
+    Ok(Inspection { header, claims, repeated, moments, signature })
 }
 
-fn object(part: &str, name: &'static str) -> Result<Value, InspectError> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| InspectError::PartUnreadable(name))?;
-    match serde_json::from_slice(&bytes) {
-        Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) | Err(_) => Err(InspectError::PartUnreadable(name)),
+/// A part, and which of its members it has more than once.
+fn object(part: &str, name: &'static str) -> Result<(Value, Vec<String>), InspectError> {
+    let unreadable = InspectError::PartUnreadable(name);
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| unreadable)?;
+    let Ok(value @ Value::Object(_)) = serde_json::from_slice(&bytes) else { return Err(unreadable) };
+    let Members(mut names) = serde_json::from_slice(&bytes).map_err(|_| unreadable)?;
+    names.sort_unstable();
+    let mut repeated: Vec<String> = Vec::new();
+    for (one, next) in names.iter().zip(names.iter().skip(1)) {
+        let shown = format!("{name}.{one}");
+        if one == next && !repeated.contains(&shown) {
+            repeated.push(shown);
+        }
+    }
+    Ok((value, repeated))
+}
+
+/// The names of an object's members, as often as they are there.
+struct Members(Vec<String>);
+
+impl<'de> serde::Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Members(names))
+            }
+        }
+        from.deserialize_map(Names)
     }
 }
 

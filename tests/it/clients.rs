@@ -6,9 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 const SECRET: &str = "orders: a secret/+";
+const BILLING: &str = "billing: another secret";
 const CLIENTS: &str = "[state]\n[logout]\n[pair]\naudience = \"orders\"\nrefresh = \"body\"\n\
     [clients.orders]\nsecrets = [{ env = \"OLD\" }, { env = \"ORDERS\" }]\nmay_call = [\"billing\"]\n\
-    [clients.billing]\nsecrets = [{ env = \"OLD\" }]\nmay_call = [\"ledger\", \"orders\"]";
+    [clients.billing]\nsecrets = [{ env = \"BILLING\" }]\nmay_call = [\"ledger\", \"orders\"]";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -16,6 +17,7 @@ fn world(upstream: &Upstream) -> World {
     World::with_sessions(&[("s1", "alice"), ("s2", "bob")])
         .environment("ORDERS", SECRET)
         .environment("OLD", "an older secret of theirs")
+        .environment("BILLING", BILLING)
         .table(CLIENTS)
         .recorded("orders", upstream)
         .route("path = \"/orders/*\"\nupstream = \"orders\"")
@@ -59,7 +61,7 @@ fn introspect(world: &Running, token: &str) -> Value {
 }
 
 fn exchange(world: &Running, client: &str, token: &str, more: &[(&str, &str)]) -> Response {
-    let secret = if client == "orders" { SECRET } else { "an older secret of theirs" };
+    let secret = if client == "orders" { SECRET } else { BILLING };
     let mut fields: Vec<(&str, &str)> =
         vec![("grant_type", EXCHANGE), ("subject_token", token), ("subject_token_type", ACCESS_TOKEN)];
     for (name, value) in more {
@@ -95,7 +97,7 @@ fn without_clients_there_is_no_counter_and_a_wrong_secret_opens_none() {
     for _ in 0..30 {
         post("/introspect", "billing", "wrong", &[("token", "x")]).at(world.gateway.internal);
     }
-    let right = post("/introspect", "billing", "an older secret of theirs", &[("token", "x")]);
+    let right = post("/introspect", "billing", BILLING, &[("token", "x")]);
     let right = right.at(world.gateway.internal);
     assert_eq!((right.status, right.header("retry-after")), (429, Some("60")));
     assert_eq!(introspect(&world, "x"), json!({ "active": false }), "others are not held up");
@@ -112,7 +114,7 @@ fn a_token_counts_as_long_as_its_session_lives_and_for_its_audience_alone() {
     for claim in ["iss", "aud", "sub", "exp", "iat", "jti", "client_id", "sid"] {
         assert_eq!(said[claim], claims[claim], "{claim}");
     }
-    let other = post("/introspect", "billing", "an older secret of theirs", &[("token", &given)]);
+    let other = post("/introspect", "billing", BILLING, &[("token", &given)]);
     assert_eq!(other.at(world.gateway.internal).json(), json!({ "active": false }));
     let mut forged = given.clone().into_bytes();
     let at = given.find('.').unwrap() + 5;
@@ -283,6 +285,7 @@ fn what_came_pairwise_stays_pairwise_and_a_guest_stays_outside() {
     let world = World::with_sessions(&[("s1", "alice")])
         .environment("ORDERS", SECRET)
         .environment("OLD", "an older secret of theirs")
+        .environment("BILLING", BILLING)
         .table(&CLIENTS.replace("[\"billing\"]", "[\"billing\", \"hidden\", \"users\", \"hall\"]"))
         .recorded("orders", &upstream)
         .route("path = \"/pair/*\"\nupstream = \"orders\"\nsubject_type = \"pairwise\"")
@@ -342,7 +345,7 @@ fn a_reference_token_says_nothing_itself_and_all_of_it_to_its_audience() {
         (&json!(true), &json!("alice"), &json!("orders"))
     );
     assert!(said["exp"].is_u64() && said["sid"].is_string(), "{said}");
-    let others = post("/introspect", "billing", "an older secret of theirs", &[("token", &reference)]);
+    let others = post("/introspect", "billing", BILLING, &[("token", &reference)]);
     assert_eq!(others.at(world.gateway.internal).json(), json!({ "active": false }));
     assert_eq!(introspect(&world, &reference[..reference.len() - 1])["active"], false);
     let got = exchange(&world, "orders", &reference, &[("audience", "billing")]).json();
@@ -362,6 +365,7 @@ fn a_token_for_a_service_that_shows_a_certificate_is_bound_to_it() {
     let world = World::with_sessions(&[("s1", "alice")])
         .environment("ORDERS", SECRET)
         .environment("OLD", "an older secret of theirs")
+        .environment("BILLING", BILLING)
         .table(&more)
         .recorded("orders", &upstream)
         .route("path = \"/orders/*\"\nupstream = \"orders\"")

@@ -101,14 +101,17 @@ fn a_token_that_its_service_ends_is_active_no_more_and_on_the_list() {
     let upstream = Upstream::echoing();
     let world = self::world(&upstream)
         .environment("SECRET", "a secret of the service")
-        .table("[clients.app]\nsecrets = [{ env = \"SECRET\" }]\n[clients.other]\nsecrets = [{ env = \"SECRET\" }]")
+        .environment("OTHER", "a secret of other's")
+        .table("[clients.app]\nsecrets = [{ env = \"SECRET\" }]\n[clients.other]\nsecrets = [{ env = \"OTHER\" }]")
         .start();
     let given = world.ask(&Ask::get("/x").cookie("sid=s1")).echoed("authorization").unwrap();
     let given = given.strip_prefix("Bearer ").unwrap().to_owned();
     let post = |path: &str, client: &str, token: &str| {
         use base64::Engine;
-        let basic =
-            base64::engine::general_purpose::STANDARD.encode(format!("{client}:a+secret+of+the+service"));
+        let basic = base64::engine::general_purpose::STANDARD.encode(match client {
+            "app" => "app:a+secret+of+the+service",
+            _ => "other:a+secret+of+other%27s",
+        });
         let ask = Ask::new("POST", path).header("Authorization", &format!("Basic {basic}"));
         let ask = ask.header("Content-Type", "application/x-www-form-urlencoded");
         ask.body(format!("token={token}")).at(world.gateway.internal)

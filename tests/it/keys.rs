@@ -110,6 +110,12 @@ fn a_key_that_signs_is_not_retired_and_one_of_ones_own_is_taken_in() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("rotate first"));
     assert_eq!(keys(&gateway, &["retire", "nothing"]).status.code(), Some(1));
+    let nowhere = Command::new(env!("CARGO_BIN_EXE_cloakroom"))
+        .args(["keys", "list", "--admin", "nonsense", "--token-file"])
+        .arg(gateway.dir().join("token"))
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(2), "a slip of the command line, not of the gateway");
     let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/test-p256-sec1.pem");
     let pem = pem.to_str().unwrap();
     told(&gateway, &["import", pem]);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const SECRET: &str = "a secret of the services";
 const STATE: &str = "[state]\nstore = \"app\"\n[logout]\n[pair]\naudience = \"orders\"\nrefresh = \"body\"\n\
     [clients.orders]\nsecrets = [{ env = \"SECRET\" }]\nmay_call = [\"billing\"]\n\
-    [clients.billing]\nsecrets = [{ env = \"SECRET\" }]\nmay_call = [\"orders\"]";
+    [clients.billing]\nsecrets = [{ env = \"BILLING\" }]\nmay_call = [\"orders\"]";
 const OWN: &str = "[issuers.own]\njwks = \"own\"\naudience = \"orders\"\nattributes = { role = \"role\" }";
 const PROFILE: &str = "framework = \"json\"\ncookie = \"sid\"\nkey = \"sess:{id}\"\nsubject = \"user.id\"\n\
     act = \"staff\"\nattributes = { role = \"role\" }";
@@ -20,6 +20,7 @@ fn made(world: World, upstream: &Upstream) -> World {
     world
         .profile("shop", &format!("{PROFILE}\nstore = \"app\""))
         .environment("SECRET", SECRET)
+        .environment("BILLING", &format!("{SECRET}: billing"))
         .table(OWN)
         .recorded("orders", upstream)
         .route(BEARERS)
@@ -54,7 +55,8 @@ fn told(response: &Response) -> Value {
 }
 
 fn post(world: &Running, client: &str, path: &str, form: &str) -> Response {
-    let basic = STANDARD.encode(format!("{client}:{}", SECRET.replace(' ', "+")));
+    let more = if client == "billing" { "%3A+billing" } else { "" };
+    let basic = STANDARD.encode(format!("{client}:{}{more}", SECRET.replace(' ', "+")));
     Ask::new("POST", path)
         .header("Authorization", &format!("Basic {basic}"))
         .header("Content-Type", "application/x-www-form-urlencoded")

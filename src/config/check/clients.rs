@@ -5,7 +5,7 @@ use crate::config::check::names::Entry;
 use crate::config::check::route::audiences;
 use crate::config::check::table::{Checker, Table};
 use crate::config::raw::{Placed, RawClient};
-use crate::config::{Access, Client, Config, ConfigError, State, TokenProfile};
+use crate::config::{Access, Client, Config, ConfigError, Secret, State, TokenProfile};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -68,6 +68,23 @@ fn thumbprint(table: &mut Table<'_, '_>, raw: &Placed<String>) -> Option<String>
     let pem = table.certificates("certificate", raw)?;
     let certificate = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
     Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, &certificate)))
+}
+
+/// Notes clients that one secret opens: which of them asks would be anybody's word.
+pub(crate) fn distinct_secrets(
+    checker: &mut Checker<'_>,
+    entries: &[Entry<'_, RawClient>],
+    clients: &[Client],
+) {
+    for (at, (entry, client)) in entries.iter().zip(clients).enumerate() {
+        let has = |other: &Client, own: &Secret| other.secrets.iter().any(|one| one.expose() == own.expose());
+        let shares = |other: &&Client| client.secrets.iter().any(|own| has(other, own));
+        if let Some(other) = clients.iter().take(at).find(shares) {
+            let mut table = entry.table(checker, "clients");
+            let found = format!("a secret that `{}` has too", other.name);
+            table.refuse(table.at, "secrets", found, "secrets of its own, as `openssl rand -hex 32` makes");
+        }
+    }
 }
 
 /// Notes routes whose tokens nobody could read.

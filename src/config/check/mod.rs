@@ -16,6 +16,7 @@ mod logout;
 mod memory;
 mod migration;
 mod names;
+mod own_paths;
 mod pair;
 mod pem;
 mod prefix;
@@ -88,7 +89,10 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>, Premises) {
     let logout = logout::check(&mut checker, &config, (&profile_names, &issuer_names));
     let marks = std::mem::take(&mut checker.marks);
     let (state, internal) = (config.state.as_ref(), config.internal.is_some());
-    let clients = clients.iter().map(|entry| clients::check(&mut checker, entry, state, internal)).collect();
+    let entries = clients;
+    let clients: Vec<_> =
+        entries.iter().map(|entry| clients::check(&mut checker, entry, state, internal)).collect();
+    clients::distinct_secrets(&mut checker, &entries, &clients);
     let mut config = Config { routes, pair, logout, clients, marks, ..config };
     let signed = config.routes.iter().filter(|route| route.access != Access::Open);
     let signed = signed.map(|route| &route.token).chain(config.pair.iter().map(|pair| &pair.token));
@@ -97,6 +101,7 @@ pub(crate) fn check(given: &Given<'_>) -> (Config, Vec<ConfigError>, Premises) {
     rate::shared(&mut checker, &config.rates, config.state.is_some());
     shared_secret::routes(&mut checker, &config);
     route::other_bearers(&mut checker, &config.routes);
+    own_paths::routes(&mut checker, &config.routes);
     profile::distinct_subjects(&mut checker, &config);
     let premises = std::mem::take(&mut checker.premises);
     (config, checker.into_errors(), premises)

@@ -50,13 +50,19 @@ pub(crate) fn check(checker: &mut Checker<'_>, config: &Config, profiles: &Names
         cnf: raw.cnf.as_ref(),
     };
     let year = MINUTE..=366 * DAY;
+    let absolute = table.duration_within("absolute", raw.absolute.as_ref(), 30 * DAY, year.clone());
+    let idle = table.duration_within("idle", raw.idle.as_ref(), absolute.min(7 * DAY), year);
+    if let Some(raw) = raw.idle.as_ref().filter(|_| idle > absolute) {
+        let found = format!("{idle:?}, and the pair ends after {absolute:?} (`absolute`)");
+        table.refuse(table.file.at(raw), "idle", found, "no longer than `absolute`");
+    }
     let pair = Pair {
         audience: audiences(&mut table, &raw.audience, "at least one audience"),
         token: token::options(&mut table, given, &base),
         sessions,
         refresh: raw.refresh.as_ref().map_or(RefreshPlace::Cookie, |raw| *raw.get()),
-        idle: table.duration_within("idle", raw.idle.as_ref(), 7 * DAY, year.clone()),
-        absolute: table.duration_within("absolute", raw.absolute.as_ref(), 30 * DAY, year),
+        idle,
+        absolute,
         grace: grace(&mut table, raw),
     };
     attributes(&mut table, &pair, config);

@@ -31,6 +31,16 @@ fn why(token: &str, set: &str) -> String {
 }
 
 #[test]
+fn a_member_that_is_there_twice_is_told() {
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let (header, claims) =
+        (part(r#"{"alg":"none","alg":"ES256"}"#), part(r#"{"sub":"a","x":1,"sub":"b","sub":"c"}"#));
+    let found = inspect(&format!("{header}.{claims}.AA"), None, NOW).unwrap();
+    assert_eq!(found.repeated, ["header.alg", "claims.sub"]);
+    assert_eq!(found.claims["sub"], "c");
+}
+
+#[test]
 fn what_is_no_token_is_said_to_be_none() {
     let cases = [
         ("", InspectError::NotThreeParts),
