@@ -3,7 +3,7 @@
 //! A set is often for more than signatures, and for readers of every age: what is for encryption, of an unknown kind, too
 //! short or broken is left out, and counted. A shared secret is left out always: whoever can read a set has it.
 
-use crate::codec::{Limits, Value, json};
+use crate::codec::{Fault, Limits, Value, json};
 use crate::format::jws::{EC_P256, EC_P384, ED25519, JwsKey, RSA, algorithm_named, each_once};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, VerificationAlgorithm,
@@ -35,7 +35,14 @@ impl JwkSet {
     /// # Errors
     /// What it is instead, for a person to read.
     pub fn read(bytes: &[u8]) -> Result<Self, &'static str> {
-        let set = json::decode(bytes, SET).map_err(|_| "no JSON")?;
+        let set = json::decode(bytes, SET).map_err(|error| match error.fault {
+            Fault::LengthExceeded { .. } | Fault::NodesExceeded { .. } | Fault::DepthExceeded { .. } => {
+                "larger than a key set that is read: at most 256 KiB, and some hundreds of keys"
+            }
+            Fault::Malformed(_) | Fault::NeedsCode { .. } | Fault::UnknownReference | Fault::Truncated => {
+                "no JSON"
+            }
+        })?;
         let Some(Value::List(members)) = set.get("keys") else { return Err("no list of `keys`") };
         let mut found = Self::default();
         for member in members {
@@ -162,5 +169,8 @@ mod tests {
         ] {
             assert_eq!(JwkSet::read(text.as_bytes()).unwrap_err(), told);
         }
+        let many = vec![r#"{"kty":"EC","kid":"1","crv":"P-256"}"#; 1001].join(",");
+        let told = JwkSet::read(format!("{{\"keys\":[{many}]}}").as_bytes()).unwrap_err();
+        assert!(told.starts_with("larger than"), "{told}");
     }
 }

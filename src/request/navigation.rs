@@ -6,6 +6,10 @@ use http::{HeaderMap, HeaderName, Method, request::Parts};
 /// Fetch-Metadata's mode.
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
+/// Media types ignore case (RFC 9110 §8.3.1).
+const HTML: &[u8] = b"text/html";
+const GRPC: &[u8] = b"application/grpc";
+
 /// A method that asks for nothing to change (RFC 9110 §9.2.1), of those we serve.
 pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
@@ -22,13 +26,14 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
         None => headers
             .get_all(ACCEPT)
             .iter()
-            .any(|value| memchr::memmem::find(value.as_bytes(), b"text/html").is_some()),
+            .any(|value| value.as_bytes().windows(HTML.len()).any(|part| part.eq_ignore_ascii_case(HTML))),
     }
 }
 
 /// A gRPC call: its client reads a status from trailers and nothing from a body.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..GRPC.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(GRPC))
 }
 
 /// The method that a CORS preflight (Fetch standard §4.8) asks for. A preflight never carries a cookie, so it can never be
@@ -64,6 +69,16 @@ mod tests {
     #[test]
     fn without_fetch_metadata_accept_decides() {
         assert!(is_navigation(&Method::GET, &headers(&[("accept", "text/html,*/*;q=0.8")])));
+        assert!(is_navigation(&Method::GET, &headers(&[("accept", "TEXT/HTML")])));
         assert!(!is_navigation(&Method::GET, &headers(&[("accept", "*/*")])));
+        assert!(!is_navigation(&Method::GET, &headers(&[("accept", "")])));
+    }
+
+    #[test]
+    fn grpc_is_known_in_any_case_and_with_any_message_format() {
+        for kind in ["application/grpc", "application/grpc+proto", "APPLICATION/GRPC"] {
+            assert!(is_grpc(&headers(&[("content-type", kind)])), "{kind}");
+        }
+        assert!(!is_grpc(&headers(&[("content-type", "application/grp")])));
     }
 }

@@ -137,7 +137,11 @@ impl<'a> Attributes<'a> {
             } else if name.eq_ignore_ascii_case("httponly") {
                 found.http_only = true;
             } else if name.eq_ignore_ascii_case("samesite") {
-                found.same_site = Some(value).filter(|value| !value.is_empty());
+                // Of another value browsers make what they make of none (RFC 6265bis §5.6.7).
+                let known = |value: &&str| {
+                    ["lax", "strict", "none"].iter().any(|one| value.eq_ignore_ascii_case(one))
+                };
+                found.same_site = Some(value).filter(known);
             } else if name.eq_ignore_ascii_case("domain") {
                 found.domain = !value.is_empty();
             } else if name.eq_ignore_ascii_case("path") {
@@ -266,6 +270,10 @@ mod tests {
             "__Host-sid=1; Secure; HttpOnly; SameSite=Lax; Path=/"
         );
         assert_eq!(tended("sid=1; HttpOnly", true, &[SameSiteStrict]).0, "sid=1; HttpOnly; SameSite=Strict");
+        assert_eq!(
+            better("sid=1; HttpOnly; SameSite=Bogus", false),
+            "sid=1; HttpOnly; SameSite=Bogus; SameSite=Lax"
+        );
         assert_eq!(tended("sid=1", true, &all).1, [], "what was repaired is no flaw");
         assert_eq!(tended("sid=1", true, &[HttpOnly]).1, [Flaw::NotSecure, Flaw::NoSameSite]);
     }
