@@ -24,7 +24,8 @@ pub(crate) struct RawRollout {
     #[schemars(extend("default" = "1h"))]
     pub(crate) every: Option<Placed<DurationText>>,
     /// By how much the share of failing requests may be larger for those moved over than for the others; past it everybody goes back to
-    /// `rest`, until the rollout is changed or resumed. Default: `"5%"`; `"100%"`: never.
+    /// `rest`, until the rollout is changed or resumed or, without `[state]`, the gateway starts again. Default: `"5%"`; `"100%"`:
+    /// never.
     #[schemars(extend("default" = "5%"))]
     pub(crate) margin: Option<Placed<ShareText>>,
     /// How many requests of those moved over are looked at before that is concluded, and before the next share. Default: 100.
