@@ -1,11 +1,11 @@
 //! The head guard's judgement without a socket, for `tests/fuzz`; compiled only there (`--cfg fuzzing`).
 
 use crate::config::Limits;
+use crate::listen::blocks::Blocks;
 use crate::listen::proxied::{extent, told};
 use crate::listen::sieve::{Awaits, Sieve, Step};
 use crate::request::{Conn, ParseError};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// What a client's stream came to, piece by piece; neighbouring pieces of one body or tunnel are one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,4 +83,12 @@ pub fn sift(stream: &[u8], mut cut: impl FnMut() -> usize, tunnel: bool) -> Vec<
             Step::More => to = stream.len().min(to + cut().max(1)),
         }
     }
+}
+
+/// A header block of HTTP/2 as hyper gets to see it, passed in pieces of `step` bytes (0 is taken for 1).
+pub fn without_fragments(block: &[u8], step: usize) -> Vec<u8> {
+    let (mut blocks, mut passed) = (Blocks::default(), block.to_vec());
+    blocks.begin(true, 0, u32::try_from(block.len()).unwrap_or(u32::MAX));
+    passed.chunks_mut(step.max(1)).for_each(|piece| blocks.pass(piece));
+    passed
 }

@@ -57,6 +57,14 @@ const HEADS: [&str; 6] = [
     "\x05GET http://a/b HTTP/1.1\r\nHost: a\r\nConnection: close, x\r\n\r\n",
 ];
 
+/// `:path` with a `#`, as it is and in Huffman's code, by the static table and by name; RFC 7541, Appendix C.4.1.
+const BLOCKS: [&[u8]; 4] = [
+    b"\x82\x86\x44\x04/p#x\x41\x01h",
+    b"\x82\x86\x04\x84\x62\xbf\xfa\xf3",
+    b"\x40\x05:path\x02/#\x7e\x02/#\x40\x84\xb9\x58\xd3\x3f\x02##",
+    b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff",
+];
+
 fn main() {
     let folder = std::env::args().nth(1).expect("usage: seed FOLDER");
     let mut seeds = Seeds::default();
@@ -87,6 +95,7 @@ fn main() {
     PATHS.iter().for_each(|path| seeds.add("path", path.as_bytes()));
     PROXY_HEADERS.iter().for_each(|header| seeds.add("proxy_header", header));
     HEADS.iter().for_each(|head| seeds.add("head", head.as_bytes()));
+    BLOCKS.iter().for_each(|block| seeds.add("header_blocks", block));
     seeds.write(Path::new(&folder));
 }
 
