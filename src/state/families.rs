@@ -15,8 +15,8 @@ use crate::store::{StoreError, StoreKey};
 use std::time::Duration;
 
 const OPEN: &str = include_str!("open.lua");
-const ROTATE: &str = include_str!("rotate.lua");
-const END: &str = include_str!("end.lua");
+const ROTATE: &str = concat!(include_str!("bury.lua"), include_str!("rotate.lua"));
+const END: &str = concat!(include_str!("bury.lua"), include_str!("end.lua"));
 const DROP: &str = "return {tostring(redis.call('HDEL', KEYS[1], ARGV[1], ARGV[1] .. ':s'))}";
 const SEALED: &str =
     "local sealed = redis.call('HGET', KEYS[1], ARGV[1]) if sealed then return {sealed} end return {}";

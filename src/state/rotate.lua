@@ -40,14 +40,4 @@ for _, one in ipairs(record.recent) do
     return { 'again', one.nonce, tostring(record.idle - now) }
   end
 end
--- It says so until it is dropped: what came of it is to be ended first.
-record.dead = true
-redis.call('HSET', KEYS[1], family, cjson.encode(record))
-local said = { 'reused' }
-for _, one in ipairs(record.tokens or {}) do
-  if one.ends > now then
-    said[#said + 1] = one.id
-    said[#said + 1] = string.format('%.0f', one.ends - now)
-  end
-end
-return said
+return bury({ 'reused' }, family, record, now)

@@ -1,6 +1,6 @@
 //! How a gateway ends.
 
-use crate::support::{Ask, Client, Upstream, World, eventually};
+use crate::support::{Ask, Client, Running, Upstream, World, eventually};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +21,17 @@ fn waiting() -> (Upstream, Receiver<()>, Sender<()>) {
         }
     });
     (upstream, seen, allow)
+}
+
+/// Who waits for an answer while the gateway begins to end.
+fn begins_to_drain(world: &Running, came: &Receiver<()>) -> Client {
+    let address = world.gateway.public;
+    let mut client = Client::connect(address);
+    client.send(Ask::get("/slow").bytes());
+    came.recv().unwrap();
+    world.gateway.process.signal("TERM");
+    eventually("the gateway to stop listening", || std::net::TcpStream::connect(address).err());
+    client
 }
 
 /// The handlers were set up after the addresses were announced: a supervisor that was quick killed the process.
@@ -49,12 +60,7 @@ fn the_last_access_line_is_written_before_the_end() {
 fn a_request_that_runs_is_finished_and_no_new_connection_is_taken() {
     let (upstream, came, allow) = waiting();
     let mut world = open(&upstream).start();
-    let mut client = Client::connect(world.gateway.public);
-    client.send(Ask::get("/slow").bytes());
-    came.recv().unwrap();
-    world.gateway.process.signal("TERM");
-    let address = world.gateway.public;
-    eventually("the gateway to stop listening", || std::net::TcpStream::connect(address).err());
+    let mut client = begins_to_drain(&world, &came);
     allow.send(()).unwrap();
     let response = client.response("GET").expect("the answer of the running request");
     assert_eq!((response.status, response.text().as_str()), (200, "done"));
@@ -69,12 +75,7 @@ fn the_internal_listener_says_that_the_gateway_drains_until_that_is_over() {
     let mut world = open(&upstream).limits("drain_timeout = \"1h\"").start();
     let mut kept = Client::connect(world.gateway.internal);
     assert_eq!(kept.ask(&Ask::get("/live")).status, 200);
-    let mut client = Client::connect(world.gateway.public);
-    client.send(Ask::get("/slow").bytes());
-    came.recv().unwrap();
-    world.gateway.process.signal("TERM");
-    let address = world.gateway.public;
-    eventually("the gateway to stop listening", || std::net::TcpStream::connect(address).err());
+    let mut client = begins_to_drain(&world, &came);
     for ready in [world.gateway.internal("/ready"), kept.ask(&Ask::get("/ready"))] {
         assert_eq!(ready.status, 503);
         assert!(ready.text().contains("draining"), "{}", ready.text());

@@ -1,27 +1,6 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;
-
-pub(crate) fn limits() -> Limits {
-    Limits {
-        header_bytes: 32 * 1024,
-        headers: 100,
-        header_timeout: Duration::from_secs(10),
-        handshake_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(60),
-        body_rate: None,
-        requests: 1000,
-        body_timeout: Duration::from_secs(30),
-        body: None,
-        connections: 100,
-        session_memory: 1024 * 1024,
-        memory: crate::config::MemoryLimit::None,
-        delay: None,
-        drain_timeout: Duration::from_secs(5),
-    }
-}
 
 /// What a stream came to: the heads that passed (with their upgrade flag), all passed bytes, and how it ended.
 #[derive(Debug, Default, PartialEq)]
@@ -33,7 +12,7 @@ struct Run {
 
 /// Feeds a stream in the given pieces, as the guard does.
 fn run<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Run {
-    let mut sieve = Sieve::new(&limits());
+    let mut sieve = Sieve::new(&Limits::few());
     let (mut held, mut run) = (Vec::new(), Run::default());
     for piece in pieces {
         held.extend_from_slice(piece);
@@ -107,7 +86,7 @@ fn a_head_is_refused_at_the_limit_and_not_before() {
 
 #[test]
 fn nothing_behind_a_refused_head_is_looked_at() {
-    let mut sieve = Sieve::new(&limits());
+    let mut sieve = Sieve::new(&Limits::few());
     assert_eq!(sieve.step(b"GET ? HTTP/1.1\r\n\r\n"), Step::Refuse(ParseError::BadTarget));
     assert_eq!(sieve.step(b"GET / HTTP/1.1\r\n\r\n"), Step::Hold);
     assert_eq!(sieve.awaits(), Awaits::Nothing);
@@ -117,7 +96,7 @@ fn nothing_behind_a_refused_head_is_looked_at() {
 fn nothing_behind_an_upgrade_passes_before_it_is_settled() {
     let head = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
     for tunnel in [true, false] {
-        let mut sieve = Sieve::new(&limits());
+        let mut sieve = Sieve::new(&Limits::few());
         assert_eq!(sieve.step(head), Step::Head { bytes: head.len(), upgrade: true });
         assert_eq!(sieve.step(b"\x81\x00"), Step::Hold);
         sieve.settle(tunnel);
@@ -207,7 +186,7 @@ fn judging_a_browser_head() {
          https://shop.example.com/orders\r\nsec-fetch-dest: empty\r\nsec-fetch-mode: cors\r\nsec-fetch-site: \
          same-origin\r\nconnection: keep-alive\r\n{cookie}\r\n"
     );
-    let mut sieve = Sieve::new(&limits());
+    let mut sieve = Sieve::new(&Limits::few());
     let begin = std::time::Instant::now();
     for _ in 0..1_000_000 {
         let step = sieve.step(std::hint::black_box(head.as_bytes()));

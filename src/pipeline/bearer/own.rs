@@ -19,8 +19,7 @@ use std::sync::Arc;
 /// A bearer that was judged.
 type Bearer = Result<VerifiedSession<Slots>, BearerError>;
 
-const INACTIVE: Result<VerifiedSession<Slots>, BearerError> =
-    Err(BearerError::Rejected(BearerReject::Inactive));
+const INACTIVE: Bearer = Err(BearerError::Rejected(BearerReject::Inactive));
 
 impl Gateway {
     /// What a bearer stands for; any but our own for itself. Where it is not kept which sessions there are, nobody can be asked.

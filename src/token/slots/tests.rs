@@ -16,6 +16,13 @@ fn minter(algorithm: Algorithm, audiences: &[&str]) -> Minter {
     fixture::minter(fixture::ring(&[algorithm]), routes.collect())
 }
 
+/// One that hands out nothing that was ended.
+fn forgetful() -> (Arc<Endings>, Minter) {
+    let endings = Arc::new(Endings::default());
+    let minter = minter(Algorithm::ES256, &["orders"]).forgetting(Some(Arc::clone(&endings)));
+    (endings, minter)
+}
+
 fn token(minter: &Minter, session: &VerifiedSession<Slots>, route: usize, now: UnixMillis) -> InternalToken {
     minter
         .token_for(session, minter.templates_of(RouteId(route)).unwrap().first, &fixture::TRANSACTION, now)
@@ -161,10 +168,7 @@ fn without_a_key_nothing_is_signed_and_a_kept_token_is_not_used() {
 
 #[test]
 fn a_token_that_was_ended_is_made_anew_and_others_are_looked_up_once_for_each_ending() {
-    let endings = Arc::new(Endings::default());
-    let routes = vec![fixture::route("orders", Access::Required)];
-    let minter = fixture::minter(fixture::ring(&[Algorithm::ES256]), routes);
-    let minter = minter.forgetting(Some(Arc::clone(&endings)));
+    let (endings, minter) = forgetful();
     let session = fixture::session(None);
     let first = token(&minter, &session, 0, NOW);
     let end = |at: u64, jti: &str| {
@@ -182,10 +186,7 @@ fn a_token_that_was_ended_is_made_anew_and_others_are_looked_up_once_for_each_en
 
 #[test]
 fn a_token_of_a_session_that_has_the_id_of_one_that_ended_is_later_than_its_end() {
-    let endings = Arc::new(Endings::default());
-    let routes = vec![fixture::route("orders", Access::Required)];
-    let minter = fixture::minter(fixture::ring(&[Algorithm::ES256]), routes);
-    let minter = minter.forgetting(Some(Arc::clone(&endings)));
+    let (endings, minter) = forgetful();
     let session: VerifiedSession<Slots> = fixture::session(None);
     let before = token(&minter, &session, 0, NOW);
     endings.set_back_by(Duration::from_secs(5));
